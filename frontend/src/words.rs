@@ -1,0 +1,102 @@
+//! Keys as people read them.
+
+use wire::{Basis, DeliveryState, PeriodState};
+
+const KEYS: [(&str, &str); 18] = [
+    ("tenant", "Tenant"),
+    ("service", "Service"),
+    ("workflow", "Workflow"),
+    ("tier", "Service tier"),
+    ("environment", "Environment"),
+    ("region", "Region"),
+    ("site", "Site"),
+    ("business_unit", "Business unit"),
+    ("legal_entity", "Legal entity"),
+    ("cost_centre", "Cost centre"),
+    ("class", "Charge class"),
+    ("ServiceName", "Bill service"),
+    ("ServiceCategory", "Bill service category"),
+    ("SubAccountId", "Sub-account"),
+    ("RegionId", "Bill region"),
+    ("ChargeCategory", "Charge category"),
+    ("ProviderName", "Provider"),
+    ("BillingAccountId", "Billing account"),
+];
+
+const TERMS: [(&str, &str); 10] = [
+    ("billed", "Billed"),
+    ("commitment_purchases", "Commitment purchases, paid now"),
+    ("amortised_used", "Commitments used, amortised"),
+    ("amortised_unused", "Commitments not used, amortised"),
+    ("corrections", "Corrections and cut-off"),
+    ("correction_in", "Corrections taken into the period"),
+    ("correction_out", "Corrections moved out of the period"),
+    ("cut_off_in", "Cut-off lines taken in"),
+    ("cut_off_out", "Cut-off lines moved out"),
+    ("effective", "Effective"),
+];
+
+/// A group-by key as people read it.
+#[must_use]
+pub fn key(key: &str) -> String {
+    known(&KEYS, key).unwrap_or_else(|| spaced(key))
+}
+
+/// A term of the bridge or a remainder as people read it.
+#[must_use]
+pub fn term(key: &str) -> String {
+    known(&TERMS, key).unwrap_or_else(|| spaced(key))
+}
+
+fn known(table: &[(&str, &str)], key: &str) -> Option<String> {
+    table.iter().find(|(known, _)| *known == key).map(|(_, label)| (*label).to_owned())
+}
+
+/// `hub_fee` as `Hub fee`; a column name stays as it is.
+fn spaced(key: &str) -> String {
+    let text = key.replace('_', " ");
+    let mut chars = text.chars();
+    match chars.next() {
+        Some(first) => first.to_uppercase().chain(chars).collect(),
+        None => String::new(),
+    }
+}
+
+/// A basis as people read it.
+#[must_use]
+pub fn basis(basis: Basis) -> &'static str {
+    match basis {
+        Basis::Effective => "Effective cost",
+        Basis::Billed => "Billed cost",
+    }
+}
+
+/// The word for a period's state.
+#[must_use]
+pub fn period_state(state: PeriodState) -> &'static str {
+    match state {
+        PeriodState::Estimated => "estimated",
+        PeriodState::Actual => "actual",
+    }
+}
+
+/// The word for a delivery's state.
+#[must_use]
+pub fn delivery_state(state: DeliveryState) -> &'static str {
+    match state {
+        DeliveryState::Open => "open",
+        DeliveryState::Final => "final",
+        DeliveryState::Superseded => "superseded",
+        DeliveryState::Shadow => "shadow",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn keys_read_well() {
+        for (key, label) in [("tier", "Service tier"), ("programme_name", "Programme name"), ("x_Team", "X Team"), ("", "")] {
+            assert_eq!(super::key(key), label);
+        }
+    }
+}

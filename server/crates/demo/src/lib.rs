@@ -1,0 +1,217 @@
+//! The synthetic company: bills, usage, drivers and the truth, sharing no code with domain or lake.
+//!
+//! Everything follows from a seed and a day: no clock, no randomness of the machine. The owner of
+//! each charge is decided where its resource is described, never by reading the rules, so that
+//! `truth.csv` can check the program that does read them (A44).
+
+mod bills;
+mod catalog;
+mod company;
+mod drivers;
+mod fleet;
+mod meter;
+mod money;
+mod prng;
+mod rows;
+mod rules;
+mod shape;
+mod truth;
+mod usage;
+
+use std::fs::{self, File};
+use std::io::{self, BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+use chrono::NaiveDate;
+
+use company::{Company, Month};
+use fleet::Fleet;
+use meter::Provider;
+use rows::Biller;
+use truth::Truth;
+
+/// What the demo is made from. Equal configurations give equal bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DemoConfig {
+    /// Seed of all noise.
+    pub seed: u64,
+    /// Billing periods, the last of which holds the day before `today`; 14 by default.
+    pub months: u32,
+    /// The first UTC day that is not billed yet.
+    pub today: NaiveDate,
+}
+
+/// One bill file, to be ingested as one delivery.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DemoDelivery {
+    /// The source it comes from: `aws-focus` (USD) or `eu-focus` (EUR).
+    pub source: String,
+    /// The `.csv.gz`, relative to the output folder.
+    pub path: PathBuf,
+    /// `2026-11`.
+    pub billing_period: String,
+    /// Whether the month is over and nothing replaces this delivery.
+    pub final_: bool,
+}
+
+/// What was written; paths are relative to the output folder.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DemoFiles {
+    /// In the order to ingest. A later delivery of the same source and period replaces the earlier.
+    pub deliveries: Vec<DemoDelivery>,
+    /// The owner rules, `rules.yaml`.
+    pub rules: PathBuf,
+    /// The right answer by billing period, currency, tenant, service and tier: `truth.csv`.
+    pub truth: PathBuf,
+    /// Hourly container facts of the last days, a file a month.
+    pub usage: Vec<PathBuf>,
+    /// Orders, shipments and scans by day and tenant, a file a month.
+    pub drivers: Vec<PathBuf>,
+    /// Charge lines over all deliveries, replaced ones included.
+    pub rows: u64,
+}
+
+/// Why the demo could not be written.
+#[derive(Debug, thiserror::Error)]
+pub enum DemoError {
+    /// A file or folder could not be written.
+    #[error("cannot write {path}")]
+    Write {
+        /// The file or folder.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The fleet description built into the program is not valid.
+    #[error("the demo fleet description is not valid")]
+    Fleet {
+        /// Where.
+        source: serde_json::Error,
+    },
+    /// The months are none, or leave the calendar.
+    #[error("cannot lay out {months} months before {today}")]
+    Calendar {
+        /// The day asked for.
+        today: NaiveDate,
+        /// The number of months asked for.
+        months: u32,
+    },
+    /// A charge across a change of owner has no exact parts at 12 digits.
+    #[error("the charge of {resource} cannot be cut exactly")]
+    UnevenCut {
+        /// The resource of the charge.
+        resource: String,
+    },
+}
+
+/// Writes the company's bills, rules, truth, usage and drivers under `out`.
+///
+/// `progress` is told once per billing period. Files of an earlier run with the same months are
+/// overwritten.
+///
+/// # Errors
+/// When `out` cannot be written, or the configuration names no month.
+pub fn write(out: &Path, config: &DemoConfig, progress: &mut dyn FnMut(&str)) -> Result<DemoFiles, DemoError> {
+    let company = Company::load(config)?;
+    let fleet = Fleet::build(&company);
+    let biller = Biller { company: &company, fleet: &fleet, seed: config.seed };
+    let mut truth = Truth::default();
+    let mut files = DemoFiles {
+        deliveries: Vec::new(),
+        rules: "rules.yaml".into(),
+        truth: "truth.csv".into(),
+        usage: Vec::new(),
+        drivers: Vec::new(),
+        rows: 0,
+    };
+    let last = company.months.len() - 1;
+    let restated = last.saturating_sub(3);
+    let mut restatement = None;
+    for (index, month) in company.months.iter().enumerate() {
+        for provider in [Provider::Aws, Provider::Eu] {
+            let rows = biller.month(index, provider);
+            let period = month.key();
+            truth.add(&period, &rows)?;
+            progress(&format!("{period} {}: {} charges", source_name(provider), rows.len()));
+            let delivery = Delivery { out, company: &company, month: *month, provider };
+            if provider == Provider::Aws && index == restated {
+                let early: Vec<_> = rows.iter().filter_map(|row| bills::preliminary(*month, row)).collect();
+                files.deliveries.push(delivery.write(1, false, &early, &mut files.rows)?);
+                restatement = Some(delivery.write(2, month.closed(), &rows, &mut files.rows)?);
+            } else {
+                files.deliveries.push(delivery.write(1, month.closed(), &rows, &mut files.rows)?);
+            }
+        }
+        // the second delivery arrives after the next month's first bill
+        if index > restated || index == last {
+            files.deliveries.extend(restatement.take());
+        }
+        let path = PathBuf::from(format!("drivers/drivers-{}.csv", month.key()));
+        create(out, &path, |file| drivers::write(file, &company, *month, config.seed))?;
+        files.drivers.push(path);
+    }
+    write_usage(out, &company, config.seed, &mut files.usage)?;
+    create(out, &files.rules, |file| Ok(file.write_all(rules::text(&company).as_bytes())?))?;
+    create(out, &files.truth, |file| truth.write(file))?;
+    Ok(files)
+}
+
+fn source_name(provider: Provider) -> &'static str {
+    match provider {
+        Provider::Aws => "aws-focus",
+        Provider::Eu => "eu-focus",
+    }
+}
+
+/// Where one delivery goes.
+struct Delivery<'a> {
+    out: &'a Path,
+    company: &'a Company,
+    month: Month,
+    provider: Provider,
+}
+
+impl Delivery<'_> {
+    fn write(&self, number: u32, final_: bool, rows: &[rows::Row<'_>], count: &mut u64) -> Result<DemoDelivery, DemoError> {
+        let (source, billing_period) = (source_name(self.provider).to_owned(), self.month.key());
+        let path = PathBuf::from(format!("bills/{source}/{billing_period}/delivery-{number}.csv.gz"));
+        create(self.out, &path, |file| {
+            *count += bills::write(file, self.company, self.month, self.provider, final_, rows.iter())?;
+            Ok(())
+        })?;
+        Ok(DemoDelivery { source, path, billing_period, final_ })
+    }
+}
+
+/// The last days of usage, in a file per month.
+fn write_usage(out: &Path, company: &Company, seed: u64, paths: &mut Vec<PathBuf>) -> Result<(), DemoError> {
+    let from = company.until() - chrono::Days::new(usage::DAYS);
+    for month in &company.months {
+        let days: Vec<_> = month.days().filter(|day| from <= *day).collect();
+        if days.is_empty() {
+            continue;
+        }
+        let path = PathBuf::from(format!("usage/usage-{}.csv.gz", month.key()));
+        create(out, &path, |file| usage::write(file, company, &days, seed))?;
+        paths.push(path);
+    }
+    Ok(())
+}
+
+/// Creates a file and its folder, and lets `write` fill it.
+fn create(
+    out: &Path,
+    path: &Path,
+    write: impl FnOnce(&mut BufWriter<File>) -> Result<(), csv::Error>,
+) -> Result<(), DemoError> {
+    let path = out.join(path);
+    let fill = || -> io::Result<()> {
+        if let Some(folder) = path.parent() {
+            fs::create_dir_all(folder)?;
+        }
+        let mut file = BufWriter::new(File::create(&path)?);
+        write(&mut file)?;
+        file.flush()
+    };
+    fill().map_err(|source| DemoError::Write { path: path.clone(), source })
+}

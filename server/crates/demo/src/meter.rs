@@ -1,0 +1,209 @@
+//! A meter: one resource (or fee) of the fleet, what it costs, and who owns it.
+
+use chrono::NaiveDate;
+
+use crate::catalog::Sku;
+use crate::company::Takeover;
+use crate::money::MICRO;
+
+/// Which bill a meter is on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Provider {
+    Aws,
+    Eu,
+}
+
+/// Id and name of a sub-account.
+pub type Account<'a> = (&'a str, &'a str);
+
+/// How the quantity of a day comes about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shape {
+    /// The same every day.
+    Flat,
+    /// With the orders of the day.
+    Orders,
+    /// Ten hours on working days.
+    Office,
+    /// A node of an autoscaled pool: it runs on the busier part of the day, and all day once the
+    /// activity of the day passes this many parts per million.
+    Burst(i128),
+    /// Stored data: grows all the time.
+    Stored,
+}
+
+/// The commitments of the company.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Commitment {
+    /// Savings plan, paid day by day.
+    Plan,
+    /// Reserved databases, paid by the month.
+    Databases,
+    /// Reserved caches, paid at once in the first month for a year.
+    Caches,
+}
+
+/// How a meter turns into charges.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A charge a day at the contracted price.
+    Daily,
+    /// A charge an hour at a price of the hour.
+    Spot,
+    /// A charge a day, covered by a commitment while that lasts.
+    Covered(Commitment),
+    /// A charge a month for the days of the month, from another publisher if named.
+    Monthly(Option<&'static str>),
+    Purchase(Commitment),
+    Unused(Commitment),
+    Support,
+    Tax,
+    Credit,
+}
+
+/// The right answer for a charge; empty = nobody.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Owner {
+    pub tenant: String,
+    pub service: String,
+    pub tier: String,
+}
+
+impl Owner {
+    pub fn new(tenant: &str, service: &str, tier: &str) -> Self {
+        Self { tenant: tenant.to_owned(), service: service.to_owned(), tier: tier.to_owned() }
+    }
+}
+
+/// See the module.
+#[derive(Clone, Debug)]
+pub struct Meter {
+    pub provider: Provider,
+    pub account: (String, String),
+    pub sku: &'static Sku,
+    pub kind: Kind,
+    pub shape: Shape,
+    pub region: (&'static str, &'static str),
+    pub zone: &'static str,
+    pub resource_id: String,
+    pub name: String,
+    /// Quantity of an ordinary day, in micro units.
+    pub per_day: i128,
+    /// A JSON object.
+    pub tags: String,
+    pub owner: Owner,
+    /// A later owner of the same resource.
+    pub takeover: Option<Takeover>,
+    pub from: NaiveDate,
+    /// Exclusive.
+    pub to: NaiveDate,
+    /// Random stream of this meter.
+    pub stream: u64,
+}
+
+impl Meter {
+    /// A daily flat meter of one unit that nobody owns.
+    pub fn new(provider: Provider, account: Account<'_>, sku: &'static Sku, name: &str) -> Self {
+        let name = name.to_owned();
+        let stream = crate::prng::stream(&format!("{}/{}/{name}", account.0, sku.meter));
+        let region = match provider {
+            Provider::Aws => ("eu-central-1", "EU (Frankfurt)"),
+            Provider::Eu => ("de-nue", "Nürnberg"),
+        };
+        Self {
+            provider,
+            account: (account.0.to_owned(), account.1.to_owned()),
+            sku,
+            kind: Kind::Daily,
+            shape: Shape::Flat,
+            region,
+            zone: "",
+            resource_id: resource_id(provider, account.0, sku, &name, region.0),
+            name,
+            per_day: MICRO,
+            tags: "{}".to_owned(),
+            owner: Owner::default(),
+            takeover: None,
+            from: NaiveDate::MIN,
+            to: NaiveDate::MAX,
+            stream,
+        }
+    }
+
+    pub fn kind(mut self, kind: Kind) -> Self {
+        self.kind = kind;
+        self
+    }
+
+    pub fn shape(mut self, shape: Shape) -> Self {
+        self.shape = shape;
+        self
+    }
+
+    /// Whole units of an ordinary day.
+    pub fn units(self, per_day: i128) -> Self {
+        self.micro(per_day * MICRO)
+    }
+
+    /// Gigabytes stored, billed in GB-months.
+    pub fn stored(self, gigabytes: i128) -> Self {
+        self.micro(gigabytes * MICRO / 30)
+    }
+
+    pub fn micro(mut self, per_day: i128) -> Self {
+        self.per_day = per_day;
+        self
+    }
+
+    pub fn zone(mut self, zone: &'static str) -> Self {
+        self.zone = zone;
+        self
+    }
+
+    pub fn region(mut self, id: &'static str, name: &'static str) -> Self {
+        self.region = (id, name);
+        self
+    }
+
+    pub fn owner(mut self, tenant: &str, service: &str, tier: &str) -> Self {
+        self.owner = Owner::new(tenant, service, tier);
+        self
+    }
+
+    pub fn tags(mut self, tags: &[(&str, &str)]) -> Self {
+        let object: serde_json::Map<String, serde_json::Value> =
+            tags.iter().map(|(key, value)| ((*key).to_owned(), (*value).into())).collect();
+        self.tags = serde_json::Value::Object(object).to_string();
+        self
+    }
+
+    /// Whether the resource exists on `day`.
+    pub fn lives(&self, day: NaiveDate) -> bool {
+        self.from <= day && day < self.to
+    }
+}
+
+fn resource_id(provider: Provider, account: &str, sku: &Sku, name: &str, region: &str) -> String {
+    let hash = crate::prng::stream(&format!("{account}/{name}"));
+    let hash = format!("{:017x}", u128::from(hash) * 0x1_9e37);
+    match (provider, sku.resource_type) {
+        (_, "") => String::new(),
+        (Provider::Eu, kind) => format!("rw:{account}:{}:{name}", kind.to_lowercase().replace(' ', "-")),
+        (Provider::Aws, "Instance") => format!("i-{hash}"),
+        (Provider::Aws, "Volume") => format!("vol-{hash}"),
+        (Provider::Aws, "Snapshot") => format!("arn:aws:ec2:{region}:{account}:snapshot/snap-{hash}"),
+        (Provider::Aws, "NAT Gateway") => format!("arn:aws:ec2:{region}:{account}:natgateway/nat-{hash}"),
+        (Provider::Aws, "Bucket") => name.to_owned(),
+        (Provider::Aws, "Cluster") => format!("arn:aws:eks:{region}:{account}:cluster/{name}"),
+        (Provider::Aws, "DB Instance" | "DB Storage" | "DB Backup") => {
+            format!("arn:aws:rds:{region}:{account}:db:{name}")
+        }
+        (Provider::Aws, "Log Group") => format!("arn:aws:logs:{region}:{account}:log-group:/tidewater/{name}"),
+        (Provider::Aws, "Load Balancer") => {
+            format!("arn:aws:elasticloadbalancing:{region}:{account}:loadbalancer/net/{name}/{}", &hash[..16])
+        }
+        (Provider::Aws, kind) => {
+            format!("arn:aws:{}:{region}:{account}:{name}", kind.to_lowercase().replace(' ', "-"))
+        }
+    }
+}

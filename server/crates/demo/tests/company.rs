@@ -1,0 +1,245 @@
+//! The demo is deterministic, complete, and its truth adds up to its bills.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+
+use chrono::NaiveDate;
+use demo::{DemoConfig, DemoFiles};
+use flate2::read::GzDecoder;
+
+const TODAY: &str = "2026-11-12";
+/// Reaches past the takeover, the tenant that leaves and the one that starts.
+const MONTHS: u32 = 10;
+
+/// One charge line: column name to cell.
+type Line = BTreeMap<String, String>;
+
+struct Output {
+    folder: PathBuf,
+    files: DemoFiles,
+}
+
+fn produce(name: &str, seed: u64, months: u32) -> Output {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}-{}", std::process::id()));
+    let config = DemoConfig { seed, months, today: TODAY.parse().unwrap() };
+    let files = demo::write(&folder, &config, &mut |_| {}).unwrap();
+    Output { folder, files }
+}
+
+/// The demo most tests look at, written once.
+fn output() -> &'static Output {
+    static OUTPUT: OnceLock<Output> = OnceLock::new();
+    OUTPUT.get_or_init(|| produce("shared", 1, MONTHS))
+}
+
+fn lines(output: &Output, path: &Path) -> Vec<Line> {
+    let file = GzDecoder::new(File::open(output.folder.join(path)).unwrap());
+    let mut csv = csv::Reader::from_reader(file);
+    let header = csv.headers().unwrap().clone();
+    let line = |record: csv::StringRecord| header.iter().map(str::to_owned).zip(record.iter().map(str::to_owned)).collect();
+    csv.records().map(|record| line(record.unwrap())).collect()
+}
+
+/// An exact decimal in units of 1e-12, read without any code of the generator.
+fn pico(text: &str) -> i128 {
+    let (number, exponent) = text.split_once(['E', 'e']).unwrap_or((text, "0"));
+    let (sign, number) = number.strip_prefix('-').map_or((1, number), |rest| (-1, rest));
+    let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
+    let digits: i128 = format!("{whole}{fraction}").parse().unwrap();
+    let shift = 12 + exponent.parse::<i32>().unwrap() - i32::try_from(fraction.len()).unwrap();
+    sign * digits * 10_i128.pow(u32::try_from(shift).expect("no more than 12 decimals"))
+}
+
+fn bytes(output: &Output) -> BTreeMap<PathBuf, Vec<u8>> {
+    let files = &output.files;
+    let deliveries = files.deliveries.iter().map(|delivery| &delivery.path);
+    deliveries
+        .chain(&files.usage)
+        .chain(&files.drivers)
+        .chain([&files.rules, &files.truth])
+        .map(|path| (path.clone(), fs::read(output.folder.join(path)).unwrap()))
+        .collect()
+}
+
+#[test]
+fn the_seed_decides_every_byte() {
+    let [first, again, other] = [("first", 5), ("again", 5), ("other", 6)].map(|(name, seed)| produce(name, seed, 1));
+    assert_eq!(first.files, again.files);
+    let first_bytes = bytes(&first);
+    assert!(first_bytes == bytes(&again), "same seed, other bytes");
+    let other_bytes = bytes(&other);
+    for path in first_bytes.keys().filter(|path| **path != first.files.rules) {
+        assert!(first_bytes[path] != other_bytes[path], "{path:?} does not depend on the seed");
+    }
+    for output in [first, again, other] {
+        fs::remove_dir_all(output.folder).unwrap();
+    }
+}
+
+#[test]
+fn the_truth_adds_up_to_the_last_deliveries() {
+    let output = output();
+    let last: BTreeMap<_, _> =
+        output.files.deliveries.iter().map(|delivery| ((&delivery.source, &delivery.billing_period), &delivery.path)).collect();
+    let mut billed: BTreeMap<(String, String), (i128, i128)> = BTreeMap::new();
+    for ((_, period), path) in last {
+        for line in lines(output, path) {
+            let sums = billed.entry((period.clone(), line["BillingCurrency"].clone())).or_default();
+            sums.0 += pico(&line["BilledCost"]);
+            sums.1 += pico(&line["EffectiveCost"]);
+        }
+    }
+    let mut truth: BTreeMap<(String, String), (i128, i128)> = BTreeMap::new();
+    let mut csv = csv::Reader::from_path(output.folder.join(&output.files.truth)).unwrap();
+    let header = csv.headers().unwrap().iter().collect::<Vec<_>>().join(",");
+    assert_eq!(header, "billing_period,currency,tenant,service,tier,billed_cost,effective_cost");
+    let mut keys = Vec::new();
+    for record in csv.records() {
+        let record = record.unwrap();
+        let sums = truth.entry((record[0].to_owned(), record[1].to_owned())).or_default();
+        sums.0 += pico(&record[5]);
+        sums.1 += pico(&record[6]);
+        keys.push(record.iter().take(5).map(str::to_owned).collect::<Vec<_>>());
+    }
+    assert_eq!(truth, billed);
+    assert_eq!(truth.len(), 2 * MONTHS as usize);
+    assert!(keys.is_sorted() && keys.windows(2).all(|pair| pair[0] != pair[1]));
+}
+
+/// The special kinds a charge shows.
+fn kinds(line: &Line) -> Vec<&'static str> {
+    let is = |column: &str, value: &str| line[column] == value;
+    let negative = pico(&line["BilledCost"]) < 0;
+    let usage = is("ChargeCategory", "Usage");
+    let table = [
+        ("on demand", usage && is("PricingCategory", "Standard") && is("ChargeClass", "")),
+        ("spot", is("PricingCategory", "Dynamic")),
+        ("purchase", is("ChargeCategory", "Purchase") && !line["CommitmentDiscountId"].is_empty() && is("EffectiveCost", "0")),
+        ("used", is("CommitmentDiscountStatus", "Used") && is("BilledCost", "0")),
+        ("unused", usage && is("CommitmentDiscountStatus", "Unused") && is("BilledCost", "0")),
+        ("credit", is("ChargeCategory", "Credit") && negative),
+        ("support", is("ServiceSubcategory", "Support")),
+        ("tax", is("ChargeCategory", "Tax")),
+        ("marketplace", line["PublisherName"] != line["ProviderName"]),
+        ("untagged", is("Tags", "{}") && usage && is("SubAccountName", "tidewater-platform-prod")),
+        ("tag with a capital", line["Tags"].contains("\"Tenant\"")),
+        ("tag of an earlier convention", line["Tags"].contains("TNT-")),
+        ("exponent", line["BilledCost"].contains("E-")),
+        ("refund", usage && negative && is("ChargeClass", "Correction") && line["ChargePeriodEnd"] <= line["BillingPeriodStart"]),
+    ];
+    table.into_iter().filter_map(|(kind, shown)| shown.then_some(kind)).collect()
+}
+
+#[test]
+fn every_month_has_every_kind_of_charge_and_none_from_the_future() {
+    let output = output();
+    let mut rows = 0;
+    for delivery in &output.files.deliveries {
+        let aws = delivery.source == "aws-focus";
+        let mut seen = BTreeSet::new();
+        for line in lines(output, &delivery.path) {
+            rows += 1;
+            assert_eq!(line.len(), 59);
+            assert_eq!(line["BillingPeriodStart"][..7], delivery.billing_period);
+            assert!(line["ChargePeriodStart"] < line["ChargePeriodEnd"]);
+            assert!(line["ChargePeriodEnd"].as_str() <= "2026-11-12T00:00:00Z", "{line:?}");
+            assert_eq!(line["InvoiceId"].is_empty(), !delivery.final_);
+            assert_eq!(line["x_Synthetic"], "true");
+            seen.extend(kinds(&line));
+        }
+        let first = delivery.billing_period == output.files.deliveries[0].billing_period;
+        let early = !delivery.final_ && delivery.billing_period != "2026-11";
+        let expected = match (aws, first, early) {
+            (false, ..) => 3,
+            (true, true, _) | (true, _, true) => 13,
+            (true, false, false) => 14,
+        };
+        assert_eq!(seen.len(), expected, "{delivery:?}: {seen:?}");
+    }
+    assert_eq!(rows, output.files.rows);
+}
+
+#[test]
+fn one_month_is_delivered_twice() {
+    let output = output();
+    let mut by_period: BTreeMap<_, Vec<_>> = BTreeMap::new();
+    for delivery in &output.files.deliveries {
+        by_period.entry((&delivery.source, &delivery.billing_period)).or_default().push(delivery);
+    }
+    let restated: Vec<_> = by_period.into_values().filter(|deliveries| deliveries.len() > 1).collect();
+    let [deliveries] = restated.as_slice() else { panic!("{restated:?}") };
+    assert_eq!(deliveries.iter().map(|delivery| delivery.final_).collect::<Vec<_>>(), [false, true]);
+    let [early, late] = [0, 1].map(|at| lines(output, &deliveries[at].path));
+    assert!(early.len() < late.len() && !early.is_empty());
+}
+
+#[test]
+fn commitments_spread_what_was_billed() {
+    // over the months in which the yearly purchase is in force, billed and effective differ by
+    // what is left of it; the other commitments are level in every month
+    let output = output();
+    let mut level: BTreeMap<(String, String), i128> = BTreeMap::new();
+    let last: BTreeMap<_, _> = output.files.deliveries.iter().map(|delivery| ((&delivery.source, &delivery.billing_period), delivery)).collect();
+    let mut upfront = (0, 0);
+    for delivery in last.values() {
+        for line in lines(output, &delivery.path) {
+            let (billed, effective) = (pico(&line["BilledCost"]), pico(&line["EffectiveCost"]));
+            match line["CommitmentDiscountName"].as_str() {
+                "" => assert_eq!(billed, effective, "{line:?}"),
+                "ri-redis-1y" => upfront = (upfront.0 + billed, upfront.1 + effective),
+                name => *level.entry((delivery.billing_period.clone(), name.to_owned())).or_default() += billed - effective,
+            }
+        }
+    }
+    assert_eq!(level.len(), 2 * MONTHS as usize);
+    assert!(level.values().all(|difference| *difference == 0), "{level:?}");
+    let day = |text: &str| text.parse::<NaiveDate>().unwrap();
+    let (used, term) = ((day(TODAY) - day("2026-02-01")).num_days(), 365);
+    assert!(upfront.0 > 0);
+    assert_eq!(upfront.0 * i128::from(used), upfront.1 * term);
+}
+
+#[test]
+fn the_takeover_cuts_a_month() {
+    let output = output();
+    let truth = fs::read_to_string(output.folder.join(&output.files.truth)).unwrap();
+    let has = |period: &str, tenant: &str, service: &str| truth.contains(&format!("{period},USD,{tenant},{service},"));
+    // seven months after the first; the seats are one charge for the month
+    assert!(has("2026-09", "rheinhafen", "label-print") && has("2026-09", "nordkai", "label-print"));
+    assert!(!has("2026-08", "nordkai", "label-print"));
+    assert!(!has("2026-10", "rheinhafen", "label-print"));
+    assert!(has("2026-10", "rheinhafen", "wms-core"), "the refund of a day before the takeover");
+    let rules = fs::read_to_string(output.folder.join(&output.files.rules)).unwrap();
+    assert!(rules.contains("from: 2026-09-11") && !rules.contains("2000-"));
+    // one tenant leaves in July and is refunded once more, one starts in October
+    assert!(has("2026-08", "dockside-audio", "wms-core") && !has("2026-09", "dockside-audio", "wms-core"));
+    assert!(has("2026-10", "stadskroon-grocery", "wms-core") && !has("2026-09", "stadskroon-grocery", "wms-core"));
+}
+
+#[test]
+fn usage_and_drivers_follow_their_formats() {
+    let output = output();
+    let [usage] = output.files.usage.as_slice() else { panic!("{:?}", output.files.usage) };
+    let facts = lines(output, usage);
+    let days: BTreeSet<_> = facts.iter().map(|fact| fact["hour"][..10].to_owned()).collect();
+    assert_eq!(days.into_iter().collect::<Vec<_>>(), ["2026-11-09", "2026-11-10", "2026-11-11"]);
+    for fact in &facts {
+        let value = |column: &str| fact[column].parse::<u64>().unwrap();
+        for [request, used, effective] in [
+            ["cpu_request_core_ms", "cpu_usage_core_ms", "cpu_effective_core_ms"],
+            ["memory_request_mib_s", "memory_usage_mib_s", "memory_effective_mib_s"],
+        ] {
+            assert!(value(effective) >= value(request).max(value(used)), "{fact:?}");
+        }
+    }
+    assert_eq!(output.files.drivers.len(), MONTHS as usize);
+    for path in &output.files.drivers {
+        let mut csv = csv::Reader::from_path(output.folder.join(path)).unwrap();
+        assert_eq!(csv.headers().unwrap(), &["day", "tenant", "driver", "value", "unit"][..]);
+        let records: Vec<_> = csv.records().map(Result::unwrap).collect();
+        assert!(records.len() > 11 * 38 * 3);
+        assert!(records.iter().all(|record| &record[0] < TODAY && record[3].parse::<u64>().is_ok()));
+    }
+}

@@ -1,0 +1,730 @@
+//! A dialect is data: which columns a bill has, under which names, of which
+//! kind, and how needed they are. `sources` tells dialects apart; the lake
+//! compiles the description; [`Binding::read`] here is the scalar reference.
+
+use crate::charge::{Attributes, Charge, ChargeCategory};
+use crate::finding::Finding;
+use crate::instant::{self, Instant, Span};
+use crate::money::{Currency, MONEY_SCALE, Money};
+use crate::number::{self, Excess};
+use crate::period::BillingPeriod;
+use crate::tags;
+
+/// Fractional digits of stored quantities: 26 integer digits hold byte-seconds.
+pub const QUANTITY_SCALE: u32 = 12;
+
+/// What a column holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ColumnKind {
+    /// An exact amount, scale 24; more digits are refused.
+    Money,
+    /// A price per unit, scale 24, rounded: never added to anything.
+    UnitPrice,
+    /// A quantity, scale 12, rounded.
+    Quantity,
+    /// An instant.
+    Instant,
+    /// Text, kept verbatim.
+    Text,
+    /// JSON text of tags.
+    Tags,
+}
+
+/// What happens when the column, or a value in it, is missing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Need {
+    /// Without it a charge has no meaning: a missing column refuses the file, a null the row.
+    Mandatory,
+    /// The specification demands it, real exports miss it: a finding, then unknown.
+    Expected,
+    /// May be absent.
+    Optional,
+}
+
+/// One column of the normalised charge.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ColumnSpec {
+    /// FOCUS name, also the name in the lake.
+    pub name: &'static str,
+    /// Other names seen, compared without case.
+    pub aliases: &'static [&'static str],
+    /// What it holds.
+    pub kind: ColumnKind,
+    /// How needed it is.
+    pub need: Need,
+    /// FOCUS version that brought it: 10, 11, 12, 13 or 14.
+    pub since: u8,
+}
+
+/// A described bill format.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Dialect {
+    /// `focus`.
+    pub format: &'static str,
+    /// `1.2`.
+    pub version: &'static str,
+    /// Its columns.
+    pub columns: &'static [ColumnSpec],
+}
+
+/// How the bytes of a bill are wrapped.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Container {
+    /// CSV text as it is.
+    Plain,
+    /// CSV text in gzip, of one member or several.
+    Gzip,
+    /// CSV text as one entry of a zip archive.
+    Zip {
+        /// Name of the entry inside the archive.
+        entry: String,
+    },
+    /// A Parquet file.
+    Parquet,
+}
+
+const fn spec(name: &'static str, kind: ColumnKind, need: Need, since: u8) -> ColumnSpec {
+    ColumnSpec {
+        name,
+        aliases: &[],
+        kind,
+        need,
+        since,
+    }
+}
+
+use ColumnKind::{Instant as When, Money as Cost, Quantity, Tags as TagSet, Text, UnitPrice};
+use Need::{Expected, Mandatory, Optional};
+
+/// FOCUS Cost and Usage, versions 1.0 to 1.4 (section 1.1 of the format notes in `docs/FORMATS.md`).
+pub const FOCUS_COLUMNS: &[ColumnSpec] = &[
+    spec("BilledCost", Cost, Mandatory, 10),
+    spec("EffectiveCost", Cost, Mandatory, 10),
+    spec("ListCost", Cost, Optional, 10),
+    spec("ContractedCost", Cost, Optional, 10),
+    spec("BillingPeriodStart", When, Mandatory, 10),
+    spec("BillingPeriodEnd", When, Mandatory, 10),
+    spec("ChargePeriodStart", When, Mandatory, 10),
+    spec("ChargePeriodEnd", When, Mandatory, 10),
+    spec("ChargeCategory", Text, Mandatory, 10),
+    spec("BillingAccountId", Text, Expected, 10),
+    spec("BillingAccountName", Text, Optional, 10),
+    spec("BillingCurrency", Text, Expected, 10),
+    spec("ProviderName", Text, Optional, 10),
+    spec("PublisherName", Text, Optional, 10),
+    spec("InvoiceIssuerName", Text, Optional, 10),
+    spec("ServiceCategory", Text, Optional, 10),
+    spec("ServiceName", Text, Expected, 10),
+    spec("ChargeClass", Text, Optional, 10),
+    spec("ChargeDescription", Text, Optional, 10),
+    spec("ChargeFrequency", Text, Optional, 10),
+    spec("SubAccountId", Text, Optional, 10),
+    spec("SubAccountName", Text, Optional, 10),
+    spec("RegionId", Text, Optional, 10),
+    spec("RegionName", Text, Optional, 10),
+    spec("AvailabilityZone", Text, Optional, 10),
+    spec("ResourceId", Text, Optional, 10),
+    spec("ResourceName", Text, Optional, 10),
+    spec("ResourceType", Text, Optional, 10),
+    spec("SkuId", Text, Optional, 10),
+    spec("SkuPriceId", Text, Optional, 10),
+    spec("PricingCategory", Text, Optional, 10),
+    spec("PricingQuantity", Quantity, Optional, 10),
+    spec("PricingUnit", Text, Optional, 10),
+    spec("ConsumedQuantity", Quantity, Optional, 10),
+    spec("ConsumedUnit", Text, Optional, 10),
+    spec("ListUnitPrice", UnitPrice, Optional, 10),
+    spec("ContractedUnitPrice", UnitPrice, Optional, 10),
+    spec("CommitmentDiscountId", Text, Optional, 10),
+    spec("CommitmentDiscountName", Text, Optional, 10),
+    spec("CommitmentDiscountCategory", Text, Optional, 10),
+    spec("CommitmentDiscountType", Text, Optional, 10),
+    spec("CommitmentDiscountStatus", Text, Optional, 10),
+    spec("Tags", TagSet, Optional, 10),
+    spec("CapacityReservationId", Text, Optional, 11),
+    spec("CapacityReservationStatus", Text, Optional, 11),
+    spec("CommitmentDiscountQuantity", Quantity, Optional, 11),
+    spec("CommitmentDiscountUnit", Text, Optional, 11),
+    spec("ServiceSubcategory", Text, Optional, 11),
+    spec("SkuMeter", Text, Optional, 11),
+    spec("SkuPriceDetails", Text, Optional, 11),
+    ColumnSpec {
+        name: "BillingAccountType",
+        aliases: &["x_BillingAccountType"],
+        kind: Text,
+        need: Optional,
+        since: 12,
+    },
+    ColumnSpec {
+        name: "SubAccountType",
+        aliases: &["x_SubAccountType"],
+        kind: Text,
+        need: Optional,
+        since: 12,
+    },
+    ColumnSpec {
+        name: "InvoiceId",
+        aliases: &["x_InvoiceId"],
+        kind: Text,
+        need: Optional,
+        since: 12,
+    },
+    spec("PricingCurrency", Text, Optional, 12),
+    spec("PricingCurrencyContractedUnitPrice", UnitPrice, Optional, 12),
+    spec("PricingCurrencyEffectiveCost", Cost, Optional, 12),
+    spec("PricingCurrencyListUnitPrice", UnitPrice, Optional, 12),
+    spec("AllocatedMethodId", Text, Optional, 13),
+    spec("AllocatedMethodDetails", Text, Optional, 13),
+    spec("AllocatedResourceId", Text, Optional, 13),
+    spec("AllocatedResourceName", Text, Optional, 13),
+    spec("AllocatedTags", Text, Optional, 13),
+    spec("ContractApplied", Text, Optional, 13),
+    spec("ServiceProviderName", Text, Optional, 13),
+    spec("HostProviderName", Text, Optional, 13),
+    spec("InvoiceDetailId", Text, Optional, 14),
+    spec("CommitmentProgramEligibilityDetails", Text, Optional, 14),
+];
+
+/// The versions of FOCUS read, oldest first, as (text, `since` number).
+pub const FOCUS_VERSIONS: &[(&str, u8)] = &[("1.0", 10), ("1.1", 11), ("1.2", 12), ("1.3", 13), ("1.4", 14)];
+
+/// The FOCUS dialect of a version text such as `1.2`; `None` for versions not read.
+#[must_use]
+pub fn focus(version: &str) -> Option<Dialect> {
+    let (version, _) = FOCUS_VERSIONS.iter().find(|(text, _)| *text == version)?;
+    Some(Dialect {
+        format: "focus",
+        version,
+        columns: FOCUS_COLUMNS,
+    })
+}
+
+impl ColumnSpec {
+    /// Whether a header cell names this column.
+    #[must_use]
+    pub fn matches(&self, header: &str) -> bool {
+        self.name.eq_ignore_ascii_case(header) || self.aliases.iter().any(|alias| alias.eq_ignore_ascii_case(header))
+    }
+}
+
+/// Whether a cell means null: `""`, `NULL`, `null`.
+#[must_use]
+pub fn is_null(cell: &[u8]) -> bool {
+    cell.is_empty() || cell == b"NULL" || cell == b"null"
+}
+
+/// Where a file keeps each column of a dialect.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Binding {
+    /// The dialect.
+    pub dialect: Dialect,
+    /// Per column of the dialect: its position in the file, if there.
+    pub positions: Vec<Option<usize>>,
+    /// Columns the dialect does not know: name and position. They are kept.
+    pub unknown: Vec<(String, usize)>,
+    /// Cells a row must have.
+    pub width: usize,
+    /// What was remarkable about the header.
+    pub findings: Vec<Finding>,
+}
+
+/// Names the lake writes itself; a bill's own column of such a name is kept as `x_<name>`.
+pub const LAKE_COLUMNS: &[&str] = &["line", "part", "billing_period"];
+
+impl Binding {
+    /// Finds every column of `dialect` in a header row.
+    ///
+    /// # Errors
+    /// One finding per missing mandatory column or column named twice.
+    pub fn new(dialect: &Dialect, headers: &[String]) -> Result<Binding, Vec<Finding>> {
+        let mut errors = Vec::new();
+        let mut findings = Vec::new();
+        let mut taken = vec![false; headers.len()];
+        let mut positions = Vec::with_capacity(dialect.columns.len());
+        for column in dialect.columns {
+            let mut found = headers
+                .iter()
+                .enumerate()
+                .filter(|(_, header)| column.name.eq_ignore_ascii_case(header.trim()));
+            let mut position = found.next().map(|(at, _)| at);
+            if let Some((again, _)) = found.next() {
+                errors.push(twice(column.name, again));
+            }
+            if position.is_none() {
+                position = headers
+                    .iter()
+                    .enumerate()
+                    .find(|(at, header)| !taken[*at] && column.matches(header.trim()))
+                    .map(|(at, _)| at);
+            }
+            if let Some(at) = position {
+                taken[at] = true;
+            }
+            match (position, column.need) {
+                (None, Mandatory) => errors.push(
+                    Finding::error(
+                        "missing_column",
+                        format!("the mandatory column {} is missing", column.name),
+                    )
+                    .at_line(1)
+                    .in_column(column.name)
+                    .remedy("export it, or rename the column that holds it"),
+                ),
+                (None, Expected) => findings.push(
+                    Finding::warning(
+                        "missing_expected_column",
+                        format!(
+                            "FOCUS demands {}, the file has none; it is shown as unknown",
+                            column.name
+                        ),
+                    )
+                    .in_column(column.name),
+                ),
+                _ => {}
+            }
+            positions.push(position);
+        }
+        let mut unknown: Vec<(String, usize)> = Vec::new();
+        for (at, header) in headers.iter().enumerate().filter(|(at, _)| !taken[*at]) {
+            let name = if header.trim().is_empty() {
+                format!("x_column_{}", at + 1)
+            } else {
+                header.trim().to_owned()
+            };
+            let name = if LAKE_COLUMNS.contains(&name.as_str()) {
+                format!("x_{name}")
+            } else {
+                name
+            };
+            if unknown.iter().any(|(other, _)| *other == name) {
+                errors.push(twice(&name, at));
+            }
+            unknown.push((name, at));
+        }
+        if errors.is_empty() {
+            Ok(Binding {
+                dialect: dialect.clone(),
+                positions,
+                unknown,
+                width: headers.len(),
+                findings,
+            })
+        } else {
+            Err(errors)
+        }
+    }
+
+    /// Position of a column in the file.
+    #[must_use]
+    pub fn position(&self, name: &str) -> Option<usize> {
+        let at = self.dialect.columns.iter().position(|column| column.name == name)?;
+        self.positions[at]
+    }
+
+    /// Reads one row: the scalar reference of the lake's ingest.
+    ///
+    /// # Errors
+    /// One [`CellError`] per bad cell; a row with any is refused whole.
+    pub fn read(&self, id: &str, cells: &[&[u8]]) -> Result<Charge, Vec<CellError>> {
+        if cells.len() != self.width {
+            return Err(vec![CellError::row(
+                "wrong_cell_count",
+                format!("has {} cells where the header has {}", cells.len(), self.width),
+            )]);
+        }
+        let mut errors = Vec::new();
+        let mut attributes = Attributes::default();
+        for (column, position) in self.dialect.columns.iter().zip(&self.positions) {
+            let Some(cell) = position.map(|at| cells[at]) else {
+                continue;
+            };
+            if let Some(error) = check_cell(column, cell) {
+                errors.push(error);
+                continue;
+            }
+            let Ok(text) = std::str::from_utf8(cell) else { continue };
+            match column.kind {
+                TagSet => attributes.tags = tags::parse(if is_null(cell) { "" } else { text }).unwrap_or_default(),
+                Text if !is_null(cell) => {
+                    attributes.columns.insert(column.name.to_owned(), text.to_owned());
+                }
+                _ => {}
+            }
+        }
+        for (name, at) in &self.unknown {
+            match std::str::from_utf8(cells[*at]) {
+                Ok(text) if !is_null(cells[*at]) => {
+                    attributes.columns.insert(name.clone(), text.to_owned());
+                }
+                Ok(_) => {}
+                Err(_) => errors.push(CellError::new("bad_utf8", name, "is not UTF-8")),
+            }
+        }
+        self.finish(id, cells, attributes, errors)
+    }
+
+    fn finish(
+        &self,
+        id: &str,
+        cells: &[&[u8]],
+        attributes: Attributes,
+        mut errors: Vec<CellError>,
+    ) -> Result<Charge, Vec<CellError>> {
+        let cell = |name: &str| self.position(name).map_or(&b""[..], |at| cells[at]);
+        let when = |name: &str| {
+            instant::parse(cell(name))
+                .map(|parsed| parsed.instant)
+                .unwrap_or(Instant(0))
+        };
+        let money = |name: &str| {
+            number::parse_units(cell(name), MONEY_SCALE, Excess::Refuse)
+                .ok()
+                .and_then(Money::from_units)
+                .unwrap_or_default()
+        };
+        if errors.is_empty() {
+            errors.extend(check_spans(
+                when("BillingPeriodStart"),
+                when("BillingPeriodEnd"),
+                when("ChargePeriodStart"),
+                when("ChargePeriodEnd"),
+            ));
+        }
+        if !errors.is_empty() {
+            return Err(errors);
+        }
+        let currency = attributes
+            .column("BillingCurrency")
+            .and_then(Currency::parse)
+            .unwrap_or_else(Currency::unknown);
+        let category = attributes
+            .column("ChargeCategory")
+            .and_then(ChargeCategory::parse)
+            .unwrap_or(ChargeCategory::Usage);
+        Ok(Charge {
+            id: id.to_owned(),
+            period: BillingPeriod::of(when("BillingPeriodStart")),
+            span: Span {
+                start: when("ChargePeriodStart"),
+                end: when("ChargePeriodEnd"),
+            },
+            currency,
+            category,
+            billed: money("BilledCost"),
+            effective: money("EffectiveCost"),
+            attributes,
+        })
+    }
+}
+
+fn twice(name: &str, at: usize) -> Finding {
+    Finding::error(
+        "duplicate_column",
+        format!("the column {name} is there twice (again as column {})", at + 1),
+    )
+    .at_line(1)
+    .in_column(name)
+    .remedy("remove or rename one of them")
+}
+
+/// A cell, or with an empty column a whole row, that cannot be taken.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CellError {
+    /// Stable code of the finding.
+    pub code: &'static str,
+    /// Column name; empty for the whole row.
+    pub column: String,
+    /// What is wrong with it.
+    pub message: String,
+}
+
+impl CellError {
+    fn new(code: &'static str, column: &str, message: impl Into<String>) -> CellError {
+        CellError {
+            code,
+            column: column.to_owned(),
+            message: message.into(),
+        }
+    }
+
+    /// An error of the whole row.
+    #[must_use]
+    pub fn row(code: &'static str, message: impl Into<String>) -> CellError {
+        CellError::new(code, "", message)
+    }
+}
+
+/// Checks one cell against its column, without keeping the value: the slow
+/// path that explains why a row was refused.
+#[must_use]
+pub fn check_cell(column: &ColumnSpec, cell: &[u8]) -> Option<CellError> {
+    let shown = || {
+        let text = String::from_utf8_lossy(cell);
+        let cut: String = text.chars().take(60).collect();
+        if cut.len() < text.len() {
+            format!("{cut:?}...")
+        } else {
+            format!("{cut:?}")
+        }
+    };
+    let blank = is_null(cell) || (column.kind != Text && cell.trim_ascii().is_empty());
+    if blank {
+        return (column.need == Mandatory)
+            .then(|| CellError::new("missing_value", column.name, "is empty where a value is required"));
+    }
+    match column.kind {
+        Cost | UnitPrice | Quantity => {
+            let (scale, excess) = scale_of(column.kind);
+            let error = number::parse_units(cell, scale, excess).err()?;
+            Some(CellError::new(
+                "bad_decimal",
+                column.name,
+                format!("{} {error}", shown()),
+            ))
+        }
+        When => instant::parse(cell)
+            .err()
+            .map(|error| CellError::new("bad_date", column.name, format!("{} {error}", shown()))),
+        TagSet => match std::str::from_utf8(cell) {
+            Ok(text) => tags::parse(text)
+                .err()
+                .map(|error| CellError::new("bad_tags", column.name, format!("{} {error}", shown()))),
+            Err(_) => Some(CellError::new("bad_utf8", column.name, "is not UTF-8")),
+        },
+        Text => match std::str::from_utf8(cell) {
+            Err(_) => Some(CellError::new("bad_utf8", column.name, "is not UTF-8")),
+            Ok(text) if column.name == "ChargeCategory" && ChargeCategory::parse(text).is_none() => {
+                Some(CellError::new(
+                    "bad_value",
+                    column.name,
+                    format!("{} is none of Usage, Purchase, Tax, Credit, Adjustment", shown()),
+                ))
+            }
+            Ok(text) if column.name == "BillingCurrency" && Currency::parse(text).is_none() => Some(CellError::new(
+                "bad_value",
+                column.name,
+                format!("{} is no currency code such as USD", shown()),
+            )),
+            Ok(_) => None,
+        },
+    }
+}
+
+/// Scale, and what to do with digits beyond it, of a numeric kind.
+#[must_use]
+pub fn scale_of(kind: ColumnKind) -> (u32, Excess) {
+    match kind {
+        Quantity => (QUANTITY_SCALE, Excess::Round),
+        UnitPrice => (MONEY_SCALE, Excess::Round),
+        _ => (MONEY_SCALE, Excess::Refuse),
+    }
+}
+
+/// Checks that periods run forward.
+#[must_use]
+pub fn check_spans(
+    billing_start: Instant,
+    billing_end: Instant,
+    charge_start: Instant,
+    charge_end: Instant,
+) -> Option<CellError> {
+    if billing_end <= billing_start {
+        return Some(CellError::new(
+            "wrong_period",
+            "BillingPeriodEnd",
+            format!("{billing_end} is not after BillingPeriodStart {billing_start}; ends are exclusive"),
+        ));
+    }
+    if charge_end < charge_start {
+        return Some(CellError::new(
+            "wrong_period",
+            "ChargePeriodEnd",
+            format!("{charge_end} is before ChargePeriodStart {charge_start}; ends are exclusive"),
+        ));
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(names: &[&str]) -> Vec<String> {
+        names.iter().map(|n| (*n).to_owned()).collect()
+    }
+
+    const MINIMUM: [&str; 7] = [
+        "BillingPeriodStart",
+        "BillingPeriodEnd",
+        "ChargePeriodStart",
+        "ChargePeriodEnd",
+        "ChargeCategory",
+        "BilledCost",
+        "EffectiveCost",
+    ];
+
+    #[test]
+    fn binds_any_order_and_case_and_keeps_unknown_columns() {
+        let mut names = MINIMUM.to_vec();
+        names.reverse();
+        names.extend(["SkuPriceid", "x_Extra", "line"]);
+        let binding = Binding::new(&focus("1.0").expect("known"), &headers(&names)).expect("binds");
+        assert_eq!(binding.position("EffectiveCost"), Some(0));
+        assert_eq!(binding.position("SkuPriceId"), Some(7));
+        assert_eq!(binding.unknown, [("x_Extra".to_owned(), 8), ("x_line".to_owned(), 9)]);
+        let missing: Vec<_> = binding.findings.iter().filter_map(|f| f.column.as_deref()).collect();
+        assert_eq!(missing, ["BillingAccountId", "BillingCurrency", "ServiceName"]);
+    }
+
+    #[test]
+    fn refuses_missing_and_doubled_columns() {
+        let errors =
+            Binding::new(&focus("1.0").expect("known"), &headers(&MINIMUM[..6])).expect_err("no EffectiveCost");
+        assert_eq!(errors[0].column.as_deref(), Some("EffectiveCost"));
+        let mut names = MINIMUM.to_vec();
+        names.push("billedcost");
+        let errors = Binding::new(&focus("1.0").expect("known"), &headers(&names)).expect_err("twice");
+        assert_eq!(errors[0].code, "duplicate_column");
+    }
+
+    #[test]
+    fn rows_are_taken_whole_or_refused_with_reasons() {
+        let mut names = MINIMUM.to_vec();
+        names.extend(["BillingCurrency", "Tags"]);
+        let binding = Binding::new(&focus("1.0").expect("known"), &headers(&names)).expect("binds");
+        let read = |cells: [&str; 9]| {
+            let bytes: Vec<&[u8]> = cells.iter().map(|c| c.as_bytes()).collect();
+            binding.read("d:1:2", &bytes)
+        };
+        let good = read([
+            "2024-09-01",
+            "2024-10-01",
+            "2024-09-02",
+            "2024-09-03",
+            "usage",
+            "1.5",
+            "0.00 ",
+            "usd",
+            r#"{"a":"b"}"#,
+        ])
+        .expect("good");
+        assert_eq!(
+            (
+                good.period.to_string().as_str(),
+                good.currency.as_str(),
+                good.attributes.tag("a")
+            ),
+            ("2024-09", "USD", Some("b"))
+        );
+        for (cells, code, column) in [
+            (
+                [
+                    "2024-09-01",
+                    "2024-10-01",
+                    "2024-09-02",
+                    "2024-09-03",
+                    "Usage",
+                    "$10,000.00 ",
+                    "0",
+                    "USD",
+                    "",
+                ],
+                "bad_decimal",
+                "BilledCost",
+            ),
+            (
+                [
+                    "2024-09-01",
+                    "2024-10-01",
+                    "2024-09-02",
+                    "2024-09-03",
+                    "Usage",
+                    "",
+                    "0",
+                    "USD",
+                    "",
+                ],
+                "missing_value",
+                "BilledCost",
+            ),
+            (
+                [
+                    "2024-09-01",
+                    "2024-09-01",
+                    "2024-09-02",
+                    "2024-09-03",
+                    "Usage",
+                    "1",
+                    "0",
+                    "USD",
+                    "",
+                ],
+                "wrong_period",
+                "BillingPeriodEnd",
+            ),
+            (
+                [
+                    "2024-09-01",
+                    "2024-10-01",
+                    "2024-09-02",
+                    "2024-09-01",
+                    "Usage",
+                    "1",
+                    "0",
+                    "USD",
+                    "",
+                ],
+                "wrong_period",
+                "ChargePeriodEnd",
+            ),
+            (
+                [
+                    "2024-09-01",
+                    "2024-10-01",
+                    "x",
+                    "2024-09-01",
+                    "Usage",
+                    "1",
+                    "0",
+                    "USD",
+                    "",
+                ],
+                "bad_date",
+                "ChargePeriodStart",
+            ),
+            (
+                [
+                    "2024-09-01",
+                    "2024-10-01",
+                    "2024-09-02",
+                    "2024-09-03",
+                    "Rebate",
+                    "1",
+                    "0",
+                    "USD",
+                    "",
+                ],
+                "bad_value",
+                "ChargeCategory",
+            ),
+            (
+                [
+                    "2024-09-01",
+                    "2024-10-01",
+                    "2024-09-02",
+                    "2024-09-03",
+                    "Usage",
+                    "1",
+                    "0",
+                    "USD",
+                    "nope",
+                ],
+                "bad_tags",
+                "Tags",
+            ),
+        ] {
+            let errors = read(cells).expect_err(code);
+            assert_eq!((errors[0].code, errors[0].column.as_str()), (code, column));
+        }
+    }
+}

@@ -1,0 +1,1 @@
+//! Immutable Parquet, ingest, allocation plan, cube: the only crate with polars and object_store.

@@ -1,0 +1,414 @@
+//! Where the lake's files lie: a folder, or memory. A file is written once:
+//! staged, synced, put in place under its name, never changed (invariant 5).
+
+use crate::error::LakeError;
+use futures::executor::block_on;
+use futures::{StreamExt, TryStreamExt};
+use object_store::{ObjectStore, ObjectStoreExt, PutMode, PutOptions, memory::InMemory};
+use sha2::{Digest, Sha256};
+use std::fs;
+use std::io::{self, BufWriter, Read, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+use tempfile::{NamedTempFile, TempPath};
+
+/// Folder of files that are still being written.
+const TMP: &str = "tmp";
+
+/// A store of immutable files. Cheap to clone.
+#[derive(Debug, Clone)]
+pub enum Lake {
+    /// A folder of the file system.
+    File(Arc<Path>),
+    /// Memory of this process: for tests.
+    Memory(Arc<InMemory>),
+}
+
+/// A file in the lake.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredFile {
+    /// Path inside the lake, with `/`.
+    pub path: String,
+    /// Length in bytes.
+    pub bytes: u64,
+    /// SHA-256 of the content, lower-case hex.
+    pub sha256: String,
+}
+
+/// A file found by [`Lake::list`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listed {
+    /// Path inside the lake, with `/`.
+    pub path: String,
+    /// When it was last written.
+    pub modified: SystemTime,
+}
+
+/// A file being written: hashed on the way, removed when dropped.
+#[derive(Debug)]
+pub struct Staging {
+    file: BufWriter<NamedTempFile>,
+    hasher: Sha256,
+    bytes: u64,
+}
+
+/// A file of the lake as a local path; a temporary copy is removed when dropped.
+#[derive(Debug)]
+pub struct LocalCopy {
+    path: PathBuf,
+    copy: Option<TempPath>,
+}
+
+impl LocalCopy {
+    /// The path, valid as long as this value lives.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        self.copy.as_deref().unwrap_or(&self.path)
+    }
+}
+
+impl Write for Staging {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.file.write(bytes)?;
+        self.hasher.update(&bytes[..written]);
+        self.bytes += written as u64;
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
+}
+
+impl Staging {
+    /// SHA-256 of what was written so far, lower-case hex.
+    #[must_use]
+    pub fn sha256(&self) -> String {
+        hex(&self.hasher.clone().finalize())
+    }
+}
+
+impl Lake {
+    /// A lake in a folder, made when missing.
+    ///
+    /// # Errors
+    /// When the folder cannot be made.
+    pub fn file(root: &Path) -> Result<Lake, LakeError> {
+        fs::create_dir_all(root.join(TMP)).map_err(LakeError::io("make the folder", root))?;
+        let root = root.canonicalize().map_err(LakeError::io("open the folder", root))?;
+        Ok(Lake::File(root.into()))
+    }
+
+    /// A lake in memory.
+    #[must_use]
+    pub fn memory() -> Lake {
+        Lake::Memory(Arc::new(InMemory::new()))
+    }
+
+    /// A new file to write, outside the lake's names until [`Lake::put`].
+    ///
+    /// # Errors
+    /// When no temporary file can be made.
+    pub fn staging(&self) -> Result<Staging, LakeError> {
+        let mut builder = tempfile::Builder::new();
+        builder.prefix("staged-");
+        let file = match self {
+            Lake::File(root) => {
+                let folder = root.join(TMP);
+                fs::create_dir_all(&folder).map_err(LakeError::io("make the folder", &folder))?;
+                builder.tempfile_in(&folder).map_err(LakeError::io("write in", &folder))?
+            }
+            Lake::Memory(_) => builder.tempfile().map_err(LakeError::io("write in", "the temporary folder"))?,
+        };
+        // as readable as the umask makes other new files: a lake is read by other tools too
+        Ok(Staging { file: BufWriter::with_capacity(1 << 17, file), hasher: Sha256::new(), bytes: 0 })
+    }
+
+    /// Puts a staged file in place, durably. The same bytes again are fine.
+    ///
+    /// # Errors
+    /// [`LakeError::Immutable`] when other bytes have that path.
+    pub fn put(&self, staged: Staging, path: &str) -> Result<StoredFile, LakeError> {
+        check_path(path)?;
+        let stored = StoredFile { path: path.to_owned(), bytes: staged.bytes, sha256: staged.sha256() };
+        let file = staged.file.into_inner().map_err(|e| LakeError::io("write", path)(e.into_error()))?;
+        match self {
+            Lake::File(root) => put_file(root, file, &stored)?,
+            Lake::Memory(store) => put_memory(store, file, &stored)?,
+        }
+        Ok(stored)
+    }
+
+    /// A file as a local path for the Parquet reader.
+    ///
+    /// # Errors
+    /// [`LakeError::Missing`] when it is not there.
+    pub fn local(&self, path: &str) -> Result<LocalCopy, LakeError> {
+        check_path(path)?;
+        match self {
+            Lake::File(root) => {
+                let path_there = root.join(path);
+                match fs::metadata(&path_there) {
+                    Ok(_) => Ok(LocalCopy { path: path_there, copy: None }),
+                    Err(e) if e.kind() == io::ErrorKind::NotFound => Err(LakeError::Missing { path: path.to_owned() }),
+                    Err(e) => Err(LakeError::io("open", path)(e)),
+                }
+            }
+            Lake::Memory(store) => {
+                let content = get_memory(store, path)?;
+                let mut file = NamedTempFile::new().map_err(LakeError::io("copy", path))?;
+                file.write_all(&content).and_then(|()| file.flush()).map_err(LakeError::io("copy", path))?;
+                Ok(LocalCopy { path: PathBuf::new(), copy: Some(file.into_temp_path()) })
+            }
+        }
+    }
+
+    /// The whole content of a (small) file.
+    ///
+    /// # Errors
+    /// [`LakeError::Missing`] when it is not there.
+    pub fn read(&self, path: &str) -> Result<Vec<u8>, LakeError> {
+        let local = self.local(path)?;
+        fs::read(local.path()).map_err(LakeError::io("read", path))
+    }
+
+    /// Whether a file is there.
+    ///
+    /// # Errors
+    /// When the store cannot be asked.
+    pub fn exists(&self, path: &str) -> Result<bool, LakeError> {
+        check_path(path)?;
+        match self {
+            Lake::File(root) => root.join(path).try_exists().map_err(LakeError::io("look for", path)),
+            Lake::Memory(store) => match block_on(store.head(&path.into())) {
+                Ok(_) => Ok(true),
+                Err(object_store::Error::NotFound { .. }) => Ok(false),
+                Err(e) => Err(LakeError::object("look for", path)(e)),
+            },
+        }
+    }
+
+    /// Removes a file; one that is not there is fine.
+    ///
+    /// # Errors
+    /// When the store refuses.
+    pub fn remove(&self, path: &str) -> Result<(), LakeError> {
+        check_path(path)?;
+        match self {
+            Lake::File(root) => match fs::remove_file(root.join(path)) {
+                Err(e) if e.kind() != io::ErrorKind::NotFound => Err(LakeError::io("remove", path)(e)),
+                _ => Ok(()),
+            },
+            Lake::Memory(store) => match block_on(store.delete(&path.into())) {
+                Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
+                Err(e) => Err(LakeError::object("remove", path)(e)),
+            },
+        }
+    }
+
+    /// Every file whose path starts with `prefix` (`""`: all, those being
+    /// written included), sorted by path.
+    ///
+    /// # Errors
+    /// When the store cannot be listed.
+    pub fn list(&self, prefix: &str) -> Result<Vec<Listed>, LakeError> {
+        let mut found = Vec::new();
+        match self {
+            Lake::File(root) => walk(root, root, &mut found)?,
+            Lake::Memory(store) => {
+                let metas: Vec<_> = block_on(store.list(None).boxed().try_collect()).map_err(LakeError::object("list", prefix))?;
+                found.extend(metas.into_iter().map(|meta: object_store::ObjectMeta| Listed { path: meta.location.to_string(), modified: meta.last_modified.into() }));
+            }
+        }
+        found.retain(|listed| listed.path.starts_with(prefix));
+        found.sort_by(|a, b| a.path.cmp(&b.path));
+        Ok(found)
+    }
+
+    /// Removes every file that `named` does not name and that was last written
+    /// before `before`: what killed runs left. Answers what was removed.
+    ///
+    /// # Errors
+    /// When the store refuses.
+    pub fn remove_unnamed(&self, named: &std::collections::HashSet<String>, before: SystemTime) -> Result<Vec<String>, LakeError> {
+        let mut removed = Vec::new();
+        for listed in self.list("")? {
+            if !named.contains(&listed.path) && listed.modified < before {
+                self.remove(&listed.path)?;
+                removed.push(listed.path);
+            }
+        }
+        Ok(removed)
+    }
+}
+
+/// How old an unnamed file must be before a clean-up may remove it: a run that
+/// is still writing it has named it by then (invariant 5).
+pub const UNNAMED_FOR: Duration = Duration::from_secs(86_400);
+
+fn put_file(root: &Path, file: NamedTempFile, stored: &StoredFile) -> Result<(), LakeError> {
+    let path = &stored.path;
+    file.as_file().sync_all().map_err(LakeError::io("sync", path))?;
+    readable(file.as_file()).map_err(LakeError::io("set the permissions of", path))?;
+    let target = root.join(path);
+    let folder = target.parent().unwrap_or(root);
+    make_folders(root, folder)?;
+    match file.persist_noclobber(&target) {
+        Ok(_) => sync_folder(folder),
+        Err(e) if e.error.kind() == io::ErrorKind::AlreadyExists => {
+            let there = hash_file(&target).map_err(LakeError::io("read", path))?;
+            if there == stored.sha256 { sync_folder(folder) } else { Err(LakeError::Immutable { path: path.clone() }) }
+        }
+        Err(e) => Err(LakeError::io("write", path)(e.error)),
+    }
+}
+
+/// Temporary files are private to their owner; files of the lake are for other tools too.
+fn readable(file: &fs::File) -> io::Result<()> {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        file.set_permissions(fs::Permissions::from_mode(0o644))?;
+    }
+    #[cfg(not(unix))]
+    let _ = file;
+    Ok(())
+}
+
+/// Makes the folders between root and `folder`, each synced into its parent.
+fn make_folders(root: &Path, folder: &Path) -> Result<(), LakeError> {
+    if folder == root || folder.is_dir() {
+        return Ok(());
+    }
+    let parent = folder.parent().unwrap_or(root);
+    make_folders(root, parent)?;
+    match fs::create_dir(folder) {
+        Err(e) if e.kind() != io::ErrorKind::AlreadyExists => Err(LakeError::io("make the folder", folder)(e)),
+        _ => sync_folder(parent),
+    }
+}
+
+fn sync_folder(folder: &Path) -> Result<(), LakeError> {
+    if cfg!(unix) {
+        fs::File::open(folder).and_then(|handle| handle.sync_all()).map_err(LakeError::io("sync the folder", folder))?;
+    }
+    Ok(())
+}
+
+fn put_memory(store: &InMemory, mut file: NamedTempFile, stored: &StoredFile) -> Result<(), LakeError> {
+    let path = &stored.path;
+    let mut content = Vec::new();
+    io::Seek::rewind(file.as_file_mut()).and_then(|()| file.as_file_mut().read_to_end(&mut content)).map_err(LakeError::io("read", path))?;
+    let create = PutOptions { mode: PutMode::Create, ..PutOptions::default() };
+    match block_on(store.put_opts(&path.as_str().into(), content.into(), create)) {
+        Ok(_) => Ok(()),
+        Err(object_store::Error::AlreadyExists { .. }) => {
+            let there = hex(&Sha256::digest(get_memory(store, path)?));
+            if there == stored.sha256 { Ok(()) } else { Err(LakeError::Immutable { path: path.clone() }) }
+        }
+        Err(e) => Err(LakeError::object("write", path)(e)),
+    }
+}
+
+fn get_memory(store: &InMemory, path: &str) -> Result<bytes::Bytes, LakeError> {
+    let got = block_on(async { store.get(&path.into()).await?.bytes().await });
+    got.map_err(|e| match e {
+        object_store::Error::NotFound { .. } => LakeError::Missing { path: path.to_owned() },
+        other => LakeError::object("read", path)(other),
+    })
+}
+
+fn walk(root: &Path, folder: &Path, found: &mut Vec<Listed>) -> Result<(), LakeError> {
+    for entry in fs::read_dir(folder).map_err(LakeError::io("list", folder))? {
+        let entry = entry.map_err(LakeError::io("list", folder))?;
+        let path = entry.path();
+        // a file may vanish between listing and looking: another run removed it
+        let meta = match entry.metadata() {
+            Ok(meta) => meta,
+            Err(e) if e.kind() == io::ErrorKind::NotFound => continue,
+            Err(e) => return Err(LakeError::io("look at", &path)(e)),
+        };
+        if meta.is_dir() {
+            walk(root, &path, found)?;
+        } else if let Ok(inside) = path.strip_prefix(root) {
+            let parts: Vec<_> = inside.iter().map(|part| part.to_string_lossy()).collect();
+            let modified = meta.modified().map_err(LakeError::io("look at", &path))?;
+            found.push(Listed { path: parts.join("/"), modified });
+        }
+    }
+    Ok(())
+}
+
+fn check_path(path: &str) -> Result<(), LakeError> {
+    let plain = !path.is_empty() && path.split('/').all(|part| !matches!(part, "" | "." | "..") && !part.contains(['\\', ':', '\0']));
+    if plain { Ok(()) } else { Err(LakeError::BadPath { path: path.to_owned() }) }
+}
+
+fn hash_file(path: &Path) -> io::Result<String> {
+    let mut hasher = Sha256::new();
+    io::copy(&mut fs::File::open(path)?, &mut hasher)?;
+    Ok(hex(&hasher.finalize()))
+}
+
+fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write as _;
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+        // writing to a String cannot fail
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::HashSet;
+
+    fn write(lake: &Lake, path: &str, text: &str) -> Result<StoredFile, LakeError> {
+        let mut staged = lake.staging().expect("stages");
+        staged.write_all(text.as_bytes()).expect("writes");
+        lake.put(staged, path)
+    }
+
+    /// The same contract for every kind of lake.
+    fn contract(lake: &Lake) {
+        let stored = write(lake, "a/b/one.txt", "hello").expect("stored");
+        assert_eq!(stored.bytes, 5);
+        assert_eq!(stored.sha256, "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824");
+        assert_eq!(lake.read("a/b/one.txt").expect("reads"), b"hello");
+        assert!(lake.exists("a/b/one.txt").expect("asks"));
+        assert_eq!(write(lake, "a/b/one.txt", "hello").expect("same bytes again"), stored);
+        assert!(matches!(write(lake, "a/b/one.txt", "other"), Err(LakeError::Immutable { .. })));
+        assert_eq!(lake.read("a/b/one.txt").expect("unchanged"), b"hello");
+        assert!(matches!(lake.local("a/none"), Err(LakeError::Missing { .. })));
+        for bad in ["", "/etc/x", "../x", "a//b", "a/../b", "a\\b"] {
+            assert!(matches!(write(lake, bad, "x"), Err(LakeError::BadPath { .. })), "{bad}");
+        }
+        write(lake, "a/two.txt", "2").expect("stored");
+        let paths = |prefix: &str| lake.list(prefix).expect("lists").into_iter().map(|l| l.path).collect::<Vec<_>>();
+        assert_eq!(paths(""), ["a/b/one.txt", "a/two.txt"]);
+        assert_eq!(paths("a/b"), ["a/b/one.txt"]);
+        let named = HashSet::from(["a/two.txt".to_owned()]);
+        let none = lake.remove_unnamed(&named, SystemTime::UNIX_EPOCH).expect("cleans");
+        assert!(none.is_empty(), "young files stay");
+        let later = SystemTime::now() + Duration::from_secs(60);
+        assert_eq!(lake.remove_unnamed(&named, later).expect("cleans"), ["a/b/one.txt"]);
+        assert_eq!(paths(""), ["a/two.txt"]);
+        lake.remove("a/two.txt").expect("removes");
+        lake.remove("a/two.txt").expect("removing twice is fine");
+        drop(lake.staging().expect("stages"));
+        assert!(paths("").is_empty(), "a dropped staging file leaves nothing");
+    }
+
+    #[test]
+    fn file_lake() {
+        let folder = tempfile::tempdir().expect("folder");
+        contract(&Lake::file(folder.path()).expect("opens"));
+    }
+
+    #[test]
+    fn memory_lake() {
+        contract(&Lake::memory());
+    }
+}

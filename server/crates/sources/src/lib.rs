@@ -1,0 +1,1 @@
+//! Dialect detection and description of bill files.

@@ -1,0 +1,113 @@
+//! Manifest, sources, rules, findings in SQLite or PostgreSQL: the only crate with sqlx.
+//!
+//! One SQL text and one folder of migrations serve both databases; what cannot
+//! be the same lies in `dialect`, with its reason. Everything that changes what
+//! counts (deliveries, rules, allocations) is one transaction that first moves
+//! the manifest version on by compare-and-swap, so a kill at any moment leaves
+//! either all of it or nothing, and of two writers that read the same version
+//! one is told [`StoreError::Conflict`]. Deliveries and rules are never deleted.
+//!
+//! Money is stored as canonical decimal text and added up in Rust; periods as
+//! `202611`; instants as microseconds since the epoch, UTC.
+
+mod allocation;
+mod claim;
+mod db;
+mod delivery;
+mod dialect;
+mod error;
+mod explain;
+mod finding;
+mod manifest;
+mod rows;
+mod rules;
+mod setting;
+
+pub use allocation::{AllocationRow, AllocationTotal};
+pub use delivery::{
+    ActiveFile, CHARGES, ClaimMode, Commit, DeliveredTotal, DeliveryPeriod, DeliveryRecord, DeliveryState, InputFile, LakeFileRow,
+    NewDelivery, QuarantineRow, Replaced, ReplacedMoney, SourceRecord, TotalRow,
+};
+pub use error::{Cause, StoreError};
+pub use explain::ExplainKey;
+pub use rules::{NO_RULES, NewRules, RulesKind, RulesVersion};
+
+use db::{Db, Statement};
+
+/// The database of a Tonnage installation. Clones share its connections.
+#[derive(Clone)]
+pub struct Store {
+    db: Db,
+}
+
+/// Which database a store runs on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StoreKind {
+    /// A SQLite file.
+    Sqlite,
+    /// A PostgreSQL server.
+    Postgres,
+}
+
+impl Store {
+    /// Opens the database at `sqlite:///path/tonnage.db` (made when missing, its
+    /// folder must be there) or `postgres://user@host/database`, and migrates it.
+    ///
+    /// # Errors
+    /// [`StoreError::Unsupported`] for other addresses, for a PostgreSQL older
+    /// than 14 and for a database of a newer Tonnage; else when it cannot be
+    /// reached or migrated.
+    pub async fn open(url: &str) -> Result<Store, StoreError> {
+        Ok(Store { db: dialect::open(url).await? })
+    }
+
+    /// Which database this is.
+    #[must_use]
+    pub fn kind(&self) -> StoreKind {
+        match self.db {
+            Db::Sqlite(_) => StoreKind::Sqlite,
+            Db::Postgres(_) => StoreKind::Postgres,
+        }
+    }
+
+    /// Closes all connections, of all clones.
+    pub async fn close(&self) {
+        match &self.db {
+            Db::Sqlite(pool) => pool.close().await,
+            Db::Postgres(pool) => pool.close().await,
+        }
+    }
+
+    /// Has the database check every statement of the store without running any,
+    /// and gives their number.
+    ///
+    /// # Errors
+    /// The first statement that this database, as migrated, does not accept.
+    pub async fn check_statements(&self) -> Result<usize, StoreError> {
+        let mut tx = self.db.read().await?;
+        let mut checked = 0;
+        for statement in all_statements() {
+            tx.prepare(statement).await?;
+            checked += 1;
+        }
+        Ok(checked)
+    }
+}
+
+fn all_statements() -> impl Iterator<Item = Statement> {
+    [
+        allocation::STATEMENTS,
+        claim::STATEMENTS,
+        delivery::COMMIT_STATEMENTS,
+        delivery::READ_STATEMENTS,
+        explain::STATEMENTS,
+        &[explain::PUT],
+        finding::STATEMENTS,
+        manifest::STATEMENTS,
+        rules::STATEMENTS,
+        setting::STATEMENTS,
+    ]
+    .into_iter()
+    .flatten()
+    .copied()
+}

@@ -1,0 +1,43 @@
+//! What crosses the network: plain DTOs.
+//!
+//! Money is a [`Money`]: a canonical decimal string without exponent or
+//! trailing zeros, exact to the last digit; the reader formats it. Shares and
+//! bar lengths are integer permille, so no float carries money. Counts are
+//! `u64` or `u32`, never `usize`, so the shapes are the same on wasm32.
+//! Periods are billing months, `YYYY-MM`; dates are `YYYY-MM-DD`; instants are
+//! RFC 3339 in UTC.
+
+mod chart;
+mod context;
+mod costs;
+mod error;
+mod explain;
+mod overview;
+mod reconciliation;
+mod rules;
+mod sources;
+mod terms;
+
+pub use chart::{Chart, ChartPoint, ChartTable};
+pub use context::{Basis, Context, PeriodState, Site};
+pub use costs::{
+    Change, ChangeKind, CostReport, CostRow, CostsPage, CostsQuery, GroupOption, PageInfo,
+    ReconciliationLine, RowKind, SortKey, SortOrder,
+};
+pub use error::PageError;
+pub use explain::{BillLine, Explain, ExplainPage, ExplainStep, StepKind};
+pub use overview::{Figure, OverviewPage, SentencePart, Tile, Tone};
+pub use reconciliation::{
+    Cause, ClassCost, CurrencyReconciliation, Link, Quarantined, Reconciliation, ReconciliationPage,
+};
+pub use rules::{Coverage, OwnerRule, RuleSet, RuleVersion, RulesPage, TierPreset};
+pub use sources::{
+    Delivery, DeliveryPeriod, DeliveryState, Finding, Holding, Severity, Source, SourcesPage,
+};
+pub use terms::Terms;
+
+/// An exact amount: a canonical decimal such as `-12.5`, never an exponent.
+pub type Money = String;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,110 @@
+use serde::{Deserialize, Serialize};
+
+use crate::{Context, Delivery, Money, Terms};
+
+/// The Reconciliation page.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReconciliationPage {
+    /// Period, basis, currency and freshness.
+    pub context: Context,
+    /// The figures.
+    pub report: Reconciliation,
+}
+
+/// From the invoice to the owners, each step with its residual.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reconciliation {
+    /// Billing period, `YYYY-MM`.
+    pub period: String,
+    /// One entry for each currency; amounts of two currencies are never added.
+    pub currencies: Vec<CurrencyReconciliation>,
+}
+
+/// The reconciliation of one currency.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CurrencyReconciliation {
+    /// Currency code.
+    pub currency: String,
+    /// Sum of the charges that name an invoice; `None` when no invoice is known.
+    pub invoiced: Option<Money>,
+    /// Sum of the charges without an invoice yet; `None` when no invoice is known.
+    pub not_invoiced: Option<Money>,
+    /// Sum of `BilledCost`.
+    pub billed: Money,
+    /// Sum of `EffectiveCost`.
+    pub effective: Money,
+    /// Terms that lead from billed to effective, by key.
+    pub bridge: Terms,
+    /// Effective cost with an owner.
+    pub allocated: Money,
+    /// Effective cost without one.
+    pub unallocated: Money,
+    /// What sharing left over, by receiver; zero entries are left out.
+    pub remainders: Terms,
+    /// Billed less everything it should equal; `0` or the check has failed.
+    pub residual: Money,
+    /// Effective cost in deliveries that are still open.
+    pub estimated: Money,
+    /// Effective cost in final deliveries.
+    pub actual: Money,
+    /// Effective cost by charge class, largest first.
+    pub classes: Vec<ClassCost>,
+    /// The largest reasons why cost has no owner.
+    pub unallocated_causes: Vec<Cause>,
+    /// Rows set aside because they could not be read.
+    pub quarantined: Quarantined,
+    /// Each equation that must hold, with its two sides.
+    pub links: Vec<Link>,
+    /// The deliveries the figures come from.
+    pub deliveries: Vec<Delivery>,
+}
+
+/// Cost of one charge class.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClassCost {
+    /// The class key.
+    pub class: String,
+    /// The class as people read it.
+    pub label: String,
+    /// Charge rows in it.
+    pub rows: u64,
+    /// Their effective cost.
+    pub cost: Money,
+}
+
+/// A reason why cost has no owner.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Cause {
+    /// What the charges have in common, for example `AmazonEC2, no tenant tag`.
+    pub label: String,
+    /// Charge rows in it.
+    pub rows: u64,
+    /// Their effective cost.
+    pub cost: Money,
+    /// Opens `/explain/{id}`.
+    pub explain_id: Option<String>,
+}
+
+/// Rows set aside because they could not be read.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Quarantined {
+    /// Number of rows.
+    pub rows: u64,
+    /// Their billed cost; `None` when it could not be read either.
+    pub billed: Option<Money>,
+}
+
+/// One equation of the chain.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Link {
+    /// Name of the left side.
+    pub from: String,
+    /// Name of the right side.
+    pub to: String,
+    /// Left side.
+    pub left: Money,
+    /// Right side.
+    pub right: Money,
+    /// Left less right.
+    pub residual: Money,
+}
