@@ -3,8 +3,7 @@
 
 use async_trait::async_trait;
 use wire::{
-    CostsPage, CostsQuery, ExplainPage, OverviewPage, PageError, ReconciliationPage, RulesPage,
-    Site, SourcesPage,
+    CostsPage, CostsQuery, ExplainPage, OverviewPage, PageError, ReconciliationPage, RulesPage, Site, SourcesPage,
 };
 
 use crate::query::PageQuery;

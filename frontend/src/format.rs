@@ -3,8 +3,18 @@
 /// U+2212, as wide as a plus sign and never broken from its number.
 const MINUS: char = '\u{2212}';
 const MONTHS: [&str; 12] = [
-    "January", "February", "March", "April", "May", "June", "July", "August", "September",
-    "October", "November", "December",
+    "January",
+    "February",
+    "March",
+    "April",
+    "May",
+    "June",
+    "July",
+    "August",
+    "September",
+    "October",
+    "November",
+    "December",
 ];
 
 /// An exact decimal, cut into its parts.
@@ -22,8 +32,11 @@ fn decimal(exact: &str) -> Option<Decimal<'_>> {
     };
     let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
     let plain = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit());
-    (plain(whole) && plain(fraction) && !digits.is_empty())
-        .then(|| Decimal { negative, whole: whole.trim_start_matches('0'), fraction })
+    (plain(whole) && plain(fraction) && !digits.is_empty()).then(|| Decimal {
+        negative,
+        whole: whole.trim_start_matches('0'),
+        fraction,
+    })
 }
 
 /// The amount is exactly zero.
@@ -66,7 +79,12 @@ pub fn exact(exact: &str) -> String {
 }
 
 fn rounded(exact: &str, places: usize) -> String {
-    let Some(Decimal { negative, whole, fraction }) = decimal(exact) else {
+    let Some(Decimal {
+        negative,
+        whole,
+        fraction,
+    }) = decimal(exact)
+    else {
         // shown as it came rather than hidden: it is a fault of the sender
         return exact.to_owned();
     };
@@ -76,10 +94,18 @@ fn rounded(exact: &str, places: usize) -> String {
     if fraction.as_bytes().get(places).is_some_and(|digit| *digit >= b'5') {
         carry(&mut digits);
     }
-    let sign = if negative && !is_zero(exact) { String::from(MINUS) } else { String::new() };
+    let sign = if negative && !is_zero(exact) {
+        String::from(MINUS)
+    } else {
+        String::new()
+    };
     if digits.iter().all(|digit| *digit == b'0') && !is_zero(exact) {
         let zeros = "0".repeat(places.saturating_sub(1));
-        return if places == 0 { format!("{sign}<1") } else { format!("{sign}<0.{zeros}1") };
+        return if places == 0 {
+            format!("{sign}<1")
+        } else {
+            format!("{sign}<0.{zeros}1")
+        };
     }
     let split = digits.len().saturating_sub(places);
     let (whole, fraction) = digits.split_at(split);
@@ -133,7 +159,11 @@ pub fn counted(number: u64, one: &str, many: &str) -> String {
 #[must_use]
 pub fn share(permille: i64) -> String {
     let size = permille.unsigned_abs();
-    let sign = if permille < 0 { String::from(MINUS) } else { String::new() };
+    let sign = if permille < 0 {
+        String::from(MINUS)
+    } else {
+        String::new()
+    };
     format!("{sign}{}.{}\u{a0}%", count(size / 10), size % 10)
 }
 
@@ -202,18 +232,29 @@ mod tests {
             ("999.994999", "999.99", "1,000"),
             ("0.5", "0.50", "1"),
             ("1234567.1", "1,234,567.10", "1,234,567"),
-            ("99999999999999999999.999", "100,000,000,000,000,000,000.00", "100,000,000,000,000,000,000"),
+            (
+                "99999999999999999999.999",
+                "100,000,000,000,000,000,000.00",
+                "100,000,000,000,000,000,000",
+            ),
             ("not a number", "not a number", "not a number"),
             ("1e5", "1e5", "1e5"),
         ];
         for (exact, column, tile) in table {
-            assert_eq!((money(exact).as_str(), whole(exact).as_str()), (column, tile), "{exact}");
+            assert_eq!(
+                (money(exact).as_str(), whole(exact).as_str()),
+                (column, tile),
+                "{exact}"
+            );
         }
     }
 
     #[test]
     fn every_digit_stays_when_asked() {
-        assert_eq!(exact("-1234.000000000000000000000001"), "\u{2212}1,234.000000000000000000000001");
+        assert_eq!(
+            exact("-1234.000000000000000000000001"),
+            "\u{2212}1,234.000000000000000000000001"
+        );
         assert_eq!(exact("5"), "5.00");
         assert_eq!(signed("5"), "+5.00");
         assert_eq!(signed("-5"), "\u{2212}5.00");
@@ -233,9 +274,16 @@ mod tests {
 
     #[test]
     fn times() {
-        let table = [("2026-11", "November 2026", "Nov 2026"), ("2026-13", "2026-13", "2026-13"), ("é-1", "é-1", "é-1")];
+        let table = [
+            ("2026-11", "November 2026", "Nov 2026"),
+            ("2026-13", "2026-13", "2026-13"),
+            ("é-1", "é-1", "é-1"),
+        ];
         for (period, long, short) in table {
-            assert_eq!((month_year(period).as_str(), month_short(period).as_str()), (long, short));
+            assert_eq!(
+                (month_year(period).as_str(), month_short(period).as_str()),
+                (long, short)
+            );
         }
         assert_eq!(instant("2026-11-22T14:00:05.123Z"), "2026-11-22 14:00 UTC");
         assert_eq!(instant("soon"), "soon");

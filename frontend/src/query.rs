@@ -213,8 +213,7 @@ fn common(name: &str, value: &str, query: &mut PageQuery) -> Result<(), PageErro
         "period" => query.period = Some(period("period", value)?),
         "against" => query.against = Some(period("against", value)?),
         "basis" => {
-            query.basis = Basis::from_key(value)
-                .ok_or_else(|| bad("basis", value, "use effective or billed"))?;
+            query.basis = Basis::from_key(value).ok_or_else(|| bad("basis", value, "use effective or billed"))?;
         }
         "currency" => query.currency = Some(value.to_owned()),
         // others belong to the page, or are tracking parameters of a mail client
@@ -225,22 +224,15 @@ fn common(name: &str, value: &str, query: &mut PageQuery) -> Result<(), PageErro
 
 fn period(name: &str, value: &str) -> Result<String, PageError> {
     let fits = value.len() == 7
-        && value.bytes().enumerate().all(|(at, byte)| {
-            if at == 4 {
-                byte == b'-'
-            } else {
-                byte.is_ascii_digit()
-            }
-        })
+        && value
+            .bytes()
+            .enumerate()
+            .all(|(at, byte)| if at == 4 { byte == b'-' } else { byte.is_ascii_digit() })
         && (1..=12).contains(&value[5..].parse::<u8>().unwrap_or(0));
     if fits {
         Ok(value.to_owned())
     } else {
-        Err(bad(
-            name,
-            value,
-            "write a month as YYYY-MM, for example 2026-10",
-        ))
+        Err(bad(name, value, "write a month as YYYY-MM, for example 2026-10"))
     }
 }
 
@@ -260,9 +252,7 @@ fn add_levels(raw: &str, by: &mut Vec<String>) -> Result<(), PageError> {
 
 fn add_filter(raw: &str, filters: &mut Vec<(String, String)>) -> Result<(), PageError> {
     // a form encodes the separator too; a key never holds a colon unencoded
-    let split = raw
-        .split_once(':')
-        .map(|(key, value)| (decode(key), decode(value)));
+    let split = raw.split_once(':').map(|(key, value)| (decode(key), decode(value)));
     let split = split.or_else(|| {
         let text = decode(raw);
         text.split_once(':')
@@ -278,15 +268,10 @@ fn add_filter(raw: &str, filters: &mut Vec<(String, String)>) -> Result<(), Page
 }
 
 fn sort_key(value: &str) -> Result<SortKey, PageError> {
-    [
-        SortKey::Cost,
-        SortKey::Prior,
-        SortKey::Change,
-        SortKey::Name,
-    ]
-    .into_iter()
-    .find(|key| sort_word(*key) == value)
-    .ok_or_else(|| bad("sort", value, "use cost, prior, change or name"))
+    [SortKey::Cost, SortKey::Prior, SortKey::Change, SortKey::Name]
+        .into_iter()
+        .find(|key| sort_word(*key) == value)
+        .ok_or_else(|| bad("sort", value, "use cost, prior, change or name"))
 }
 
 fn sort_order(value: &str) -> Result<SortOrder, PageError> {
@@ -318,9 +303,7 @@ fn decode(text: &str) -> String {
     let mut out = Vec::with_capacity(bytes.len());
     let mut at = 0;
     while at < bytes.len() {
-        let escape = (bytes[at] == b'%')
-            .then(|| text.get(at + 1..at + 3))
-            .flatten();
+        let escape = (bytes[at] == b'%').then(|| text.get(at + 1..at + 3)).flatten();
         match escape.and_then(|hex| u8::from_str_radix(hex, 16).ok()) {
             Some(byte) => {
                 out.push(byte);
@@ -356,10 +339,7 @@ mod tests {
                 basis: Basis::Billed,
                 currency: Some("EUR".into()),
                 against: Some("2025-10".into()),
-                filters: vec![
-                    ("tenant".into(), "a:b&c=d %+,é".into()),
-                    ("x:y".into(), String::new()),
-                ],
+                filters: vec![("tenant".into(), "a:b&c=d %+,é".into()), ("x:y".into(), String::new())],
                 sort: SortKey::Change,
                 dir: SortOrder::Asc,
                 page: 3,
@@ -382,10 +362,7 @@ mod tests {
             ("fk=&fv=acme", ""),
             ("f=tenant%3Aacme&fk=tenant&fv=acme", "f=tenant:acme"),
             ("fk=tenant&fv=", "f=tenant:"),
-            (
-                "period=&basis=effective&currency=&sort=cost&dir=desc&page=1",
-                "",
-            ),
+            ("period=&basis=effective&currency=&sort=cost&dir=desc&page=1", ""),
             ("?basis=billed&utm=1", "basis=billed"),
         ];
         for (form, link) in table {

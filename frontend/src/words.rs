@@ -49,7 +49,10 @@ pub fn term(key: &str) -> String {
 }
 
 fn known(table: &[(&str, &str)], key: &str) -> Option<String> {
-    table.iter().find(|(known, _)| *known == key).map(|(_, label)| (*label).to_owned())
+    table
+        .iter()
+        .find(|(known, _)| *known == key)
+        .map(|(_, label)| (*label).to_owned())
 }
 
 /// `hub_fee` as `Hub fee`; a column name stays as it is.
@@ -95,7 +98,12 @@ pub fn delivery_state(state: DeliveryState) -> &'static str {
 mod tests {
     #[test]
     fn keys_read_well() {
-        for (key, label) in [("tier", "Service tier"), ("programme_name", "Programme name"), ("x_Team", "X Team"), ("", "")] {
+        for (key, label) in [
+            ("tier", "Service tier"),
+            ("programme_name", "Programme name"),
+            ("x_Team", "X Team"),
+            ("", ""),
+        ] {
             assert_eq!(super::key(key), label);
         }
     }

@@ -21,14 +21,7 @@ pub struct Browser {
 /// `TEST_CHROMIUM`, or the first known name on PATH.
 pub fn chromium() -> Option<PathBuf> {
     let named = std::env::var_os("TEST_CHROMIUM").map(PathBuf::from);
-    named.or_else(|| {
-        find_program(&[
-            "chromium",
-            "chromium-browser",
-            "google-chrome",
-            "google-chrome-stable",
-        ])
-    })
+    named.or_else(|| find_program(&["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"]))
 }
 
 /// `TEST_CHROMEDRIVER`, or the driver on PATH.

@@ -22,8 +22,7 @@ fn inline_imports(file: &Path, seen: &mut Vec<std::path::PathBuf>) -> Result<Str
         bail!("{} is imported twice", file.display());
     }
     seen.push(file.to_path_buf());
-    let text =
-        std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
+    let text = std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
     let mut out = String::with_capacity(text.len());
     for line in strip_comments(&text).lines() {
         let Some(rest) = line.trim().strip_prefix("@import") else {
@@ -31,8 +30,8 @@ fn inline_imports(file: &Path, seen: &mut Vec<std::path::PathBuf>) -> Result<Str
             out.push('\n');
             continue;
         };
-        let import = parse_import(rest)
-            .with_context(|| format!("{}: cannot read `{}`", file.display(), line.trim()))?;
+        let import =
+            parse_import(rest).with_context(|| format!("{}: cannot read `{}`", file.display(), line.trim()))?;
         let imported = inline_imports(&file.with_file_name(import.name), seen)?;
         match import.layer {
             Some(layer) => out.push_str(&format!("@layer {layer}{{{imported}}}\n")),
@@ -50,10 +49,7 @@ struct Import<'a> {
 
 /// Reads what follows `@import`: `"file.css";`, `url("file.css") layer(name);`.
 fn parse_import(rest: &str) -> Result<Import<'_>> {
-    let rest = rest
-        .trim()
-        .strip_suffix(';')
-        .context("it must end its line with `;`")?;
+    let rest = rest.trim().strip_suffix(';').context("it must end its line with `;`")?;
     let (name, after) = match rest.strip_prefix("url(") {
         Some(inner) => inner.split_once(')').context("`url(` is not closed")?,
         None => rest
@@ -162,9 +158,9 @@ fn resolve_urls(css: &str, assets: &BTreeMap<String, String>) -> Result<String> 
             out.push_str(&from[..end]);
         } else {
             let file = name.rsplit('/').next().unwrap_or(name);
-            let url = assets.get(file).with_context(|| {
-                format!("the stylesheet names `{name}`, which is not in assets")
-            })?;
+            let url = assets
+                .get(file)
+                .with_context(|| format!("the stylesheet names `{name}`, which is not in assets"))?;
             out.push_str(&format!("\"{url}\""));
         }
         rest = &from[end..];
@@ -181,14 +177,8 @@ mod tests {
     fn white_space_goes_where_it_means_nothing() {
         for (css, expected) in [
             ("a {\n  color: red;\n}\n", "a{color:red}"),
-            (
-                "/* x */ a , b > c { margin : 0 auto }",
-                "a,b > c{margin :0 auto}",
-            ),
-            (
-                "a :hover{width:calc(1px + 2px)}",
-                "a :hover{width:calc(1px + 2px)}",
-            ),
+            ("/* x */ a , b > c { margin : 0 auto }", "a,b > c{margin :0 auto}"),
+            ("a :hover{width:calc(1px + 2px)}", "a :hover{width:calc(1px + 2px)}"),
             (
                 "a::after { content: \"  /* no */ ; \"; }",
                 "a::after{content:\"  /* no */ ; \"}",

@@ -66,10 +66,7 @@ pub fn run(workspace: &Workspace, args: &DemoArgs) -> Result<Verdict> {
     steps.run("demo company", || {
         let mut write = server(workspace, args, &binary, "demo");
         write.arg("--no-serve");
-        for (name, value) in [
-            ("--seed", args.seed),
-            ("--months", args.months.map(u64::from)),
-        ] {
+        for (name, value) in [("--seed", args.seed), ("--months", args.months.map(u64::from))] {
             if let Some(value) = value {
                 write.arg(name).arg(value.to_string());
             }

@@ -19,14 +19,11 @@ pub fn run(workspace: &Workspace) -> Result<Verdict> {
     let islands = steps.run("islands", || islands::build(workspace))?;
     steps.run("stylesheet and assets", || site::build(workspace, &islands))?;
     steps.run("server, release", || {
-        run_program(workspace.cargo().args([
-            "build",
-            "--release",
-            "--package",
-            "tonnage",
-            "--bin",
-            "tonnage",
-        ]))
+        run_program(
+            workspace
+                .cargo()
+                .args(["build", "--release", "--package", "tonnage", "--bin", "tonnage"]),
+        )
     })?;
     let archive = steps.run("archive", || pack(workspace))?;
     steps.print_summary();
@@ -35,11 +32,7 @@ pub fn run(workspace: &Workspace) -> Result<Verdict> {
 }
 
 fn pack(workspace: &Workspace) -> Result<String> {
-    let rustc = capture(
-        Command::new("rustc")
-            .current_dir(&workspace.root)
-            .arg("-vV"),
-    )?;
+    let rustc = capture(Command::new("rustc").current_dir(&workspace.root).arg("-vV"))?;
     let host = rustc
         .lines()
         .find_map(|line| line.strip_prefix("host: "))
@@ -56,20 +49,13 @@ fn pack(workspace: &Workspace) -> Result<String> {
     }
     copy_folder(&workspace.site(), &folder.join("site"))?;
     let fonts = workspace.root.join("assets/fonts");
-    for entry in
-        std::fs::read_dir(&fonts).with_context(|| format!("cannot read {}", fonts.display()))?
-    {
+    for entry in std::fs::read_dir(&fonts).with_context(|| format!("cannot read {}", fonts.display()))? {
         let path = entry?.path();
         // the fonts' licence goes where the fonts go
-        if path
-            .extension()
-            .is_none_or(|extension| extension != "woff2")
-        {
+        if path.extension().is_none_or(|extension| extension != "woff2") {
             copy(
                 &path,
-                &folder
-                    .join("site")
-                    .join(path.file_name().context("a file has a name")?),
+                &folder.join("site").join(path.file_name().context("a file has a name")?),
             )?;
         }
     }
@@ -92,9 +78,7 @@ fn copy(from: &Path, to: &Path) -> Result<()> {
 
 fn copy_folder(from: &Path, to: &Path) -> Result<()> {
     std::fs::create_dir_all(to)?;
-    for entry in
-        std::fs::read_dir(from).with_context(|| format!("cannot read {}", from.display()))?
-    {
+    for entry in std::fs::read_dir(from).with_context(|| format!("cannot read {}", from.display()))? {
         let entry = entry?;
         let target = to.join(entry.file_name());
         if entry.file_type()?.is_dir() {

@@ -40,10 +40,7 @@ pub fn ensure_target(workspace: &Workspace) -> Result<()> {
     let mut list = Command::new("rustup");
     list.current_dir(&workspace.root)
         .args(["target", "list", "--installed"]);
-    if capture(&mut list)?
-        .lines()
-        .any(|line| line.trim() == WASM_TARGET)
-    {
+    if capture(&mut list)?.lines().any(|line| line.trim() == WASM_TARGET) {
         println!("    {WASM_TARGET} is installed");
         return Ok(());
     }
@@ -88,12 +85,13 @@ fn bind(module: &[u8]) -> Result<Islands> {
         .omit_default_module_path(true)
         .generate_output()
         .context("wasm-bindgen refused the islands")?;
-    if let Some(origin) = output
+    // crates without JavaScript of their own are listed too, with nothing
+    let mut inline = output
         .snippets()
-        .keys()
-        .next()
-        .or_else(|| output.local_modules().keys().next())
-    {
+        .iter()
+        .filter(|(_, scripts)| !scripts.is_empty())
+        .map(|(origin, _)| origin);
+    if let Some(origin) = inline.next().or_else(|| output.local_modules().keys().next()) {
         bail!(
             "{origin} brings JavaScript files of its own, which the site does not serve: \
              write it with web-sys, or give the snippets hashed names in xtask/src/islands.rs"

@@ -27,11 +27,7 @@ use workspace::Workspace;
 
 /// Builds, shows, tests, measures and packs Tonnage.
 #[derive(Parser)]
-#[command(
-    bin_name = "cargo xtask",
-    disable_help_subcommand = true,
-    max_term_width = 100
-)]
+#[command(bin_name = "cargo xtask", disable_help_subcommand = true, max_term_width = 100)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -77,11 +73,7 @@ fn run(cli: &Cli) -> Result<Verdict> {
     let workspace = Workspace::find()?;
     match &cli.command {
         Command::Demo(args) => demo::run(&workspace, args),
-        Command::Test(args) => test::run(
-            &workspace,
-            args,
-            std::env::var_os("CI").is_some_and(|v| v == "true"),
-        ),
+        Command::Test(args) => test::run(&workspace, args, std::env::var_os("CI").is_some_and(|v| v == "true")),
         Command::Ci(args) => test::run(&workspace, &args.clone().into(), true),
         Command::Bench(bench::BenchCommand::Ingest(args)) => bench::ingest(&workspace, args),
         Command::Dist => dist::run(&workspace),

@@ -17,8 +17,7 @@ const START_ATTEMPTS: u32 = 3;
 /// Waits until its standard input closes, whatever ended us (Ctrl-C and kill -9
 /// included), then stops the server and removes its folder. $1 is the folder, the
 /// rest the command that stops. Signals meant for us are ignored.
-const GUARD_SCRIPT: &str =
-    r#"trap "" INT TERM HUP; folder=$1; shift; cat; "$@"; rm -rf -- "$folder""#;
+const GUARD_SCRIPT: &str = r#"trap "" INT TERM HUP; folder=$1; shift; cat; "$@"; rm -rf -- "$folder""#;
 
 /// A running cluster; dropping it stops and removes it.
 pub struct Cluster {
@@ -34,10 +33,7 @@ impl Cluster {
     pub fn start() -> Result<Self> {
         let programs = programs().context("PostgreSQL's server programs are not installed")?;
         let user = server_user()?;
-        let folder = tempfile::Builder::new()
-            .prefix("tonnage-postgres-")
-            .tempdir()?
-            .keep();
+        let folder = tempfile::Builder::new().prefix("tonnage-postgres-").tempdir()?.keep();
         let tool = |name: &str| server_tool(&programs.join(name), user.as_deref(), &folder);
         let mut stop = tool("pg_ctl");
         stop.args(["--pgdata=data", "--mode=immediate", "--wait", "stop"]);
@@ -76,19 +72,11 @@ impl Drop for Cluster {
 
 /// The newest of Debian's `/usr/lib/postgresql/*/bin`, else the folder of `initdb` on PATH.
 pub fn programs() -> Option<PathBuf> {
-    let versions = std::fs::read_dir("/usr/lib/postgresql")
-        .into_iter()
-        .flatten()
-        .flatten();
+    let versions = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
     let newest = versions
         .map(|entry| entry.path())
         .filter(|path| path.join("bin/initdb").is_file() && path.join("bin/postgres").is_file())
-        .filter_map(|path| {
-            Some((
-                path.file_name()?.to_str()?.parse::<u32>().ok()?,
-                path.join("bin"),
-            ))
-        })
+        .filter_map(|path| Some((path.file_name()?.to_str()?.parse::<u32>().ok()?, path.join("bin"))))
         .max();
     match newest {
         Some((_, bin)) => Some(bin),
@@ -144,9 +132,7 @@ fn spawn_guard(folder: &Path, stop: &Command) -> Result<Child> {
 /// Starts the server on a free port and returns the port.
 fn start_server(folder: &Path, pg_ctl: impl Fn() -> Command) -> Result<u16> {
     for _ in 0..START_ATTEMPTS {
-        let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?
-            .local_addr()?
-            .port();
+        let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port();
         // durability is not what these tests ask of PostgreSQL: speed is
         let options = format!(
             "-p {port} -k {} -c listen_addresses=127.0.0.1 -c fsync=off -c synchronous_commit=off \

@@ -30,17 +30,13 @@ pub fn build(workspace: &Workspace, islands: &Islands) -> Result<()> {
         urls.insert(name, url);
     }
     let fonts = urls.clone();
-    let favicon = site.add_static(
-        "favicon.svg",
-        &read(&workspace.root.join("assets/favicon.svg"))?,
-    )?;
+    let favicon = site.add_static("favicon.svg", &read(&workspace.root.join("assets/favicon.svg"))?)?;
     urls.insert("favicon.svg".to_owned(), favicon.clone());
     let stylesheet = css::bundle(&workspace.root.join("frontend/style/main.css"), &urls)?;
     let css = site.add_static("main.css", stylesheet.as_bytes())?;
     let js = site.add_pkg("js", &islands.glue)?;
     let wasm = site.add_pkg("wasm", &islands.wasm)?;
-    let manifest =
-        json!({ "css": css, "js": js, "wasm": wasm, "favicon": favicon, "fonts": fonts });
+    let manifest = json!({ "css": css, "js": js, "wasm": wasm, "favicon": favicon, "fonts": fonts });
     site.finish(&manifest)?;
     let size = site.size_of(&wasm)?;
     if size.brotli > WASM_BUDGET_BYTES {
@@ -57,10 +53,7 @@ fn fonts(dir: &Path) -> Result<Vec<PathBuf>> {
     let mut found = Vec::new();
     for entry in std::fs::read_dir(dir).with_context(|| format!("cannot read {}", dir.display()))? {
         let path = entry?.path();
-        if path
-            .extension()
-            .is_some_and(|extension| extension == "woff2")
-        {
+        if path.extension().is_some_and(|extension| extension == "woff2") {
             found.push(path);
         }
     }
@@ -109,10 +102,7 @@ impl Site {
 
     /// Adds `/pkg/frontend.<hash>.<extension>`.
     fn add_pkg(&mut self, extension: &str, content: &[u8]) -> Result<String> {
-        self.add(
-            format!("/pkg/frontend.{}.{extension}", hash(content)),
-            content,
-        )
+        self.add(format!("/pkg/frontend.{}.{extension}", hash(content)), content)
     }
 
     fn add(&mut self, url: String, content: &[u8]) -> Result<String> {
@@ -124,10 +114,7 @@ impl Site {
         };
         self.write_once(path.clone(), || Ok(content.to_vec()))?;
         // woff2 is compressed already
-        if path
-            .extension()
-            .is_some_and(|extension| extension != "woff2")
-        {
+        if path.extension().is_some_and(|extension| extension != "woff2") {
             size.brotli = self.write_once(with_suffix(&path, ".br"), || brotli(content))?;
             size.gzip = self.write_once(with_suffix(&path, ".gz"), || gzip(content))?;
         }
@@ -137,11 +124,7 @@ impl Site {
 
     /// Writes a file unless it is there: its name holds the hash of its content.
     /// Returns its length in bytes.
-    fn write_once(
-        &mut self,
-        path: PathBuf,
-        content: impl FnOnce() -> Result<Vec<u8>>,
-    ) -> Result<usize> {
+    fn write_once(&mut self, path: PathBuf, content: impl FnOnce() -> Result<Vec<u8>>) -> Result<usize> {
         let length = match std::fs::metadata(&path) {
             Ok(there) => usize::try_from(there.len())?,
             Err(_) => {
@@ -156,19 +139,13 @@ impl Site {
 
     /// Publishes the manifest, then removes every file it does not lead to.
     fn finish(&self, manifest: &serde_json::Value) -> Result<()> {
-        write_whole(
-            &self.root.join("manifest.json"),
-            format!("{manifest:#}\n").as_bytes(),
-        )?;
+        write_whole(&self.root.join("manifest.json"), format!("{manifest:#}\n").as_bytes())?;
         for dir in ["pkg", "static"] {
             self.sweep(&self.root.join(dir))?;
         }
         println!("    {:<48} {:>9} {:>9} {:>9}", "bytes", "raw", "br", "gz");
         for (url, size) in &self.sizes {
-            println!(
-                "    {url:<48} {:>9} {:>9} {:>9}",
-                size.raw, size.brotli, size.gzip
-            );
+            println!("    {url:<48} {:>9} {:>9} {:>9}", size.raw, size.brotli, size.gzip);
         }
         Ok(())
     }
@@ -213,8 +190,7 @@ fn write_whole(path: &Path, content: &[u8]) -> Result<()> {
     let dir = path.parent().context("a file of the site has a folder")?;
     std::fs::create_dir_all(dir).with_context(|| format!("cannot create {}", dir.display()))?;
     let partial = with_suffix(path, ".partial");
-    std::fs::write(&partial, content)
-        .with_context(|| format!("cannot write {}", partial.display()))?;
+    std::fs::write(&partial, content).with_context(|| format!("cannot write {}", partial.display()))?;
     std::fs::rename(&partial, path).with_context(|| format!("cannot write {}", path.display()))
 }
 
@@ -262,8 +238,7 @@ mod tests {
             .read_to_end(&mut gz)
             .unwrap();
         let mut br = Vec::new();
-        brotli::BrotliDecompress(&mut &read(&with_suffix(&file, ".br")).unwrap()[..], &mut br)
-            .unwrap();
+        brotli::BrotliDecompress(&mut &read(&with_suffix(&file, ".br")).unwrap()[..], &mut br).unwrap();
         assert_eq!(
             (read(&file).unwrap(), gz, br),
             (content.clone(), content.clone(), content)

@@ -54,11 +54,7 @@ pub fn seconds(elapsed: Duration) -> String {
     if total < 100.0 {
         format!("{total:.1} s")
     } else {
-        format!(
-            "{} min {:02} s",
-            elapsed.as_secs() / 60,
-            elapsed.as_secs() % 60
-        )
+        format!("{} min {:02} s", elapsed.as_secs() / 60, elapsed.as_secs() % 60)
     }
 }
 
@@ -139,18 +135,13 @@ mod tests {
 
     #[test]
     fn a_failing_program_is_an_error_with_its_words() {
-        let error =
-            capture(Command::new("sh").args(["-c", "echo broken >&2; exit 3"])).unwrap_err();
+        let error = capture(Command::new("sh").args(["-c", "echo broken >&2; exit 3"])).unwrap_err();
         assert!(error.to_string().contains("broken"), "{error}");
     }
 
     #[test]
     fn programs_are_found_in_order() {
-        assert!(
-            find_program(&["no-such-program-here", "sh"])
-                .unwrap()
-                .ends_with("sh")
-        );
+        assert!(find_program(&["no-such-program-here", "sh"]).unwrap().ends_with("sh"));
         assert_eq!(find_program(&["no-such-program-here"]), None);
     }
 }

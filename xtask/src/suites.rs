@@ -64,12 +64,11 @@ impl Suite {
 /// # Errors
 /// When cargo cannot describe the workspace.
 pub fn all(workspace: &Workspace) -> Result<Vec<Suite>> {
-    let metadata =
-        capture(
-            workspace
-                .cargo()
-                .args(["metadata", "--no-deps", "--format-version", "1"]),
-        )?;
+    let metadata = capture(
+        workspace
+            .cargo()
+            .args(["metadata", "--no-deps", "--format-version", "1"]),
+    )?;
     let metadata: Value = serde_json::from_str(&metadata).context("cargo metadata is not JSON")?;
     Ok(ordered(test_targets(&metadata)))
 }
@@ -94,11 +93,7 @@ fn ordered(mut targets: Vec<String>) -> Vec<Suite> {
         .into_iter()
         .partition(|name| NAMED_TARGETS.contains(&name.as_str()));
     let mut suites = vec![Suite::Format, Suite::Lint, Suite::Site, Suite::Unit];
-    suites.extend(
-        others
-            .into_iter()
-            .map(|name| Suite::Target { name, exists: true }),
-    );
+    suites.extend(others.into_iter().map(|name| Suite::Target { name, exists: true }));
     suites.extend(NAMED_TARGETS.map(|name| Suite::Target {
         name: name.to_owned(),
         exists: named.iter().any(|found| found == name),
@@ -115,10 +110,7 @@ pub fn choose(suites: &[Suite], only: &[String], skip: &[String]) -> Result<Vec<
     for name in only.iter().chain(skip) {
         if !suites.iter().any(|suite| suite.name() == name) {
             let known: Vec<&str> = suites.iter().map(Suite::name).collect();
-            bail!(
-                "there is no suite `{name}`; the suites are {}",
-                known.join(", ")
-            );
+            bail!("there is no suite `{name}`; the suites are {}", known.join(", "));
         }
     }
     let named = |list: &[String], suite: &Suite| list.iter().any(|name| name == suite.name());
@@ -151,10 +143,7 @@ impl std::ops::AddAssign for Counts {
 impl Counts {
     /// Reads `test result: ok. 12 passed; 0 failed; 1 ignored; ...`; none when it is another line.
     fn read(line: &str) -> Option<Self> {
-        let (_, numbers) = line
-            .trim()
-            .strip_prefix("test result: ")?
-            .split_once(". ")?;
+        let (_, numbers) = line.trim().strip_prefix("test result: ")?.split_once(". ")?;
         let mut counts = Self::default();
         for part in numbers.split(';') {
             let Some((number, word)) = part.trim().split_once(' ') else {
@@ -244,8 +233,7 @@ mod tests {
         assert_eq!(
             names(&suites),
             [
-                "fmt", "lint", "site", "unit", "property", "contract", "api", "pipeline", "faults",
-                "browser", "xtask"
+                "fmt", "lint", "site", "unit", "property", "contract", "api", "pipeline", "faults", "browser", "xtask"
             ]
         );
         let absent: Vec<_> = suites
@@ -260,24 +248,12 @@ mod tests {
     fn suites_are_chosen_by_name() {
         let suites = ordered(vec!["contract".to_owned()]);
         let choose = |only: &[&str], skip: &[&str]| {
-            let owned =
-                |list: &[&str]| list.iter().map(|&name| name.to_owned()).collect::<Vec<_>>();
+            let owned = |list: &[&str]| list.iter().map(|&name| name.to_owned()).collect::<Vec<_>>();
             choose(&suites, &owned(only), &owned(skip))
         };
-        assert_eq!(
-            names(&choose(&["unit", "fmt"], &[]).unwrap()),
-            ["fmt", "unit"]
-        );
-        assert_eq!(
-            names(&choose(&["unit", "fmt"], &["fmt"]).unwrap()),
-            ["unit"]
-        );
+        assert_eq!(names(&choose(&["unit", "fmt"], &[]).unwrap()), ["fmt", "unit"]);
+        assert_eq!(names(&choose(&["unit", "fmt"], &["fmt"]).unwrap()), ["unit"]);
         assert_eq!(choose(&[], &[]).unwrap().len(), suites.len());
-        assert!(
-            choose(&["units"], &[])
-                .unwrap_err()
-                .to_string()
-                .contains("contract")
-        );
+        assert!(choose(&["units"], &[]).unwrap_err().to_string().contains("contract"));
     }
 }

@@ -117,14 +117,9 @@ impl Session<'_> {
         for suite in chosen {
             match suite {
                 Suite::Format | Suite::Lint | Suite::Site => {}
-                Suite::Target {
-                    name,
-                    exists: false,
-                } => {
-                    let reason =
-                        format!("no crate has a test target of this name: write tests/{name}.rs");
-                    self.report
-                        .add(name, Duration::ZERO, Outcome::Skipped(reason));
+                Suite::Target { name, exists: false } => {
+                    let reason = format!("no crate has a test target of this name: write tests/{name}.rs");
+                    self.report.add(name, Duration::ZERO, Outcome::Skipped(reason));
                 }
                 suite if suite.needs_build() && !built => {
                     self.report.add(
@@ -154,19 +149,15 @@ impl Session<'_> {
             }
             Suite::Unit => session.unit(),
             Suite::Target { name, .. } => {
+                suites::run_counted(session.cargo_test().args(["--no-fail-fast", "--test", name]))
+            }
+            Suite::Xtask => {
                 suites::run_counted(
-                    session
-                        .cargo_test()
-                        .args(["--no-fail-fast", "--test", name]),
+                    workspace
+                        .cargo()
+                        .args(["test", "--package", "xtask", "--profile", "xtask"]),
                 )
             }
-            Suite::Xtask => suites::run_counted(workspace.cargo().args([
-                "test",
-                "--package",
-                "xtask",
-                "--profile",
-                "xtask",
-            ])),
         });
     }
 
@@ -189,11 +180,7 @@ impl Session<'_> {
             command
         };
         steps::run(clippy().args(HOST_PACKAGES).args(deny))?;
-        quiet(
-            clippy()
-                .args(["--package", "xtask", "--profile", "xtask"])
-                .args(deny),
-        )
+        quiet(clippy().args(["--package", "xtask", "--profile", "xtask"]).args(deny))
     }
 
     /// Everything the suites run, compiled once, with the server's binary.
@@ -202,13 +189,7 @@ impl Session<'_> {
         self.env.push(("TONNAGE_BIN", binary.into()));
         let workspace = self.workspace;
         self.timed("build", |_| {
-            quiet(
-                workspace
-                    .cargo()
-                    .arg("build")
-                    .args(HOST_PACKAGES)
-                    .arg("--all-targets"),
-            )
+            quiet(workspace.cargo().arg("build").args(HOST_PACKAGES).arg("--all-targets"))
         });
         self.report
             .rows
@@ -227,13 +208,8 @@ impl Session<'_> {
     }
 
     fn unit(&self) -> Result<(Counts, bool)> {
-        let (mut counts, inside) =
-            suites::run_counted(
-                self.cargo_test()
-                    .args(["--no-fail-fast", "--lib", "--bins"]),
-            )?;
-        let (documented, examples) =
-            suites::run_counted(self.cargo_test().args(["--no-fail-fast", "--doc"]))?;
+        let (mut counts, inside) = suites::run_counted(self.cargo_test().args(["--no-fail-fast", "--lib", "--bins"]))?;
+        let (documented, examples) = suites::run_counted(self.cargo_test().args(["--no-fail-fast", "--doc"]))?;
         counts += documented;
         Ok((counts, inside && examples))
     }
@@ -251,8 +227,7 @@ impl Session<'_> {
             }
             Err(error) => {
                 let reason = format!("the suites run on SQLite only: {error:#}; {POSTGRES_REMEDY}");
-                self.report
-                    .add("postgres", started.elapsed(), Outcome::Skipped(reason));
+                self.report.add("postgres", started.elapsed(), Outcome::Skipped(reason));
                 None
             }
         }
@@ -262,15 +237,13 @@ impl Session<'_> {
         match browser::prepare(self.workspace) {
             Ok(found) => {
                 self.env.push(("TEST_CHROMIUM", found.chromium.into()));
-                self.env
-                    .push(("TEST_CHROMEDRIVER", found.chromedriver.into()));
+                self.env.push(("TEST_CHROMEDRIVER", found.chromedriver.into()));
                 self.env.push(("TEST_AXE_JS", found.axe.into()));
                 self.run_suite(suite);
             }
             Err(error) => {
                 let reason = format!("{error:#}; {BROWSER_REMEDY}");
-                self.report
-                    .add(suite.name(), Duration::ZERO, Outcome::Skipped(reason));
+                self.report.add(suite.name(), Duration::ZERO, Outcome::Skipped(reason));
             }
         }
     }
@@ -379,11 +352,7 @@ impl Report {
                 Outcome::Failed(why) => ("FAILED", why.as_str()),
                 Outcome::Skipped(why) => ("skipped", why.as_str()),
             };
-            let line = format!(
-                "{:<20} {result:<8} {:>8.1}  {why}",
-                row.name,
-                row.elapsed.as_secs_f64()
-            );
+            let line = format!("{:<20} {result:<8} {:>8.1}  {why}", row.name, row.elapsed.as_secs_f64());
             println!("{}", line.trim_end());
         }
         let totals = self.totals();
@@ -411,43 +380,18 @@ mod tests {
         let skipped = || Outcome::Skipped("no browser".to_owned());
         let cases: Vec<(Vec<Outcome>, Counts, bool, bool)> = vec![
             // outcomes, totals, holds, holds in CI
-            (
-                vec![Outcome::Passed(counts(3, 0, 0))],
-                counts(3, 0, 0),
-                true,
-                true,
-            ),
-            (
-                vec![Outcome::Passed(counts(3, 0, 1))],
-                counts(3, 0, 1),
-                true,
-                false,
-            ),
+            (vec![Outcome::Passed(counts(3, 0, 0))], counts(3, 0, 0), true, true),
+            (vec![Outcome::Passed(counts(3, 0, 1))], counts(3, 0, 1), true, false),
             (
                 vec![Outcome::Passed(counts(3, 0, 0)), skipped()],
                 counts(3, 0, 1),
                 true,
                 false,
             ),
-            (
-                vec![Outcome::Counted(counts(3, 2, 0))],
-                counts(3, 2, 0),
-                false,
-                false,
-            ),
+            (vec![Outcome::Counted(counts(3, 2, 0))], counts(3, 2, 0), false, false),
             // a test binary that crashed has counted nothing
-            (
-                vec![Outcome::Counted(counts(0, 0, 0))],
-                counts(0, 1, 0),
-                false,
-                false,
-            ),
-            (
-                vec![Outcome::Failed("fmt".to_owned())],
-                counts(0, 1, 0),
-                false,
-                false,
-            ),
+            (vec![Outcome::Counted(counts(0, 0, 0))], counts(0, 1, 0), false, false),
+            (vec![Outcome::Failed("fmt".to_owned())], counts(0, 1, 0), false, false),
         ];
         for (outcomes, totals, holds, holds_in_ci) in cases {
             let mut report = Report::default();

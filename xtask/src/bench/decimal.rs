@@ -15,11 +15,7 @@ pub fn parse(text: &str) -> Result<i128> {
     };
     let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
     let is_number = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit());
-    if whole.is_empty()
-        || !is_number(whole)
-        || !is_number(fraction)
-        || fraction.len() > SCALE as usize
-    {
+    if whole.is_empty() || !is_number(whole) || !is_number(fraction) || fraction.len() > SCALE as usize {
         bail!("`{text}` is not a plain decimal of at most {SCALE} fractional digits");
     }
     let width = SCALE as usize;
@@ -49,11 +45,7 @@ mod tests {
             ("0", 0, "0"),
             ("1", 10_i128.pow(24), "1"),
             ("-12.50", -125 * 10_i128.pow(23), "-12.5"),
-            (
-                "0.000000000000000000000001",
-                1,
-                "0.000000000000000000000001",
-            ),
+            ("0.000000000000000000000001", 1, "0.000000000000000000000001"),
             ("100", 10_i128.pow(26), "100"),
         ] {
             assert_eq!(parse(text).unwrap(), units, "{text}");

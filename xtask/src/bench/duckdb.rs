@@ -34,15 +34,11 @@ impl DuckDb {
     pub fn ensure(folder: &Path) -> Result<Self> {
         let venv = folder.join("venv");
         let python = venv.join("bin/python");
-        let version = || {
-            capture(Command::new(&python).args(["-c", "import duckdb; print(duckdb.__version__)"]))
-        };
+        let version = || capture(Command::new(&python).args(["-c", "import duckdb; print(duckdb.__version__)"]));
         if version().is_err() {
             let python3 = find_program(&["python3"]).context("python3 is not installed")?;
-            run(Command::new(python3)
-                .args(["-m", "venv", "--clear"])
-                .arg(&venv))
-            .context("python3 cannot make an environment (Debian: apt-get install python3-venv)")?;
+            run(Command::new(python3).args(["-m", "venv", "--clear"]).arg(&venv))
+                .context("python3 cannot make an environment (Debian: apt-get install python3-venv)")?;
             run(Command::new(&python).args(["-m", "pip", "install", "--quiet", "duckdb"]))?;
         }
         let version = version()?.trim().to_owned();
@@ -51,9 +47,7 @@ impl DuckDb {
 
     fn command(&self, statement: &str, threads: usize) -> Command {
         let mut command = Command::new(&self.python);
-        command
-            .args(["-c", RUN_SCRIPT, statement])
-            .arg(threads.to_string());
+        command.args(["-c", RUN_SCRIPT, statement]).arg(threads.to_string());
         command
     }
 
@@ -74,8 +68,7 @@ impl DuckDb {
             "SELECT count(*), CAST(sum(BilledCost) AS VARCHAR) FROM read_parquet('{}')",
             quoted(parquet)
         );
-        let answer: Value =
-            serde_json::from_str(&capture(&mut self.command(&statement, threads))?)?;
+        let answer: Value = serde_json::from_str(&capture(&mut self.command(&statement, threads))?)?;
         Ok(Totals {
             rows: answer[0][0].as_u64().context("DuckDB returned no count")?,
             billed_cost: decimal::parse(answer[0][1].as_str().context("DuckDB returned no sum")?)?,

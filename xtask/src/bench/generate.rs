@@ -39,11 +39,7 @@ pub fn ensure(folder: &Path, rows: u64) -> Result<Bill> {
     let totals = path.with_extension("json");
     if path.is_file() && totals.is_file() {
         let known: Value = serde_json::from_str(&std::fs::read_to_string(&totals)?)?;
-        let billed_cost = decimal::parse(
-            known["billed_cost"]
-                .as_str()
-                .context("no billed_cost in the totals")?,
-        )?;
+        let billed_cost = decimal::parse(known["billed_cost"].as_str().context("no billed_cost in the totals")?)?;
         return Ok(Bill {
             path,
             rows,
@@ -64,9 +60,7 @@ pub fn ensure(folder: &Path, rows: u64) -> Result<Bill> {
 
 /// Writes the members in order, as many at a time as there are cores.
 fn write_members(path: &Path, rows: u64) -> Result<i128> {
-    let mut file = BufWriter::new(
-        File::create(path).with_context(|| format!("cannot create {}", path.display()))?,
-    );
+    let mut file = BufWriter::new(File::create(path).with_context(|| format!("cannot create {}", path.display()))?);
     let cores = thread::available_parallelism()?.get();
     let members: Vec<u64> = (0..rows.div_ceil(MEMBER_ROWS)).collect();
     let mut sum = 0;
@@ -74,15 +68,11 @@ fn write_members(path: &Path, rows: u64) -> Result<i128> {
         let compressed = thread::scope(|scope| {
             let running: Vec<_> = wave
                 .iter()
-                .map(|&index| scope.spawn(move || member(index, rows)))
+                .map(|&index| scope.spawn(move || member(index, member_len(index, rows))))
                 .collect();
             running
                 .into_iter()
-                .map(|thread| {
-                    thread
-                        .join()
-                        .map_err(|_| anyhow!("a generator thread panicked"))?
-                })
+                .map(|thread| thread.join().map_err(|_| anyhow!("a generator thread panicked"))?)
                 .collect::<Result<Vec<_>>>()
         })?;
         for (bytes, billed_cost) in compressed {
@@ -90,16 +80,18 @@ fn write_members(path: &Path, rows: u64) -> Result<i128> {
             sum += billed_cost;
         }
         let last = wave.last().map_or(0, |index| index + 1);
-        println!(
-            "    generated {} of {rows} rows",
-            (last * MEMBER_ROWS).min(rows)
-        );
+        println!("    generated {} of {rows} rows", (last * MEMBER_ROWS).min(rows));
     }
     file.flush()?;
     Ok(sum)
 }
 
-/// One gzip member and the sum of its BilledCost; the first one holds the header.
+/// Rows of one member of a bill of so many rows.
+fn member_len(index: u64, rows: u64) -> u64 {
+    rows.saturating_sub(index * MEMBER_ROWS).min(MEMBER_ROWS)
+}
+
+/// One gzip member of so many rows and the sum of its BilledCost; the first one holds the header.
 fn member(index: u64, rows: u64) -> Result<(Vec<u8>, i128)> {
     let mut random = Random::new(index.wrapping_mul(0x5851_F42D_4C95_7F2D) + 1);
     let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
@@ -108,7 +100,7 @@ fn member(index: u64, rows: u64) -> Result<(Vec<u8>, i128)> {
         write_header(&mut plain)?;
     }
     let mut sum = 0;
-    let mut left = (rows - index * MEMBER_ROWS).min(MEMBER_ROWS);
+    let mut left = rows;
     while left > 0 {
         let batch = left.min(BATCH_ROWS);
         for _ in 0..batch {
@@ -143,9 +135,7 @@ mod tests {
             .map(|line| {
                 let written = line.split(',').next().unwrap();
                 match written.split_once("E-") {
-                    Some((digits, power)) => {
-                        decimal::parse(digits).unwrap() / 10_i128.pow(power.parse().unwrap())
-                    }
+                    Some((digits, power)) => decimal::parse(digits).unwrap() / 10_i128.pow(power.parse().unwrap()),
                     None => decimal::parse(written).unwrap(),
                 }
             })
@@ -155,14 +145,25 @@ mod tests {
     }
 
     #[test]
-    fn members_differ_and_end_with_the_rows() {
-        let (first, _) = member(0, MEMBER_ROWS + 10).unwrap();
-        let (second, _) = member(1, MEMBER_ROWS + 10).unwrap();
-        assert!(first.len() > second.len());
-        let mut text = String::new();
-        flate2::read::GzDecoder::new(&second[..])
-            .read_to_string(&mut text)
-            .unwrap();
-        assert_eq!(text.lines().count(), 10);
+    fn members_end_with_the_rows_and_differ() {
+        for (index, rows, expected) in [
+            (0, 10, 10),
+            (0, MEMBER_ROWS + 10, MEMBER_ROWS),
+            (1, MEMBER_ROWS + 10, 10),
+            (1, MEMBER_ROWS, 0),
+        ] {
+            assert_eq!(member_len(index, rows), expected, "{index} of {rows}");
+        }
+        let text = |index| {
+            let mut text = String::new();
+            let (bytes, _) = member(index, 10).unwrap();
+            flate2::read::GzDecoder::new(&bytes[..])
+                .read_to_string(&mut text)
+                .unwrap();
+            text
+        };
+        assert_eq!(text(0).lines().count(), 11);
+        assert_eq!(text(1).lines().count(), 10);
+        assert_ne!(text(1), text(2));
     }
 }

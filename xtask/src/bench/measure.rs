@@ -51,9 +51,7 @@ pub fn run(command: &mut Command) -> Result<Measured> {
     let output = child.wait_with_output();
     let wall = started.elapsed();
     drop(ended);
-    let peak_anonymous_bytes = sampler
-        .join()
-        .map_err(|_| anyhow!("the sampler panicked"))?;
+    let peak_anonymous_bytes = sampler.join().map_err(|_| anyhow!("the sampler panicked"))?;
     let output = output?;
     if !output.status.success() {
         bail!(
@@ -75,9 +73,7 @@ pub fn run(command: &mut Command) -> Result<Measured> {
 
 /// RssAnon of a `/proc/PID/status`, in bytes; none once the process has ended.
 fn anonymous_bytes(status: &str) -> Option<u64> {
-    let line = status
-        .lines()
-        .find_map(|line| line.strip_prefix("RssAnon:"))?;
+    let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:"))?;
     let kib: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
     Some(kib * 1024)
 }

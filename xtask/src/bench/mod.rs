@@ -82,36 +82,21 @@ pub fn ingest(workspace: &Workspace, args: &IngestArgs) -> Result<Verdict> {
     let threads = std::thread::available_parallelism()?.get();
     let mut steps = Steps::new(4);
     steps.run("server, release", || {
-        run_program(workspace.cargo().args([
-            "build",
-            "--release",
-            "--package",
-            "tonnage",
-            "--bin",
-            "tonnage",
-        ]))
+        run_program(
+            workspace
+                .cargo()
+                .args(["build", "--release", "--package", "tonnage", "--bin", "tonnage"]),
+        )
     })?;
     let peer = steps.run("DuckDB", || DuckDb::ensure(&folder))?;
     let bill = steps.run("bill", || generate::ensure(&folder, args.rows))?;
     let rounds = steps.run("rounds", || {
-        let runs = tempfile::Builder::new()
-            .prefix("runs-")
-            .tempdir_in(&folder)?;
+        let runs = tempfile::Builder::new().prefix("runs-").tempdir_in(&folder)?;
         // both sides find the file in the page cache
         std::io::copy(&mut File::open(&bill.path)?, &mut std::io::sink())?;
         let binary = workspace.server_binary("release");
         let rounds = (1..=ROUNDS)
-            .map(|number| {
-                round(
-                    number,
-                    &binary,
-                    &peer,
-                    &bill,
-                    runs.path(),
-                    threads,
-                    args.keep,
-                )
-            })
+            .map(|number| round(number, &binary, &peer, &bill, runs.path(), threads, args.keep))
             .collect::<Result<Vec<_>>>()?;
         if args.keep {
             println!("    kept {}", workspace.shown(&runs.keep()));
@@ -129,11 +114,7 @@ pub fn ingest(workspace: &Workspace, args: &IngestArgs) -> Result<Verdict> {
     )?;
     println!("{section}");
     if args.rows == FULL_ROWS {
-        report::update_document(
-            &workspace.root.join("docs/BENCHMARKS.md"),
-            "ingest",
-            &section,
-        )?;
+        report::update_document(&workspace.root.join("docs/BENCHMARKS.md"), "ingest", &section)?;
     }
     Ok(summary.verdict())
 }
@@ -193,8 +174,7 @@ fn round(
 
 /// Adds up the answer of `tonnage ingest billing --json`; a refused row is an error.
 fn totals_of(answer: &str) -> Result<Totals> {
-    let answer: Value =
-        serde_json::from_str(answer).context("tonnage's answer is not one JSON document")?;
+    let answer: Value = serde_json::from_str(answer).context("tonnage's answer is not one JSON document")?;
     let mut totals = Totals {
         rows: 0,
         billed_cost: 0,
@@ -209,16 +189,10 @@ fn totals_of(answer: &str) -> Result<Totals> {
                 delivery["rejected_rows"]
             );
         }
-        for period in delivery["periods"]
-            .as_array()
-            .context("a delivery has no periods")?
-        {
+        for period in delivery["periods"].as_array().context("a delivery has no periods")? {
             totals.rows += period["rows"].as_u64().context("a period has no rows")?;
-            totals.billed_cost += decimal::parse(
-                period["billed_cost"]
-                    .as_str()
-                    .context("a period has no billed_cost")?,
-            )?;
+            totals.billed_cost +=
+                decimal::parse(period["billed_cost"].as_str().context("a period has no billed_cost")?)?;
         }
     }
     Ok(totals)
@@ -235,10 +209,7 @@ impl Summary {
     fn of(rounds: &[Round]) -> Result<Self> {
         let middle = |side: fn(&Round) -> &Measured| -> Option<(Duration, u64)> {
             let walls: Vec<_> = rounds.iter().map(|round| side(round).wall).collect();
-            let bytes: Vec<_> = rounds
-                .iter()
-                .map(|round| side(round).peak_anonymous_bytes)
-                .collect();
+            let bytes: Vec<_> = rounds.iter().map(|round| side(round).peak_anonymous_bytes).collect();
             Some((median(&walls)?, median(&bytes)?))
         };
         let (ours, ours_bytes) = middle(|round| &round.ours).context("no rounds")?;
@@ -263,19 +234,9 @@ impl Summary {
         }
     }
 
-    fn section(
-        &self,
-        bill: &Bill,
-        duckdb: &str,
-        machine: &str,
-        threads: usize,
-        rounds: &[Round],
-    ) -> Result<String> {
+    fn section(&self, bill: &Bill, duckdb: &str, machine: &str, threads: usize, rounds: &[Round]) -> Result<String> {
         let walls = |side: fn(&Round) -> &Measured| {
-            let walls: Vec<_> = rounds
-                .iter()
-                .map(|round| seconds(side(round).wall))
-                .collect();
+            let walls: Vec<_> = rounds.iter().map(|round| seconds(side(round).wall)).collect();
             walls.join(", ")
         };
         let verdict = match self.verdict() {
@@ -328,10 +289,7 @@ mod tests {
             (8_001, MEMORY_BUDGET_BYTES, false),
             (8_000, MEMORY_BUDGET_BYTES + 1, false),
         ] {
-            assert_eq!(
-                summary(ours_ms, ours_bytes).verdict() == Verdict::Held,
-                held
-            );
+            assert_eq!(summary(ours_ms, ours_bytes).verdict() == Verdict::Held, held);
         }
     }
 

@@ -32,10 +32,7 @@ pub fn mib(bytes: u64) -> u64 {
 pub fn machine(root: &Path) -> Result<String> {
     let field = |file: &str, name: &str| -> Result<String> {
         let text = std::fs::read_to_string(file).with_context(|| format!("cannot read {file}"))?;
-        let line = text
-            .lines()
-            .find(|line| line.starts_with(name))
-            .unwrap_or_default();
+        let line = text.lines().find(|line| line.starts_with(name)).unwrap_or_default();
         Ok(line
             .split_once(':')
             .map_or("unknown", |(_, value)| value)
@@ -73,10 +70,7 @@ pub fn update_document(path: &Path, marker: &str, section: &str) -> Result<()> {
 }
 
 fn with_section(text: &str, marker: &str, section: &str) -> String {
-    let (open, close) = (
-        format!("<!-- bench:{marker} -->"),
-        format!("<!-- /bench:{marker} -->"),
-    );
+    let (open, close) = (format!("<!-- bench:{marker} -->"), format!("<!-- /bench:{marker} -->"));
     let block = format!("{open}\n{}\n{close}", section.trim());
     let range = text
         .find(&open)

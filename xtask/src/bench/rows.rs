@@ -52,43 +52,13 @@ pub const COLUMNS: [(&str, bool); 40] = [
 
 /// (ServiceName, ServiceCategory, ResourceType, unit)
 const SERVICES: [(&str, &str, &str, &str); 8] = [
-    (
-        "Amazon Elastic Compute Cloud",
-        "Compute",
-        "Instance",
-        "Hours",
-    ),
-    (
-        "Amazon Relational Database Service",
-        "Databases",
-        "Database",
-        "Hours",
-    ),
-    (
-        "Amazon Simple Storage Service",
-        "Storage",
-        "Bucket",
-        "GB-Months",
-    ),
+    ("Amazon Elastic Compute Cloud", "Compute", "Instance", "Hours"),
+    ("Amazon Relational Database Service", "Databases", "Database", "Hours"),
+    ("Amazon Simple Storage Service", "Storage", "Bucket", "GB-Months"),
     ("Amazon ElastiCache", "Databases", "Cache Cluster", "Hours"),
-    (
-        "Elastic Load Balancing",
-        "Networking",
-        "Load Balancer",
-        "Hours",
-    ),
-    (
-        "Amazon Virtual Private Cloud",
-        "Networking",
-        "NAT Gateway",
-        "GB",
-    ),
-    (
-        "Amazon CloudWatch",
-        "Management and Governance",
-        "Log Group",
-        "GB",
-    ),
+    ("Elastic Load Balancing", "Networking", "Load Balancer", "Hours"),
+    ("Amazon Virtual Private Cloud", "Networking", "NAT Gateway", "GB"),
+    ("Amazon CloudWatch", "Management and Governance", "Log Group", "GB"),
     ("Amazon MQ", "Integration", "Broker", "Hours"),
 ];
 const REGIONS: [(&str, &str); 3] = [
@@ -188,12 +158,7 @@ impl Amount {
         let magnitude = self.mantissa.unsigned_abs();
         if self.exponent {
             let power = self.scale - 2;
-            write!(
-                out,
-                "{sign}{}.{:02}E-{power}",
-                magnitude / 100,
-                magnitude % 100
-            )
+            write!(out, "{sign}{}.{:02}E-{power}", magnitude / 100, magnitude % 100)
         } else if self.scale == 0 {
             write!(out, "{sign}{magnitude}")
         } else {
@@ -235,7 +200,9 @@ pub fn write_row(out: &mut Vec<u8>, random: &mut Random) -> std::io::Result<i128
     );
 
     billed.write(out)?;
-    out.extend_from_slice(b",100000000001,\"Tidewater Logistics, Payer\",USD,2026-11-01T00:00:00Z,2026-10-01T00:00:00Z,");
+    out.extend_from_slice(
+        b",100000000001,\"Tidewater Logistics, Payer\",USD,2026-11-01T00:00:00Z,2026-10-01T00:00:00Z,",
+    );
     let frequency = if credit { "One-Time" } else { "Usage-Based" };
     write!(
         out,

@@ -1,9 +1,7 @@
 //! A thin layer over plotters: marks in units of the view box.
 
 use plotters::coord::Shift;
-use plotters::prelude::{
-    Circle, DrawingArea, IntoDrawingArea, PathElement, Polygon, Rectangle, SVGBackend, Text,
-};
+use plotters::prelude::{Circle, DrawingArea, IntoDrawingArea, PathElement, Polygon, Rectangle, SVGBackend, Text};
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 use plotters::style::{Color, IntoFont, ShapeStyle, TextStyle};
 
@@ -46,12 +44,7 @@ fn style(ink: Ink, width: u32) -> ShapeStyle {
 
 impl Canvas<'_> {
     /// A line through points.
-    pub(crate) fn path(
-        &self,
-        points: Vec<(i32, i32)>,
-        ink: Ink,
-        width: u32,
-    ) -> Result<(), ChartError> {
+    pub(crate) fn path(&self, points: Vec<(i32, i32)>, ink: Ink, width: u32) -> Result<(), ChartError> {
         self.0
             .draw(&PathElement::new(points, style(ink, width)))
             .map_err(refused)
@@ -74,19 +67,11 @@ impl Canvas<'_> {
 
     /// A filled dot.
     pub(crate) fn dot(&self, at: (i32, i32), ink: Ink) -> Result<(), ChartError> {
-        self.0
-            .draw(&Circle::new(at, 3, ink.colour().filled()))
-            .map_err(refused)
+        self.0.draw(&Circle::new(at, 3, ink.colour().filled())).map_err(refused)
     }
 
     /// Words, vertically centred on their point.
-    pub(crate) fn text(
-        &self,
-        words: &str,
-        at: (i32, i32),
-        ink: Ink,
-        anchor: Anchor,
-    ) -> Result<(), ChartError> {
+    pub(crate) fn text(&self, words: &str, at: (i32, i32), ink: Ink, anchor: Anchor) -> Result<(), ChartError> {
         let side = match anchor {
             Anchor::Start => HPos::Left,
             Anchor::Middle => HPos::Center,
@@ -95,12 +80,8 @@ impl Canvas<'_> {
         // the backend divides by 1.24, so this is written as 11
         let font = ("ui", 13.64).into_font();
         let colour = ink.colour();
-        let style = TextStyle::from(font)
-            .color(&colour)
-            .pos(Pos::new(side, VPos::Center));
-        self.0
-            .draw(&Text::new(words.to_owned(), at, style))
-            .map_err(refused)
+        let style = TextStyle::from(font).color(&colour).pos(Pos::new(side, VPos::Center));
+        self.0.draw(&Text::new(words.to_owned(), at, style)).map_err(refused)
     }
 }
 

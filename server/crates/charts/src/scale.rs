@@ -81,11 +81,7 @@ pub(crate) fn short(value: f64) -> String {
         size if size >= 999.5 => (size / 1e3, "k"),
         size => (size, ""),
     };
-    let digits = if unit.is_empty() && part >= 10.0 {
-        0
-    } else {
-        1
-    };
+    let digits = if unit.is_empty() && part >= 10.0 { 0 } else { 1 };
     let digits = if unit.is_empty() && part > 0.0 && part < 1.0 {
         2
     } else {
@@ -95,11 +91,7 @@ pub(crate) fn short(value: f64) -> String {
     if text.contains('.') {
         text = text.trim_end_matches('0').trim_end_matches('.').to_owned();
     }
-    let sign = if value < 0.0 && text != "0" {
-        "\u{2212}"
-    } else {
-        ""
-    };
+    let sign = if value < 0.0 && text != "0" { "\u{2212}" } else { "" };
     format!("{sign}{text}{unit}")
 }
 

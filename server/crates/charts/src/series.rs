@@ -60,12 +60,7 @@ struct Frame {
 }
 
 impl Frame {
-    fn new(
-        labels: &[String],
-        series: &[Series],
-        size: (u32, u32),
-        margin: i32,
-    ) -> Result<Self, ChartError> {
+    fn new(labels: &[String], series: &[Series], size: (u32, u32), margin: i32) -> Result<Self, ChartError> {
         let mut values = Vec::with_capacity(series.len());
         for one in series {
             if one.values.len() != labels.len() {
@@ -103,18 +98,10 @@ impl Frame {
     }
 
     /// Labels under the axis, as many as fit, the last one always.
-    fn labels(
-        &self,
-        canvas: &Canvas<'_>,
-        labels: &[String],
-        xs: &[i32],
-        width: i32,
-    ) -> Result<(), ChartError> {
+    fn labels(&self, canvas: &Canvas<'_>, labels: &[String], xs: &[i32], width: i32) -> Result<(), ChartError> {
         let room = (self.right - LEFT) / width.max(1);
         let count = i32::try_from(labels.len()).unwrap_or(i32::MAX);
-        let every = usize::try_from((count + room - 1) / room.max(1))
-            .unwrap_or(1)
-            .max(1);
+        let every = usize::try_from((count + room - 1) / room.max(1)).unwrap_or(1).max(1);
         for (at, (label, x)) in labels.iter().zip(xs).enumerate() {
             if (labels.len() - 1 - at).is_multiple_of(every) {
                 canvas.text(label, (*x, self.bottom + 14), Ink::Muted, Anchor::Middle)?;
@@ -124,24 +111,12 @@ impl Frame {
     }
 }
 
-fn table(
-    label_head: &str,
-    labels: &[String],
-    series: &[Series],
-    xs: &[i32],
-    ys: &[Vec<Option<i32>>],
-) -> Table {
+fn table(label_head: &str, labels: &[String], series: &[Series], xs: &[i32], ys: &[Vec<Option<i32>>]) -> Table {
     let points = labels.iter().enumerate().map(|(at, label)| Point {
         label: label.clone(),
-        values: series
-            .iter()
-            .map(|one| one.values.get(at).cloned().flatten())
-            .collect(),
+        values: series.iter().map(|one| one.values.get(at).cloned().flatten()).collect(),
         x: xs.get(at).copied().unwrap_or(LEFT),
-        ys: ys
-            .iter()
-            .map(|one| one.get(at).copied().flatten())
-            .collect(),
+        ys: ys.iter().map(|one| one.get(at).copied().flatten()).collect(),
     });
     Table {
         label_head: label_head.to_owned(),
@@ -168,11 +143,7 @@ impl Lines<'_> {
     /// amount is not a decimal number.
     pub fn draw(&self) -> Result<Drawing, ChartError> {
         let frame = Frame::new(self.labels, self.series, self.size, 118)?;
-        let scale = Scale::with_zero(
-            frame.values.iter().flatten().flatten().copied(),
-            frame.bottom,
-            TOP,
-        );
+        let scale = Scale::with_zero(frame.values.iter().flatten().flatten().copied(), frame.bottom, TOP);
         let steps = count(self.labels.len().saturating_sub(1).max(1));
         let xs: Vec<i32> = (0..self.labels.len())
             .map(|at| between(LEFT + 6, frame.right - 6, count(at), steps))
@@ -180,11 +151,7 @@ impl Lines<'_> {
         let ys: Vec<Vec<Option<i32>>> = frame
             .values
             .iter()
-            .map(|one| {
-                one.iter()
-                    .map(|value| value.map(|value| scale.at(value)))
-                    .collect()
-            })
+            .map(|one| one.iter().map(|value| value.map(|value| scale.at(value))).collect())
             .collect();
         let svg = draw(self.id, self.size, |canvas| {
             frame.grid(canvas, &scale)?;
@@ -207,21 +174,11 @@ impl Lines<'_> {
     }
 
     /// Each unbroken run of values is one path: a gap stays a gap.
-    fn lines(
-        &self,
-        canvas: &Canvas<'_>,
-        xs: &[i32],
-        ys: &[Vec<Option<i32>>],
-        zero: i32,
-    ) -> Result<(), ChartError> {
+    fn lines(&self, canvas: &Canvas<'_>, xs: &[i32], ys: &[Vec<Option<i32>>], zero: i32) -> Result<(), ChartError> {
         // the one that matters is drawn last, on top
         for (index, line) in ys.iter().enumerate().rev() {
             let mut run = Vec::new();
-            let places = xs
-                .iter()
-                .zip(line)
-                .map(|(x, y)| y.map(|y| (*x, y)))
-                .chain([None]);
+            let places = xs.iter().zip(line).map(|(x, y)| y.map(|y| (*x, y))).chain([None]);
             for spot in places {
                 match spot {
                     Some(spot) => run.push(spot),
@@ -246,13 +203,7 @@ impl Lines<'_> {
         Ok(())
     }
 
-    fn ends(
-        &self,
-        canvas: &Canvas<'_>,
-        xs: &[i32],
-        ys: &[Vec<Option<i32>>],
-        frame: &Frame,
-    ) -> Result<(), ChartError> {
+    fn ends(&self, canvas: &Canvas<'_>, xs: &[i32], ys: &[Vec<Option<i32>>], frame: &Frame) -> Result<(), ChartError> {
         let mut ends = Vec::new();
         for (index, line) in ys.iter().enumerate() {
             let last = line.iter().rposition(Option::is_some);
@@ -288,11 +239,7 @@ impl Bars<'_> {
         let margin = if self.series.len() > 1 { 150 } else { 16 };
         let frame = Frame::new(self.labels, self.series, self.size, margin)?;
         let stacks = self.stacks(&frame);
-        let ends = stacks
-            .iter()
-            .flatten()
-            .flatten()
-            .flat_map(|(low, high)| [*low, *high]);
+        let ends = stacks.iter().flatten().flatten().flat_map(|(low, high)| [*low, *high]);
         let scale = Scale::with_zero(ends, frame.bottom, TOP);
         let slots = count(self.labels.len());
         let xs: Vec<i32> = (0..self.labels.len())
@@ -301,11 +248,7 @@ impl Bars<'_> {
         let half = place(f64::from(frame.right - LEFT) / slots * 0.34).clamp(2, 28);
         let ys: Vec<Vec<Option<i32>>> = stacks
             .iter()
-            .map(|one| {
-                one.iter()
-                    .map(|part| part.map(|(_, end)| scale.at(end)))
-                    .collect()
-            })
+            .map(|one| one.iter().map(|part| part.map(|(_, end)| scale.at(end))).collect())
             .collect();
         let svg = draw(self.id, self.size, |canvas| {
             frame.grid(canvas, &scale)?;
@@ -348,25 +291,37 @@ impl Bars<'_> {
         for (index, parts) in stacks.iter().enumerate() {
             for (at, part) in parts.iter().enumerate() {
                 let Some((start, end)) = part else { continue };
-                let open = self.last_is_open && at + 1 == xs.len();
-                let ink = if open && self.series.len() == 1 {
-                    Ink::Open
-                } else {
-                    Ink::series(index)
-                };
                 let (from, to) = (scale.at(*start), scale.at(*end));
-                canvas.bar((xs[at] - half, from), (xs[at] + half, to), ink)?;
+                canvas.bar((xs[at] - half, from), (xs[at] + half, to), Ink::series(index))?;
             }
         }
-        let top = stacks
+        self.so_far(canvas, scale, stacks, xs.last().map(|x| (x - half, x + half)))
+    }
+
+    /// Stripes over the bar of an unfinished period, and the words.
+    fn so_far(
+        &self,
+        canvas: &Canvas<'_>,
+        scale: &Scale,
+        stacks: &[Vec<Option<(f64, f64)>>],
+        bar: Option<(i32, i32)>,
+    ) -> Result<(), ChartError> {
+        let (true, Some((left, right))) = (self.last_is_open, bar) else {
+            return Ok(());
+        };
+        let ends = stacks
             .iter()
             .filter_map(|one| one.last().copied().flatten())
             .map(|(_, end)| end);
-        if let (true, Some(x)) = (self.last_is_open, xs.last()) {
-            let y = scale.at(top.fold(0.0, f64::max));
-            canvas.text("so far", (*x, y - 8), Ink::Muted, Anchor::Middle)?;
-        }
-        Ok(())
+        let (low, high) = ends.fold((0.0_f64, 0.0_f64), |(low, high), end| (low.min(end), high.max(end)));
+        let (bottom, top) = (scale.at(low), scale.at(high));
+        canvas.bar((left, bottom), (right, top), Ink::Veil)?;
+        canvas.text(
+            "so far",
+            (i32::midpoint(left, right), top - 8),
+            Ink::Muted,
+            Anchor::Middle,
+        )
     }
 
     /// Names beside the last bar's parts, with a swatch in their colour.
@@ -384,11 +339,7 @@ impl Bars<'_> {
             .iter()
             .enumerate()
             .map(|(index, one)| {
-                let middle = one
-                    .last()
-                    .copied()
-                    .flatten()
-                    .map_or(0.0, |(a, b)| f64::midpoint(a, b));
+                let middle = one.last().copied().flatten().map_or(0.0, |(a, b)| f64::midpoint(a, b));
                 (scale.at(middle), index)
             })
             .collect();

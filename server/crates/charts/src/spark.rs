@@ -12,8 +12,8 @@ const EDGE: f64 = 3.0;
 /// Draws a 96 x 20 line with an end dot and a band over the range of all but
 /// the last value.
 ///
-/// One scale for a whole column of rows: half to one and a half times the
-/// row's own mean, so equal slopes are equal relative changes. Values beyond
+/// One scale for a whole column of rows: 70 % to 130 % of the row's
+/// own mean, so equal slopes are equal relative changes. Values beyond
 /// lie on the edge. Empty when there are fewer than two values.
 ///
 /// # Errors
@@ -28,11 +28,10 @@ pub fn sparkline(values: &[Amount]) -> Result<String, ChartError> {
     let total = f64::from(u32::try_from(known.len()).unwrap_or(u32::MAX));
     let mean = if sum > 0.0 { sum / total } else { 1.0 };
     let y = |value: f64| {
-        let part = (value / mean - 0.5).clamp(0.0, 1.0);
+        let part = ((value / mean - 0.7) / 0.6).clamp(0.0, 1.0);
         HEIGHT - EDGE - part * (HEIGHT - 2.0 * EDGE)
     };
-    let step =
-        (WIDTH - 2.0 * EDGE) / f64::from(u32::try_from(values.len() - 1).unwrap_or(u32::MAX));
+    let step = (WIDTH - 2.0 * EDGE) / f64::from(u32::try_from(values.len() - 1).unwrap_or(u32::MAX));
     let (mut path, mut end, mut x, mut pen) = (String::new(), (0.0, 0.0), EDGE, 'M');
     for value in &values {
         match value {

@@ -11,8 +11,8 @@ pub(crate) enum Ink {
     Other,
     /// The period compared with: grey and dashed.
     Prior,
-    /// An unfinished period: hatched in the first series colour.
-    Open,
+    /// Stripes of the background over an unfinished period.
+    Veil,
     /// Words that carry the finding.
     Text,
     /// Words on axes.
@@ -37,7 +37,7 @@ const INKS: [(Ink, u32, &str); 15] = [
     (Ink::Series(5), 0x97_1D_08, "c6"),
     (Ink::Other, 0x85_8C_96, "other"),
     (Ink::Prior, 0x5F_6B_7A, "prior"),
-    (Ink::Open, 0x1F_5E_DA, "open"),
+    (Ink::Veil, 0xFF_FF_FE, "veil"),
     (Ink::Text, 0x16_20_2C, "text"),
     (Ink::Muted, 0x4A_57_67, "muted"),
     (Ink::Grid, 0xD5_DB_E3, "grid"),
@@ -49,19 +49,12 @@ const INKS: [(Ink, u32, &str); 15] = [
 impl Ink {
     /// The ink of the series at `index`: six colours, then one for the rest.
     pub(crate) fn series(index: usize) -> Self {
-        if index < 6 {
-            Self::Series(index)
-        } else {
-            Self::Other
-        }
+        if index < 6 { Self::Series(index) } else { Self::Other }
     }
 
     /// The colour it is drawn in.
     pub(crate) fn colour(self) -> RGBColor {
-        let hex = INKS
-            .iter()
-            .find(|(ink, ..)| *ink == self)
-            .map_or(0, |(_, hex, _)| *hex);
+        let hex = INKS.iter().find(|(ink, ..)| *ink == self).map_or(0, |(_, hex, _)| *hex);
         let byte = |shift: u32| u8::try_from((hex >> shift) & 0xFF).unwrap_or(u8::MAX);
         RGBColor(byte(16), byte(8), byte(0))
     }
@@ -70,25 +63,13 @@ impl Ink {
 /// Replaces the fixed colours by classes, drops the fixed size, and labels the
 /// drawing for those who do not see it.
 pub(crate) fn themed(raw: &str, id: &str, size: (u32, u32)) -> String {
-    let mut svg = raw
-        .replace(" opacity=\"1\"", "")
-        .replace(" stroke=\"none\"", "");
+    let mut svg = raw.replace(" opacity=\"1\"", "").replace(" stroke=\"none\"", "");
     for (ink, hex, class) in INKS {
-        if ink == Ink::Open {
-            // the frame keeps its edge by class, its inside is the pattern
-            svg = svg.replace(
-                &format!("fill=\"#{hex:06X}\""),
-                &format!("class=\"f-open\" fill=\"url(#{id}-open)\""),
-            );
+        if ink == Ink::Veil {
+            svg = svg.replace(&format!("fill=\"#{hex:06X}\""), &format!("fill=\"url(#{id}-veil)\""));
         }
-        svg = svg.replace(
-            &format!("fill=\"#{hex:06X}\""),
-            &format!("class=\"f-{class}\""),
-        );
-        svg = svg.replace(
-            &format!("stroke=\"#{hex:06X}\""),
-            &format!("class=\"s-{class}\""),
-        );
+        svg = svg.replace(&format!("fill=\"#{hex:06X}\""), &format!("class=\"f-{class}\""));
+        svg = svg.replace(&format!("stroke=\"#{hex:06X}\""), &format!("class=\"s-{class}\""));
     }
     let (width, height) = size;
     let plain = format!(
@@ -99,14 +80,12 @@ pub(crate) fn themed(raw: &str, id: &str, size: (u32, u32)) -> String {
         "<svg class=\"chart\" viewBox=\"0 0 {width} {height}\" role=\"img\" \
          aria-labelledby=\"{id}-title {id}-summary\">"
     );
-    svg = svg
-        .replace(&plain, &labelled)
-        .replace(" font-family=\"ui\"", "");
-    if svg.contains("-open)") {
+    svg = svg.replace(&plain, &labelled).replace(" font-family=\"ui\"", "");
+    if svg.contains("-veil)") {
         let pattern = format!(
-            "{labelled}<defs><pattern id=\"{id}-open\" width=\"5\" height=\"5\" \
+            "{labelled}<defs><pattern id=\"{id}-veil\" width=\"5\" height=\"5\" \
              patternUnits=\"userSpaceOnUse\" patternTransform=\"rotate(45)\">\
-             <path class=\"s-c1\" d=\"M1 0v5\" stroke-width=\"2\"/></pattern></defs>"
+             <path class=\"s-veil\" d=\"M1 0v5\" stroke-width=\"2\"/></pattern></defs>"
         );
         svg = svg.replace(&labelled, &pattern);
     }

@@ -69,12 +69,7 @@ impl Waterfall<'_> {
         })
     }
 
-    fn totals(
-        &self,
-        canvas: &Canvas<'_>,
-        scale: &Scale,
-        totals: (f64, f64),
-    ) -> Result<(), ChartError> {
+    fn totals(&self, canvas: &Canvas<'_>, scale: &Scale, totals: (f64, f64)) -> Result<(), ChartError> {
         let last = middle(self.steps.len() + 1);
         let ends = [
             (self.start.0, totals.0, 0.0, middle(0)),
@@ -102,12 +97,7 @@ impl Waterfall<'_> {
             let to_seen = if from == to { to + 1 } else { to };
             canvas.path(vec![(from, y - ROW), (from, y + 8)], Ink::Axis, 1)?;
             canvas.bar((from, y - 8), (to_seen, y + 8), ink)?;
-            canvas.text(
-                &cut(&step.name, 24),
-                (NAMES - 4, y),
-                Ink::Muted,
-                Anchor::End,
-            )?;
+            canvas.text(&cut(&step.name, 24), (NAMES - 4, y), Ink::Muted, Anchor::End)?;
             let words = format!("{glyph} {sign}{}", short(pair[1] - pair[0]));
             canvas.text(&words, (from.max(to) + 8, y), Ink::Text, Anchor::Start)?;
         }

@@ -12,6 +12,7 @@ use crate::rows::Row;
 use crate::truth::currency;
 
 /// The 57 columns of FOCUS 1.2, then two that FOCUS does not know.
+#[rustfmt::skip]
 pub const HEADER: [&str; 59] = [
     "AvailabilityZone", "BilledCost", "BillingAccountId", "BillingAccountName", "BillingAccountType",
     "BillingCurrency", "BillingPeriodEnd", "BillingPeriodStart", "CapacityReservationId",
@@ -55,11 +56,23 @@ pub fn write<'a>(
     };
     let midnight = |day: chrono::NaiveDate| stamp(day.into());
     let sheet = Sheet {
-        account: if aws { (crate::fleet::PAYER.0, &company.name) } else { ("RW-88231", &company.name) },
+        account: if aws {
+            (crate::fleet::PAYER.0, &company.name)
+        } else {
+            ("RW-88231", &company.name)
+        },
         currency: currency(provider),
         period: (midnight(month.start), midnight(month.end)),
-        issuer: if aws { "Amazon Web Services EMEA SARL" } else { "Rheinwolke Hosting GmbH" },
-        provider: if aws { "Amazon Web Services" } else { "Rheinwolke Hosting" },
+        issuer: if aws {
+            "Amazon Web Services EMEA SARL"
+        } else {
+            "Rheinwolke Hosting GmbH"
+        },
+        provider: if aws {
+            "Amazon Web Services"
+        } else {
+            "Rheinwolke Hosting"
+        },
         invoice,
     };
     let mut csv = csv::Writer::from_writer(GzEncoder::new(into, Compression::fast()));
@@ -82,9 +95,27 @@ fn stamp(time: NaiveDateTime) -> String {
 /// Category, id, name, type and unit of a commitment.
 fn commitment_columns(commitment: Commitment) -> [&'static str; 5] {
     match commitment {
-        Commitment::Plan => ["Spend", "arn:aws:savingsplans::004211870000:savingsplan/5f1c7a", "compute-sp-1y", "ComputeSavingsPlans", "USD"],
-        Commitment::Databases => ["Usage", "arn:aws:rds:eu-central-1:004211870000:ri:ri-pg-1y", "ri-pg-1y", "Reserved DB Instance", "Hours"],
-        Commitment::Caches => ["Usage", "arn:aws:elasticache:eu-central-1:004211870000:reserved-instance:ri-redis-1y", "ri-redis-1y", "Reserved Cache Node", "Hours"],
+        Commitment::Plan => [
+            "Spend",
+            "arn:aws:savingsplans::004211870000:savingsplan/5f1c7a",
+            "compute-sp-1y",
+            "ComputeSavingsPlans",
+            "USD",
+        ],
+        Commitment::Databases => [
+            "Usage",
+            "arn:aws:rds:eu-central-1:004211870000:ri:ri-pg-1y",
+            "ri-pg-1y",
+            "Reserved DB Instance",
+            "Hours",
+        ],
+        Commitment::Caches => [
+            "Usage",
+            "arn:aws:elasticache:eu-central-1:004211870000:reserved-instance:ri-redis-1y",
+            "ri-redis-1y",
+            "Reserved Cache Node",
+            "Hours",
+        ],
     }
 }
 
@@ -101,18 +132,37 @@ fn cost_centre_hint(account: &str) -> &'static str {
 
 fn line(csv: &mut csv::Writer<impl Write>, sheet: &Sheet<'_>, row: &Row<'_>) -> Result<(), csv::Error> {
     let (meter, sku) = (row.meter, row.meter.sku);
-    let [discount_category, discount_id, discount_name, discount_type, discount_unit] =
-        row.commitment.map_or([""; 5], commitment_columns);
+    let [
+        discount_category,
+        discount_id,
+        discount_name,
+        discount_type,
+        discount_unit,
+    ] = row.commitment.map_or([""; 5], commitment_columns);
     let (billed, effective) = (bill_text(row.billed), bill_text(row.effective));
     let (list, contracted) = (bill_text(row.list), bill_text(row.contracted));
     let (start, end) = (stamp(row.start), stamp(row.end));
-    let (list_price, price) = row
-        .unit_prices
-        .map_or_else(Default::default, |(list, contracted)| (bill_text(list), bill_text(contracted)));
+    let (list_price, price) = row.unit_prices.map_or_else(Default::default, |(list, contracted)| {
+        (bill_text(list), bill_text(contracted))
+    });
     let amount = quantity(row.quantity);
-    let consumed = if row.unit_prices.is_some() && row.category == "Usage" { (amount.as_str(), sku.unit) } else { ("", "") };
-    let priced = if matches!(meter.kind, Kind::Tax | Kind::Credit) { ("", "") } else { (amount.as_str(), sku.unit) };
-    let discount_quantity = if row.commitment.is_none() { String::new() } else if row.status == "Unused" { effective.clone() } else { amount.clone() };
+    let consumed = if row.unit_prices.is_some() && row.category == "Usage" {
+        (amount.as_str(), sku.unit)
+    } else {
+        ("", "")
+    };
+    let priced = if matches!(meter.kind, Kind::Tax | Kind::Credit) {
+        ("", "")
+    } else {
+        (amount.as_str(), sku.unit)
+    };
+    let discount_quantity = if row.commitment.is_none() {
+        String::new()
+    } else if row.status == "Unused" {
+        effective.clone()
+    } else {
+        amount.clone()
+    };
     let description = match (row.correction, row.status) {
         (true, _) => format!("Refund: {}", sku.description),
         (_, "Unused") => format!("{} (unused)", sku.description),
@@ -123,10 +173,16 @@ fn line(csv: &mut csv::Writer<impl Write>, sheet: &Sheet<'_>, row: &Row<'_>) -> 
         Kind::Monthly(Some(publisher)) => publisher,
         _ => sheet.provider,
     };
-    let sub_account_type = if meter.provider == Provider::Aws { "Account" } else { "Project" };
+    let sub_account_type = if meter.provider == Provider::Aws {
+        "Account"
+    } else {
+        "Project"
+    };
     let sku_id = format!("{:016X}", crate::prng::stream(sku.meter));
     let sku_price = format!("{sku_id}.{}", if row.commitment.is_some() { "COMMIT" } else { "STD" });
-    csv.write_record([
+    // in the order of the header, so that the two can be read side by side
+    #[rustfmt::skip]
+    let cells = [
         meter.zone, &billed, sheet.account.0, sheet.account.1, "Organisation",
         sheet.currency, &sheet.period.1, &sheet.period.0, "",
         "", row.category, if row.correction { "Correction" } else { "" }, &description, row.frequency,
@@ -141,7 +197,8 @@ fn line(csv: &mut csv::Writer<impl Write>, sheet: &Sheet<'_>, row: &Row<'_>) -> 
         sku.category, sku.service, sku.subcategory, &sku_id, sku.meter, "",
         &sku_price, &meter.account.0, &meter.account.1, sub_account_type, &meter.tags,
         cost_centre_hint(&meter.account.0), "true",
-    ])
+    ];
+    csv.write_record(cells)
 }
 
 /// The first, incomplete delivery of a month that is delivered again: the last days and the tax

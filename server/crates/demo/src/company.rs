@@ -132,8 +132,7 @@ pub struct Company {
 impl Company {
     /// Reads the fleet description and lays out the months that end with the day before `today`.
     pub fn load(config: &DemoConfig) -> Result<Self, DemoError> {
-        let description: Description =
-            serde_json::from_str(FLEET).map_err(|source| DemoError::Fleet { source })?;
+        let description: Description = serde_json::from_str(FLEET).map_err(|source| DemoError::Fleet { source })?;
         let months = months(config).ok_or(DemoError::Calendar {
             today: config.today,
             months: config.months,
@@ -174,8 +173,12 @@ impl Company {
     /// First day and exclusive last day of a tenant.
     pub fn life(&self, tenant: &Tenant) -> (NaiveDate, NaiveDate) {
         (
-            tenant.starts_after.map_or(NaiveDate::MIN, |offset| at(self.first(), offset)),
-            tenant.ends_after.map_or(NaiveDate::MAX, |offset| at(self.first(), offset)),
+            tenant
+                .starts_after
+                .map_or(NaiveDate::MIN, |offset| at(self.first(), offset)),
+            tenant
+                .ends_after
+                .map_or(NaiveDate::MAX, |offset| at(self.first(), offset)),
         )
     }
 }
@@ -193,7 +196,11 @@ fn months(config: &DemoConfig) -> Option<Vec<Month>> {
         .map(|back| {
             let start = last.checked_sub_months(Months::new(back))?;
             let end = start.checked_add_months(Months::new(1))?;
-            Some(Month { start, end, until: end.min(config.today) })
+            Some(Month {
+                start,
+                end,
+                until: end.min(config.today),
+            })
         })
         .collect::<Option<Vec<_>>>()
         .filter(|months| !months.is_empty())
@@ -212,22 +219,37 @@ mod tests {
             ("2026-12-02", 1, "2026-12-01", "2026-12-02", false),
         ];
         for (today, count, first, until, closed) in table {
-            let config = DemoConfig { seed: 1, months: count, today: day(today) };
+            let config = DemoConfig {
+                seed: 1,
+                months: count,
+                today: day(today),
+            };
             let company = Company::load(&config).unwrap();
             assert_eq!(company.first(), day(first));
             assert_eq!(company.until(), day(until));
             assert_eq!(company.months.len(), count as usize);
             assert_eq!(company.months[company.months.len() - 1].closed(), closed);
         }
-        let none = DemoConfig { seed: 1, months: 0, today: day("2026-11-22") };
+        let none = DemoConfig {
+            seed: 1,
+            months: 0,
+            today: day("2026-11-22"),
+        };
         assert!(matches!(Company::load(&none), Err(DemoError::Calendar { .. })));
     }
 
     #[test]
     fn the_fleet_is_the_one_described() {
-        let config = DemoConfig { seed: 1, months: 14, today: NaiveDate::from_ymd_opt(2026, 11, 22).unwrap() };
+        let config = DemoConfig {
+            seed: 1,
+            months: 14,
+            today: NaiveDate::from_ymd_opt(2026, 11, 22).unwrap(),
+        };
         let company = Company::load(&config).unwrap();
-        assert_eq!((company.tenants.len(), company.services.len(), company.sites.len()), (40, 25, 6));
+        assert_eq!(
+            (company.tenants.len(), company.services.len(), company.sites.len()),
+            (40, 25, 6)
+        );
         let dedicated = company.tenants.iter().filter(|tenant| tenant.style == Style::Dedicated);
         assert_eq!(dedicated.count(), 2);
     }

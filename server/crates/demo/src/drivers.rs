@@ -8,8 +8,11 @@ use crate::company::{Company, Month};
 use crate::{money, prng, shape};
 
 /// Driver, unit, and how many an ordinary day has per point of a tenant's weight.
-const DRIVERS: [(&str, &str, i128); 3] =
-    [("orders", "orders", 61), ("shipments", "shipments", 54), ("scans", "scans", 812)];
+const DRIVERS: [(&str, &str, i128); 3] = [
+    ("orders", "orders", 61),
+    ("shipments", "shipments", 54),
+    ("scans", "scans", 812),
+];
 
 /// Writes the drivers of a month.
 pub fn write(into: impl Write, company: &Company, month: Month, seed: u64) -> Result<(), csv::Error> {

@@ -5,6 +5,8 @@
 //! `truth.csv` can check the program that does read them (A44).
 
 mod bills;
+// a price list reads best with a line an item
+#[rustfmt::skip]
 mod catalog;
 mod company;
 mod drivers;
@@ -114,7 +116,11 @@ pub enum DemoError {
 pub fn write(out: &Path, config: &DemoConfig, progress: &mut dyn FnMut(&str)) -> Result<DemoFiles, DemoError> {
     let company = Company::load(config)?;
     let fleet = Fleet::build(&company);
-    let biller = Biller { company: &company, fleet: &fleet, seed: config.seed };
+    let biller = Biller {
+        company: &company,
+        fleet: &fleet,
+        seed: config.seed,
+    };
     let mut truth = Truth::default();
     let mut files = DemoFiles {
         deliveries: Vec::new(),
@@ -133,13 +139,22 @@ pub fn write(out: &Path, config: &DemoConfig, progress: &mut dyn FnMut(&str)) ->
             let period = month.key();
             truth.add(&period, &rows)?;
             progress(&format!("{period} {}: {} charges", source_name(provider), rows.len()));
-            let delivery = Delivery { out, company: &company, month: *month, provider };
+            let delivery = Delivery {
+                out,
+                company: &company,
+                month: *month,
+                provider,
+            };
             if provider == Provider::Aws && index == restated {
                 let early: Vec<_> = rows.iter().filter_map(|row| bills::preliminary(*month, row)).collect();
-                files.deliveries.push(delivery.write(1, false, &early, &mut files.rows)?);
+                files
+                    .deliveries
+                    .push(delivery.write(1, false, &early, &mut files.rows)?);
                 restatement = Some(delivery.write(2, month.closed(), &rows, &mut files.rows)?);
             } else {
-                files.deliveries.push(delivery.write(1, month.closed(), &rows, &mut files.rows)?);
+                files
+                    .deliveries
+                    .push(delivery.write(1, month.closed(), &rows, &mut files.rows)?);
             }
         }
         // the second delivery arrives after the next month's first bill
@@ -151,7 +166,9 @@ pub fn write(out: &Path, config: &DemoConfig, progress: &mut dyn FnMut(&str)) ->
         files.drivers.push(path);
     }
     write_usage(out, &company, config.seed, &mut files.usage)?;
-    create(out, &files.rules, |file| Ok(file.write_all(rules::text(&company).as_bytes())?))?;
+    create(out, &files.rules, |file| {
+        Ok(file.write_all(rules::text(&company).as_bytes())?)
+    })?;
     create(out, &files.truth, |file| truth.write(file))?;
     Ok(files)
 }
@@ -172,14 +189,25 @@ struct Delivery<'a> {
 }
 
 impl Delivery<'_> {
-    fn write(&self, number: u32, final_: bool, rows: &[rows::Row<'_>], count: &mut u64) -> Result<DemoDelivery, DemoError> {
+    fn write(
+        &self,
+        number: u32,
+        final_: bool,
+        rows: &[rows::Row<'_>],
+        count: &mut u64,
+    ) -> Result<DemoDelivery, DemoError> {
         let (source, billing_period) = (source_name(self.provider).to_owned(), self.month.key());
         let path = PathBuf::from(format!("bills/{source}/{billing_period}/delivery-{number}.csv.gz"));
         create(self.out, &path, |file| {
             *count += bills::write(file, self.company, self.month, self.provider, final_, rows.iter())?;
             Ok(())
         })?;
-        Ok(DemoDelivery { source, path, billing_period, final_ })
+        Ok(DemoDelivery {
+            source,
+            path,
+            billing_period,
+            final_,
+        })
     }
 }
 
@@ -213,5 +241,8 @@ fn create(
         write(&mut file)?;
         file.flush()
     };
-    fill().map_err(|source| DemoError::Write { path: path.clone(), source })
+    fill().map_err(|source| DemoError::Write {
+        path: path.clone(),
+        source,
+    })
 }

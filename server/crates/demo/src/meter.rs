@@ -71,7 +71,11 @@ pub struct Owner {
 
 impl Owner {
     pub fn new(tenant: &str, service: &str, tier: &str) -> Self {
-        Self { tenant: tenant.to_owned(), service: service.to_owned(), tier: tier.to_owned() }
+        Self {
+            tenant: tenant.to_owned(),
+            service: service.to_owned(),
+            tier: tier.to_owned(),
+        }
     }
 }
 
@@ -171,8 +175,10 @@ impl Meter {
     }
 
     pub fn tags(mut self, tags: &[(&str, &str)]) -> Self {
-        let object: serde_json::Map<String, serde_json::Value> =
-            tags.iter().map(|(key, value)| ((*key).to_owned(), (*value).into())).collect();
+        let object: serde_json::Map<String, serde_json::Value> = tags
+            .iter()
+            .map(|(key, value)| ((*key).to_owned(), (*value).into()))
+            .collect();
         self.tags = serde_json::Value::Object(object).to_string();
         self
     }
@@ -200,10 +206,16 @@ fn resource_id(provider: Provider, account: &str, sku: &Sku, name: &str, region:
         }
         (Provider::Aws, "Log Group") => format!("arn:aws:logs:{region}:{account}:log-group:/tidewater/{name}"),
         (Provider::Aws, "Load Balancer") => {
-            format!("arn:aws:elasticloadbalancing:{region}:{account}:loadbalancer/net/{name}/{}", &hash[..16])
+            format!(
+                "arn:aws:elasticloadbalancing:{region}:{account}:loadbalancer/net/{name}/{}",
+                &hash[..16]
+            )
         }
         (Provider::Aws, kind) => {
-            format!("arn:aws:{}:{region}:{account}:{name}", kind.to_lowercase().replace(' ', "-"))
+            format!(
+                "arn:aws:{}:{region}:{account}:{name}",
+                kind.to_lowercase().replace(' ', "-")
+            )
         }
     }
 }

@@ -79,7 +79,12 @@ impl<'a> Biller<'a> {
             }
             Kind::Covered(_) => rows.extend(self.on_demand(meter, day)),
             Kind::Purchase(Commitment::Plan) => {
-                rows.push(purchase(meter, Commitment::Plan, (day, next(day)), self.fleet.committed_per_day(Commitment::Plan)));
+                rows.push(purchase(
+                    meter,
+                    Commitment::Plan,
+                    (day, next(day)),
+                    self.fleet.committed_per_day(Commitment::Plan),
+                ));
             }
             Kind::Unused(commitment) => rows.extend(self.unused(meter, commitment, day)),
             Kind::Monthly(_) | Kind::Purchase(_) | Kind::Support | Kind::Tax | Kind::Credit => {}
@@ -139,7 +144,10 @@ impl<'a> Biller<'a> {
                 continue;
             }
             let index = i64::from(day.num_days_from_ce()) * 24 + i64::from(hour);
-            let price = ppm(meter.sku.list, ppm(364_211, prng::around_one_ppm(self.random(meter, index), 210_000)));
+            let price = ppm(
+                meter.sku.list,
+                ppm(364_211, prng::around_one_ppm(self.random(meter, index), 210_000)),
+            );
             let mut row = usage(meter, day, MICRO);
             row.start = day.and_time(NaiveTime::MIN) + TimeDelta::hours(i64::from(hour));
             row.end = row.start + TimeDelta::hours(1);
@@ -167,7 +175,12 @@ impl<'a> Biller<'a> {
             .meters
             .iter()
             .filter(|covered| covered.kind == Kind::Covered(commitment))
-            .map(|covered| cost(self.covered_quantity(covered, commitment, day), committed_price(covered, commitment)))
+            .map(|covered| {
+                cost(
+                    self.covered_quantity(covered, commitment, day),
+                    committed_price(covered, commitment),
+                )
+            })
             .sum();
         let left = self.fleet.committed_per_day(commitment) - used;
         (left != 0).then(|| {
@@ -223,12 +236,13 @@ impl<'a> Biller<'a> {
             .fleet
             .meters
             .iter()
-            .filter(|meter| meter.sku.resource_type == "Volume" && !meter.owner.tenant.is_empty() && meter.lives(day))
+            .filter(|meter| meter.provider == Provider::Aws && meter.sku.resource_type == "Volume")
+            .filter(|meter| !meter.owner.tenant.is_empty() && meter.lives(day))
             .collect();
         let within = |date: NaiveDate| before.start < date && date < before.end;
-        let special = volumes.iter().find(|meter| {
-            meter.takeover.as_ref().is_some_and(|takeover| within(takeover.on)) || within(meter.to)
-        });
+        let special = volumes
+            .iter()
+            .find(|meter| meter.takeover.as_ref().is_some_and(|takeover| within(takeover.on)) || within(meter.to));
         let any = prng::bits(self.seed, prng::stream("refund"), index as u64) % volumes.len().max(1) as u64;
         let meter = special.or_else(|| volumes.get(usize::try_from(any).ok()?))?;
         let mut row = self.on_demand(meter, day)?;
@@ -300,7 +314,11 @@ fn share_of_bill<'a>(meter: &'a Meter, month: Month, rows: &[Row<'a>]) -> Row<'a
         row.pricing = "Other";
         row
     } else {
-        let rate = if meter.provider == Provider::Aws { 210_000 } else { 190_000 };
+        let rate = if meter.provider == Provider::Aws {
+            210_000
+        } else {
+            190_000
+        };
         // tax is stated in cents
         let cent = ONE / 100;
         let mut row = fee(meter, span, "Tax", ppm(sum(&|_| true), rate) / cent * cent);

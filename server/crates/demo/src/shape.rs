@@ -10,9 +10,7 @@ pub const HOURS: [i128; 24] = [
 ];
 
 /// Monday to Sunday.
-const WEEK: [i128; 7] = [
-    1_080_000, 1_050_000, 1_030_000, 1_060_000, 1_150_000, 620_000, 350_000,
-];
+const WEEK: [i128; 7] = [1_080_000, 1_050_000, 1_030_000, 1_060_000, 1_150_000, 620_000, 350_000];
 
 /// (day of the year, factor): the peak runs from mid November to Christmas.
 const YEAR: [(i128, i128); 14] = [

@@ -39,10 +39,26 @@ impl Truth {
     /// Writes `truth.csv`.
     pub fn write(&self, into: impl Write) -> Result<(), csv::Error> {
         let mut csv = csv::Writer::from_writer(into);
-        csv.write_record(["billing_period", "currency", "tenant", "service", "tier", "billed_cost", "effective_cost"])?;
+        csv.write_record([
+            "billing_period",
+            "currency",
+            "tenant",
+            "service",
+            "tier",
+            "billed_cost",
+            "effective_cost",
+        ])?;
         for ((period, currency, owner), (billed, effective)) in &self.totals {
             let (billed, effective) = (canonical(*billed), canonical(*effective));
-            csv.write_record([period, *currency, &owner.tenant, &owner.service, &owner.tier, &billed, &effective])?;
+            csv.write_record([
+                period,
+                *currency,
+                &owner.tenant,
+                &owner.service,
+                &owner.tier,
+                &billed,
+                &effective,
+            ])?;
         }
         csv.flush()?;
         Ok(())
@@ -64,7 +80,10 @@ fn parts(row: &Row<'_>) -> Result<Vec<(Owner, Amounts)>, DemoError> {
     let Some(takeover) = &row.meter.takeover else {
         return Ok(vec![(owner, whole)]);
     };
-    let later = Owner { tenant: takeover.to.clone(), ..owner.clone() };
+    let later = Owner {
+        tenant: takeover.to.clone(),
+        ..owner.clone()
+    };
     let on = takeover.on.and_time(NaiveTime::MIN).clamp(row.start, row.end);
     let seconds = i128::from((row.end - row.start).num_seconds());
     let before = i128::from((on - row.start).num_seconds());
@@ -76,7 +95,9 @@ fn parts(row: &Row<'_>) -> Result<Vec<(Owner, Amounts)>, DemoError> {
     }
     let exact = |amount: i128| amount * before % seconds == 0;
     if !exact(row.billed) || !exact(row.effective) {
-        return Err(DemoError::UnevenCut { resource: row.meter.resource_id.clone() });
+        return Err(DemoError::UnevenCut {
+            resource: row.meter.resource_id.clone(),
+        });
     }
     let first = (row.billed * before / seconds, row.effective * before / seconds);
     Ok(vec![(owner, first), (later, (whole.0 - first.0, whole.1 - first.1))])

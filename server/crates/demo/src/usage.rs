@@ -12,9 +12,19 @@ use crate::{money, prng, shape};
 pub const DAYS: u64 = 3;
 
 const HEADER: [&str; 13] = [
-    "hour", "cluster", "node", "namespace", "pod", "container", "seconds",
-    "cpu_request_core_ms", "cpu_usage_core_ms", "cpu_effective_core_ms",
-    "memory_request_mib_s", "memory_usage_mib_s", "memory_effective_mib_s",
+    "hour",
+    "cluster",
+    "node",
+    "namespace",
+    "pod",
+    "container",
+    "seconds",
+    "cpu_request_core_ms",
+    "cpu_usage_core_ms",
+    "cpu_effective_core_ms",
+    "memory_request_mib_s",
+    "memory_usage_mib_s",
+    "memory_effective_mib_s",
 ];
 
 /// Nodes of the shared cluster that take pods.
@@ -42,7 +52,13 @@ fn containers(company: &Company, day: NaiveDate) -> Vec<Container> {
         };
         for replica in 0..replicas {
             let namespace = "platform".to_owned();
-            all.push(Container { namespace, name: service.id.clone(), replica, millicores: 750, mebibytes: 1_536 });
+            all.push(Container {
+                namespace,
+                name: service.id.clone(),
+                replica,
+                millicores: 750,
+                mebibytes: 1_536,
+            });
         }
     }
     for tenant in &company.tenants {
@@ -52,7 +68,13 @@ fn containers(company: &Company, day: NaiveDate) -> Vec<Container> {
         }
         let size = i128::from(tenant.weight);
         let (namespace, name) = (format!("tnt-{}", tenant.id), "wms-core".to_owned());
-        all.push(Container { namespace, name, replica: 0, millicores: 100 + size * 9, mebibytes: 512 + size * 24 });
+        all.push(Container {
+            namespace,
+            name,
+            replica: 0,
+            millicores: 100 + size * 9,
+            mebibytes: 512 + size * 24,
+        });
     }
     all
 }
@@ -70,7 +92,9 @@ pub fn write(into: impl Write, company: &Company, days: &[NaiveDate], seed: u64)
                 (format!("core-eu-general-{:02}", stream % NODES), pod, stream, container)
             })
             .collect();
-        placed.sort_by(|left, right| (&left.0, &left.1, &left.3.namespace).cmp(&(&right.0, &right.1, &right.3.namespace)));
+        placed.sort_by(|left, right| {
+            (&left.0, &left.1, &left.3.namespace).cmp(&(&right.0, &right.1, &right.3.namespace))
+        });
         for (node, pod, stream, container) in &placed {
             for hour in 0_u8..24 {
                 let facts = facts(container, *stream, *day, hour, company.first(), seed);

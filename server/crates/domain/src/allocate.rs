@@ -84,6 +84,8 @@ pub struct CubeKey {
 /// Amounts of one cube line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct CubeValue {
+    /// Bill lines whose first piece is here: a line that is cut counts once.
+    pub charges: u64,
     /// BilledCost.
     pub billed: Money,
     /// EffectiveCost.
@@ -96,6 +98,7 @@ impl CubeValue {
     /// # Errors
     /// When a sum overflows.
     pub fn add(&mut self, other: CubeValue) -> Result<(), MoneyOverflow> {
+        self.charges += other.charges;
         self.billed = self.billed.checked_add(other.billed)?;
         self.effective = self.effective.checked_add(other.effective)?;
         Ok(())
@@ -255,7 +258,7 @@ pub fn allocate(charges: &[Charge], program: &Program, split: Splitter) -> Resul
         };
         let billed = split_over(charge.billed, &pieces, split).map_err(refused)?;
         let effective = split_over(charge.effective, &pieces, split).map_err(refused)?;
-        for ((piece, billed), effective) in pieces.iter().zip(billed).zip(effective) {
+        for (at, ((piece, billed), effective)) in pieces.iter().zip(billed).zip(effective).enumerate() {
             let key = key_of(
                 program,
                 charge.period,
@@ -264,7 +267,7 @@ pub fn allocate(charges: &[Charge], program: &Program, split: Splitter) -> Resul
                 &charge.attributes,
                 piece.start,
             );
-            cube.add(key, CubeValue { billed, effective })?;
+            cube.add(key, CubeValue { charges: u64::from(at == 0), billed, effective })?;
         }
     }
     Ok(cube)
@@ -381,7 +384,7 @@ mod tests {
             refund.effective = -charge.effective;
             let cube = allocate(&[charge, refund], &program(), apportion).expect("allocates");
             for value in cube.lines.values() {
-                prop_assert_eq!(*value, CubeValue::default());
+                prop_assert_eq!((value.billed, value.effective), (Money::ZERO, Money::ZERO));
             }
         }
     }

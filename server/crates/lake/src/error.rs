@@ -68,6 +68,26 @@ pub enum LakeError {
         /// Of what.
         what: String,
     },
+    /// A charge's amount could not be split over its days.
+    #[error("the charge in line {line} of {path} could not be split")]
+    Split {
+        /// File in the lake.
+        path: String,
+        /// Line of the bill.
+        line: i64,
+        /// Why.
+        source: domain::apportion::ApportionError,
+    },
+    /// The file was written by a later release.
+    #[error("{path} has schema version {found}, this release reads up to {known}")]
+    NewerSchema {
+        /// Which file.
+        path: String,
+        /// Its version.
+        found: u32,
+        /// Ours.
+        known: u32,
+    },
     /// A thread of the pipeline ended without an answer.
     #[error("the {stage} stage ended without an answer")]
     Stage {

@@ -1,1 +1,25 @@
-//! Immutable Parquet, ingest, allocation plan, cube: the only crate with polars and object_store.
+//! The lake: immutable Parquet files of charges and cubes, the one-pass ingest
+//! that writes them and the queries that read them. The only crate with
+//! `polars` and `object_store`.
+
+pub mod allocate;
+pub mod cube;
+pub mod error;
+pub mod ingest;
+pub mod object;
+pub mod query;
+pub mod schema;
+
+mod rows;
+mod scan;
+mod write;
+
+#[cfg(test)]
+mod tests;
+
+pub use allocate::allocate;
+pub use cube::{read_cube, write_cube};
+pub use error::LakeError;
+pub use ingest::ingest;
+pub use object::{Lake, StoredFile};
+pub use schema::{ChargeFile, SCHEMA_VERSION};

@@ -7,7 +7,7 @@ use futures::{StreamExt, TryStreamExt};
 use object_store::{ObjectStore, ObjectStoreExt, PutMode, PutOptions, memory::InMemory};
 use sha2::{Digest, Sha256};
 use std::fs;
-use std::io::{self, BufWriter, Read, Write};
+use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -82,10 +82,32 @@ impl Write for Staging {
 }
 
 impl Staging {
-    /// SHA-256 of what was written so far, lower-case hex.
+    /// Syncs and closes the file; it keeps no file handle.
+    ///
+    /// # Errors
+    /// When the operating system refuses, as on a full disk.
+    pub fn close(self) -> Result<Closed, LakeError> {
+        let sha256 = hex(&self.hasher.finalize());
+        let file = self.file.into_inner().map_err(|e| LakeError::io("write", "a staged file")(e.into_error()))?;
+        readable(file.as_file()).map_err(LakeError::io("set the permissions of", file.path()))?;
+        file.as_file().sync_all().map_err(LakeError::io("sync", file.path()))?;
+        Ok(Closed { file: file.into_temp_path(), bytes: self.bytes, sha256 })
+    }
+}
+
+/// A staged file that is whole and synced, but has no name yet: removed when dropped.
+#[derive(Debug)]
+pub struct Closed {
+    file: TempPath,
+    bytes: u64,
+    sha256: String,
+}
+
+impl Closed {
+    /// SHA-256 of the content, lower-case hex.
     #[must_use]
-    pub fn sha256(&self) -> String {
-        hex(&self.hasher.clone().finalize())
+    pub fn sha256(&self) -> &str {
+        &self.sha256
     }
 }
 
@@ -121,7 +143,6 @@ impl Lake {
             }
             Lake::Memory(_) => builder.tempfile().map_err(LakeError::io("write in", "the temporary folder"))?,
         };
-        // as readable as the umask makes other new files: a lake is read by other tools too
         Ok(Staging { file: BufWriter::with_capacity(1 << 17, file), hasher: Sha256::new(), bytes: 0 })
     }
 
@@ -130,14 +151,21 @@ impl Lake {
     /// # Errors
     /// [`LakeError::Immutable`] when other bytes have that path.
     pub fn put(&self, staged: Staging, path: &str) -> Result<StoredFile, LakeError> {
+        self.put_closed(staged.close()?, path).map(|(stored, _)| stored)
+    }
+
+    /// As [`Lake::put`]; also answers whether the file is new.
+    ///
+    /// # Errors
+    /// As [`Lake::put`].
+    pub fn put_closed(&self, closed: Closed, path: &str) -> Result<(StoredFile, bool), LakeError> {
         check_path(path)?;
-        let stored = StoredFile { path: path.to_owned(), bytes: staged.bytes, sha256: staged.sha256() };
-        let file = staged.file.into_inner().map_err(|e| LakeError::io("write", path)(e.into_error()))?;
-        match self {
-            Lake::File(root) => put_file(root, file, &stored)?,
-            Lake::Memory(store) => put_memory(store, file, &stored)?,
-        }
-        Ok(stored)
+        let stored = StoredFile { path: path.to_owned(), bytes: closed.bytes, sha256: closed.sha256 };
+        let new = match self {
+            Lake::File(root) => put_file(root, closed.file, &stored)?,
+            Lake::Memory(store) => put_memory(store, &closed.file, &stored)?,
+        };
+        Ok((stored, new))
     }
 
     /// A file as a local path for the Parquet reader.
@@ -247,21 +275,26 @@ impl Lake {
 /// is still writing it has named it by then (invariant 5).
 pub const UNNAMED_FOR: Duration = Duration::from_secs(86_400);
 
-fn put_file(root: &Path, file: NamedTempFile, stored: &StoredFile) -> Result<(), LakeError> {
+fn put_file(root: &Path, file: TempPath, stored: &StoredFile) -> Result<bool, LakeError> {
     let path = &stored.path;
-    file.as_file().sync_all().map_err(LakeError::io("sync", path))?;
-    readable(file.as_file()).map_err(LakeError::io("set the permissions of", path))?;
     let target = root.join(path);
     let folder = target.parent().unwrap_or(root);
     make_folders(root, folder)?;
-    match file.persist_noclobber(&target) {
-        Ok(_) => sync_folder(folder),
+    let new = match file.persist_noclobber(&target) {
+        Ok(()) => true,
         Err(e) if e.error.kind() == io::ErrorKind::AlreadyExists => {
-            let there = hash_file(&target).map_err(LakeError::io("read", path))?;
-            if there == stored.sha256 { sync_folder(folder) } else { Err(LakeError::Immutable { path: path.clone() }) }
+            // it becomes young again, so that a clean-up running now leaves it alone
+            let touch = || fs::File::options().append(true).open(&target)?.set_modified(SystemTime::now());
+            touch().map_err(LakeError::io("touch", path))?;
+            if hash_file(&target).map_err(LakeError::io("read", path))? != stored.sha256 {
+                return Err(LakeError::Immutable { path: path.clone() });
+            }
+            false
         }
-        Err(e) => Err(LakeError::io("write", path)(e.error)),
-    }
+        Err(e) => return Err(LakeError::io("write", path)(e.error)),
+    };
+    sync_folder(folder)?;
+    Ok(new)
 }
 
 /// Temporary files are private to their owner; files of the lake are for other tools too.
@@ -296,16 +329,15 @@ fn sync_folder(folder: &Path) -> Result<(), LakeError> {
     Ok(())
 }
 
-fn put_memory(store: &InMemory, mut file: NamedTempFile, stored: &StoredFile) -> Result<(), LakeError> {
+fn put_memory(store: &InMemory, file: &Path, stored: &StoredFile) -> Result<bool, LakeError> {
     let path = &stored.path;
-    let mut content = Vec::new();
-    io::Seek::rewind(file.as_file_mut()).and_then(|()| file.as_file_mut().read_to_end(&mut content)).map_err(LakeError::io("read", path))?;
+    let content = fs::read(file).map_err(LakeError::io("read", path))?;
     let create = PutOptions { mode: PutMode::Create, ..PutOptions::default() };
     match block_on(store.put_opts(&path.as_str().into(), content.into(), create)) {
-        Ok(_) => Ok(()),
+        Ok(_) => Ok(true),
         Err(object_store::Error::AlreadyExists { .. }) => {
             let there = hex(&Sha256::digest(get_memory(store, path)?));
-            if there == stored.sha256 { Ok(()) } else { Err(LakeError::Immutable { path: path.clone() }) }
+            if there == stored.sha256 { Ok(false) } else { Err(LakeError::Immutable { path: path.clone() }) }
         }
         Err(e) => Err(LakeError::object("write", path)(e)),
     }

@@ -1,1 +1,42 @@
-//! Dialect detection and description of bill files.
+//! Where bills come from and what they are: finding files, looking into their
+//! first bytes, and telling dialects apart by content.
+//!
+//! Nothing here reads a bill whole except to hash it; the lake does that.
+
+mod detect;
+mod locate;
+mod sight;
+
+pub use detect::{Detected, detect, known_formats};
+pub use locate::{Located, locate};
+pub use sight::{Sighted, header_row, sight};
+
+use domain::Finding;
+use std::path::PathBuf;
+use thiserror::Error;
+
+/// Why files could not be found or looked into.
+#[derive(Debug, Error)]
+pub enum SourceError {
+    /// The input is not what it should be; each finding says where and what to do.
+    #[error("{}", findings.first().map_or_else(|| "the input cannot be read".to_owned(), ToString::to_string))]
+    Refused {
+        /// What is wrong.
+        findings: Vec<Finding>,
+    },
+    /// The operating system failed us.
+    #[error("cannot read {}", path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+}
+
+impl SourceError {
+    pub(crate) fn refused(finding: Finding) -> SourceError {
+        SourceError::Refused { findings: vec![finding] }
+    }
+}

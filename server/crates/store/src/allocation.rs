@@ -88,20 +88,36 @@ impl Store {
         let version = manifest::advance(&mut tx, expected_version).await?;
         let rules: Option<(i64,)> = fetch_optional!(&mut tx, RULES, RulesKind::Owner.as_str(), row.rules_version)?;
         if row.rules_version != NO_RULES && rules.is_none() {
-            return Err(StoreError::NotFound { what: format!("version {} of the owner rules", row.rules_version) });
+            return Err(StoreError::NotFound {
+                what: format!("version {} of the owner rules", row.rules_version),
+            });
         }
         let period = rows::period_number(row.period);
         execute!(&mut tx, FORGET_FINDINGS, period)?;
         execute!(&mut tx, FORGET_TOTALS, period)?;
         execute!(&mut tx, FORGET, period)?;
         execute!(
-            &mut tx, INSERT, &row.allocation_id, period, row.rules_version, &row.inputs_hash, &row.cube_path,
-            count(row.rows)?, row.created_us
+            &mut tx,
+            INSERT,
+            &row.allocation_id,
+            period,
+            row.rules_version,
+            &row.inputs_hash,
+            &row.cube_path,
+            count(row.rows)?,
+            row.created_us
         )?;
         for (position, total) in (0_i64..).zip(&row.totals) {
             execute!(
-                &mut tx, INSERT_TOTAL, &row.allocation_id, position, total.currency.as_str(), total.billed.to_string(),
-                total.effective.to_string(), total.unallocated_billed.to_string(), total.unallocated_effective.to_string()
+                &mut tx,
+                INSERT_TOTAL,
+                &row.allocation_id,
+                position,
+                total.currency.as_str(),
+                total.billed.to_string(),
+                total.effective.to_string(),
+                total.unallocated_billed.to_string(),
+                total.unallocated_effective.to_string()
             )?;
         }
         finding::insert(&mut tx, finding::ALLOCATION, &row.allocation_id, &row.findings).await?;
@@ -131,9 +147,15 @@ impl Store {
         let heads: Vec<HeadRow> = fetch_all!(&mut tx, SELECT, period)?;
         let totals: Vec<AllocationTotalRow> = fetch_all!(&mut tx, SELECT_TOTALS, period)?;
         let findings: Vec<finding::FindingRow> = fetch_all!(&mut tx, SELECT_FINDINGS, period)?;
-        let mut rows = heads.into_iter().map(HeadRow::into_row).collect::<Result<Vec<_>, _>>()?;
-        let index: HashMap<String, usize> =
-            rows.iter().enumerate().map(|(at, row)| (row.allocation_id.clone(), at)).collect();
+        let mut rows = heads
+            .into_iter()
+            .map(HeadRow::into_row)
+            .collect::<Result<Vec<_>, _>>()?;
+        let index: HashMap<String, usize> = rows
+            .iter()
+            .enumerate()
+            .map(|(at, row)| (row.allocation_id.clone(), at))
+            .collect();
         for total in totals {
             if let Some(&at) = index.get(&total.allocation_id) {
                 rows[at].totals.push(total.into_total()?);

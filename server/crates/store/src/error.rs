@@ -69,7 +69,10 @@ pub enum StoreError {
 
 impl StoreError {
     pub(crate) fn backend(context: &'static str, source: impl Into<Cause>) -> StoreError {
-        StoreError::Backend { context, source: source.into() }
+        StoreError::Backend {
+            context,
+            source: source.into(),
+        }
     }
 
     pub(crate) fn invalid(reason: impl Into<String>) -> StoreError {

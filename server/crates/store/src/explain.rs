@@ -47,17 +47,32 @@ struct PutRow<'a> {
     rules_version: i64,
 }
 
+impl<'a> From<&'a ExplainKey> for PutRow<'a> {
+    fn from(key: &'a ExplainKey) -> PutRow<'a> {
+        let ExplainKey {
+            explain_id,
+            kind,
+            period,
+            keys_json,
+            rules_version,
+        } = key;
+        PutRow {
+            explain_id,
+            kind,
+            period: rows::period_number(*period),
+            keys_json,
+            rules_version: *rules_version,
+        }
+    }
+}
+
 impl Store {
     /// Keeps what ids stand for; ids that are known already stay as they are.
     ///
     /// # Errors
     /// When the database cannot be written.
     pub async fn put_explain_keys(&self, keys: &[ExplainKey]) -> Result<(), StoreError> {
-        let row = |key| {
-            let ExplainKey { explain_id, kind, period, keys_json, rules_version } = key;
-            PutRow { explain_id, kind, period: rows::period_number(*period), keys_json, rules_version: *rules_version }
-        };
-        let json = serde_json::to_string(&keys.iter().map(row).collect::<Vec<_>>())
+        let json = serde_json::to_string(&keys.iter().map(PutRow::from).collect::<Vec<_>>())
             .map_err(|error| StoreError::backend(PUT.what, error))?;
         let mut tx = self.db.write().await?;
         execute!(&mut tx, PUT, json)?;
@@ -73,7 +88,13 @@ impl Store {
         let row: Option<(String, i64, String, i64)> = fetch_optional!(&mut tx, GET, explain_id)?;
         row.map(|(kind, period, keys_json, rules_version)| {
             let period = Place("explain").period(period)?;
-            Ok(ExplainKey { explain_id: explain_id.to_owned(), kind, period, keys_json, rules_version })
+            Ok(ExplainKey {
+                explain_id: explain_id.to_owned(),
+                kind,
+                period,
+                keys_json,
+                rules_version,
+            })
         })
         .transpose()
     }

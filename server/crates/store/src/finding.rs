@@ -17,11 +17,27 @@ statements! {
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)";
 }
 
-pub(crate) async fn insert(tx: &mut Tx, subject: &str, subject_id: &str, findings: &[Finding]) -> Result<(), StoreError> {
+pub(crate) async fn insert(
+    tx: &mut Tx,
+    subject: &str,
+    subject_id: &str,
+    findings: &[Finding],
+) -> Result<(), StoreError> {
     for (position, finding) in (0_i64..).zip(findings) {
         execute!(
-            &mut *tx, INSERT, subject, subject_id, position, severity_text(finding.severity), &finding.code, &finding.message,
-            &finding.remedy, &finding.file, finding.line.map(count).transpose()?, &finding.column, count(finding.count)?,
+            &mut *tx,
+            INSERT,
+            subject,
+            subject_id,
+            position,
+            severity_text(finding.severity),
+            &finding.code,
+            &finding.message,
+            &finding.remedy,
+            &finding.file,
+            finding.line.map(count).transpose()?,
+            &finding.column,
+            count(finding.count)?,
             &finding.money
         )?;
     }
@@ -37,7 +53,9 @@ fn severity_text(severity: Severity) -> &'static str {
 }
 
 fn parse_severity(text: &str) -> Option<Severity> {
-    [Severity::Info, Severity::Warning, Severity::Error].into_iter().find(|severity| severity_text(*severity) == text)
+    [Severity::Info, Severity::Warning, Severity::Error]
+        .into_iter()
+        .find(|severity| severity_text(*severity) == text)
 }
 
 #[derive(sqlx::FromRow)]

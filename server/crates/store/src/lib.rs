@@ -25,8 +25,8 @@ mod setting;
 
 pub use allocation::{AllocationRow, AllocationTotal};
 pub use delivery::{
-    ActiveFile, CHARGES, ClaimMode, Commit, DeliveredTotal, DeliveryPeriod, DeliveryRecord, DeliveryState, InputFile, LakeFileRow,
-    NewDelivery, QuarantineRow, Replaced, ReplacedMoney, SourceRecord, TotalRow,
+    ActiveFile, CHARGES, ClaimMode, Commit, DeliveredTotal, DeliveryPeriod, DeliveryRecord, DeliveryState, InputFile,
+    LakeFileRow, NewDelivery, QuarantineRow, Replaced, ReplacedMoney, SourceRecord, TotalRow,
 };
 pub use error::{Cause, StoreError};
 pub use explain::ExplainKey;
@@ -58,7 +58,9 @@ impl Store {
     /// than 14 and for a database of a newer Tonnage; else when it cannot be
     /// reached or migrated.
     pub async fn open(url: &str) -> Result<Store, StoreError> {
-        Ok(Store { db: dialect::open(url).await? })
+        Ok(Store {
+            db: dialect::open(url).await?,
+        })
     }
 
     /// Which database this is.

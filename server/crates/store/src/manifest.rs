@@ -31,7 +31,8 @@ impl Store {
     pub async fn manifest_version(&self) -> Result<i64, StoreError> {
         let mut tx = self.db.read().await?;
         let row: Option<(i64,)> = fetch_optional!(&mut tx, VERSION)?;
-        row.map(|(version,)| version).ok_or_else(|| StoreError::backend("read the manifest version", Cause::from("table manifest is empty")))
+        row.map(|(version,)| version)
+            .ok_or_else(|| StoreError::backend("read the manifest version", Cause::from("table manifest is empty")))
     }
 
     /// Every lake path the manifest names: charges of all deliveries

@@ -36,6 +36,9 @@ impl Place {
 
     pub(crate) fn bad(self, what: &str, value: impl std::fmt::Debug) -> StoreError {
         let Place(table) = self;
-        StoreError::backend("read back what was stored", Cause::from(format!("table {table} holds {value:?}, which is no {what}")))
+        StoreError::backend(
+            "read back what was stored",
+            Cause::from(format!("table {table} holds {value:?}, which is no {what}")),
+        )
     }
 }

@@ -1,7 +1,7 @@
 //! Rule texts: immutable versions, one of them active.
 
 use crate::Store;
-use crate::db::{execute, fetch_optional, fetch_all, statements};
+use crate::db::{execute, fetch_all, fetch_optional, statements};
 use crate::error::StoreError;
 use crate::manifest;
 
@@ -98,7 +98,15 @@ impl Store {
             created_us: new.created_us,
         };
         execute!(
-            &mut tx, INSERT, kind, added.version, &added.yaml, &added.sha256, &added.author, &added.note, added.created_us
+            &mut tx,
+            INSERT,
+            kind,
+            added.version,
+            &added.yaml,
+            &added.sha256,
+            &added.author,
+            &added.note,
+            added.created_us
         )?;
         execute!(&mut tx, ACTIVATE, kind, added.version)?;
         tx.commit().await?;

@@ -21,8 +21,8 @@ mod terms;
 pub use chart::{Chart, ChartPoint, ChartTable};
 pub use context::{Basis, Context, PeriodState, Site};
 pub use costs::{
-    Change, ChangeKind, CostReport, CostRow, CostsPage, CostsQuery, GroupOption, PageInfo,
-    ReconciliationLine, RowKind, SortKey, SortOrder,
+    Change, ChangeKind, CostReport, CostRow, CostsPage, CostsQuery, GroupOption, PageInfo, ReconciliationLine, RowKind,
+    SortKey, SortOrder,
 };
 pub use error::PageError;
 pub use explain::{BillLine, Explain, ExplainPage, ExplainStep, StepKind};
@@ -31,9 +31,7 @@ pub use reconciliation::{
     Cause, ClassCost, CurrencyReconciliation, Link, Quarantined, Reconciliation, ReconciliationPage,
 };
 pub use rules::{Coverage, OwnerRule, RuleSet, RuleVersion, RulesPage, TierPreset};
-pub use sources::{
-    Delivery, DeliveryPeriod, DeliveryState, Finding, Holding, Severity, Source, SourcesPage,
-};
+pub use sources::{Delivery, DeliveryPeriod, DeliveryState, Finding, Holding, Severity, Source, SourcesPage};
 pub use terms::Terms;
 
 /// An exact amount: a canonical decimal such as `-12.5`, never an exponent.

@@ -7,10 +7,7 @@ fn terms_are_an_object_in_order() {
     let terms = Terms(vec![("z".into(), "1".into()), ("a".into(), "-2.5".into())]);
     let json = serde_json::to_string(&terms).expect("terms are plain strings");
     assert_eq!(json, r#"{"z":"1","a":"-2.5"}"#);
-    assert_eq!(
-        serde_json::from_str::<Terms>(&json).expect("the same shape"),
-        terms
-    );
+    assert_eq!(serde_json::from_str::<Terms>(&json).expect("the same shape"), terms);
 }
 
 #[test]
@@ -31,10 +28,7 @@ fn a_row_keeps_the_documented_shape() {
     let json = serde_json::to_value(&row).expect("a row is plain data");
     assert_eq!(json["keys"]["tenant"], "acme");
     assert_eq!(json["cost"], "12.5");
-    assert_eq!(
-        serde_json::from_value::<CostRow>(json).expect("the same shape"),
-        row
-    );
+    assert_eq!(serde_json::from_value::<CostRow>(json).expect("the same shape"), row);
 }
 
 #[test]
@@ -50,18 +44,8 @@ fn a_basis_has_one_word() {
 fn every_error_has_its_status() {
     let table = [
         (PageError::NoData, 200),
-        (
-            PageError::NotFound {
-                what: String::new(),
-            },
-            404,
-        ),
-        (
-            PageError::Forbidden {
-                grantor: String::new(),
-            },
-            403,
-        ),
+        (PageError::NotFound { what: String::new() }, 404),
+        (PageError::Forbidden { grantor: String::new() }, 403),
         (
             PageError::Unavailable {
                 request_id: String::new(),

@@ -52,12 +52,16 @@ fn erp(company: &Company) -> Vec<Meter> {
         let disk = i128::from(tenant.weight) * 6;
         for meter in [
             Meter::new(Provider::Eu, ERP, &sku::ERP_SERVER, &name).units(24),
-            Meter::new(Provider::Eu, ERP, &sku::ERP_DISK, &name).stored(disk).shape(Shape::Stored),
+            Meter::new(Provider::Eu, ERP, &sku::ERP_DISK, &name)
+                .stored(disk)
+                .shape(Shape::Stored),
         ] {
             let mut meter = if tenant.weight.is_multiple_of(2) {
-                meter
-                    .tags(&[("tenant", &tenant.id), ("sla", sla(&tenant.tier))])
-                    .owner(&tenant.id, "erp-odoo", &tenant.tier)
+                meter.tags(&[("tenant", &tenant.id), ("sla", sla(&tenant.tier))]).owner(
+                    &tenant.id,
+                    "erp-odoo",
+                    &tenant.tier,
+                )
             } else {
                 meter.owner(&tenant.id, "erp-odoo", "T1")
             };

@@ -28,11 +28,18 @@ pub fn meters(company: &Company) -> Vec<Meter> {
 /// A node, its disk, and the tags its cluster gives them.
 fn node(node: Meter, cluster: &str, pool: &str, gigabytes: i128) -> [Meter; 2] {
     let owned = format!("kubernetes.io/cluster/{cluster}");
-    let disk = aws((&node.account.0, &node.account.1), &sku::DISK, &format!("{}-root", node.name))
-        .stored(gigabytes)
-        .zone(node.zone)
-        .tags(&[(&owned, "owned"), ("nodepool", pool)]);
-    [node.tags(&[("aws:eks:cluster-name", cluster), ("nodepool", pool), ("env", "prod")]), disk]
+    let disk = aws(
+        (&node.account.0, &node.account.1),
+        &sku::DISK,
+        &format!("{}-root", node.name),
+    )
+    .stored(gigabytes)
+    .zone(node.zone)
+    .tags(&[(&owned, "owned"), ("nodepool", pool)]);
+    [
+        node.tags(&[("aws:eks:cluster-name", cluster), ("nodepool", pool), ("env", "prod")]),
+        disk,
+    ]
 }
 
 /// Control plane, load balancers, NAT and addresses of a cluster.
@@ -40,17 +47,37 @@ fn around(account: Account<'_>, cluster: &str, balancers: usize) -> Vec<Meter> {
     let tags = [("aws:eks:cluster-name", cluster), ("env", "prod")];
     let mut all = vec![
         aws(account, &sku::CONTROL_PLANE, cluster).units(24).tags(&tags),
-        aws(account, &sku::ZONE_TRAFFIC, &format!("{cluster}-zones")).units(940).shape(Shape::Orders).tags(&tags),
+        aws(account, &sku::ZONE_TRAFFIC, &format!("{cluster}-zones"))
+            .units(940)
+            .shape(Shape::Orders)
+            .tags(&tags),
     ];
     for index in 0..balancers {
         let name = format!("{cluster}-ingress-{index}");
         let ingress = [("aws:eks:cluster-name", cluster), ("app", "traefik"), ("tier", "T0")];
         for (sku, units, shape) in [(&sku::LB_HOURS, 24, Shape::Flat), (&sku::LB_UNITS, 190, Shape::Orders)] {
-            all.push(aws(account, sku, &name).units(units).shape(shape).tags(&ingress).owner("", "traefik", "T0"));
+            all.push(
+                aws(account, sku, &name)
+                    .units(units)
+                    .shape(shape)
+                    .tags(&ingress)
+                    .owner("", "traefik", "T0"),
+            );
         }
         let nat = format!("{cluster}-nat-{index}");
-        all.push(aws(account, &sku::NAT_HOURS, &nat).units(24).zone(zone(index)).tags(&tags));
-        all.push(aws(account, &sku::NAT_BYTES, &nat).units(310).shape(Shape::Orders).zone(zone(index)).tags(&tags));
+        all.push(
+            aws(account, &sku::NAT_HOURS, &nat)
+                .units(24)
+                .zone(zone(index))
+                .tags(&tags),
+        );
+        all.push(
+            aws(account, &sku::NAT_BYTES, &nat)
+                .units(310)
+                .shape(Shape::Orders)
+                .zone(zone(index))
+                .tags(&tags),
+        );
         all.push(aws(account, &sku::ADDRESS, &nat).units(24).tags(&tags));
     }
     all
@@ -95,16 +122,45 @@ fn data_stores(company: &Company) -> Vec<Meter> {
     let mut all = Vec::new();
     let mut add = |meter: Meter, service: &str| {
         let tier = company.service_tier(service);
-        let tags = [("app", service), ("tier", tier), ("env", "prod"), ("cost-centre", "CC-4100")];
+        let tags = [
+            ("app", service),
+            ("tier", tier),
+            ("env", "prod"),
+            ("cost-centre", "CC-4100"),
+        ];
         all.push(meter.tags(&tags).owner("", service, tier));
     };
-    let databases = ["order-intake", "wms-core", "tms-routing", "tracking", "billing", "customs", "returns", "identity"];
+    let databases = [
+        "order-intake",
+        "wms-core",
+        "tms-routing",
+        "tracking",
+        "billing",
+        "customs",
+        "returns",
+        "identity",
+    ];
     for (index, service) in databases.into_iter().enumerate() {
         let name = format!("{service}-pg");
-        let kind = if index < 5 { Kind::Covered(Commitment::Databases) } else { Kind::Daily };
-        add(aws(DATA, &sku::DATABASE, &name).units(24).kind(kind).zone(zone(index)), service);
-        add(aws(DATA, &sku::DATABASE_STORAGE, &name).stored(900).shape(Shape::Stored), service);
-        add(aws(DATA, &sku::DATABASE_BACKUP, &name).stored(650).shape(Shape::Stored), service);
+        let kind = if index < 5 {
+            Kind::Covered(Commitment::Databases)
+        } else {
+            Kind::Daily
+        };
+        add(
+            aws(DATA, &sku::DATABASE, &name).units(24).kind(kind).zone(zone(index)),
+            service,
+        );
+        add(
+            aws(DATA, &sku::DATABASE_STORAGE, &name)
+                .stored(900)
+                .shape(Shape::Stored),
+            service,
+        );
+        add(
+            aws(DATA, &sku::DATABASE_BACKUP, &name).stored(650).shape(Shape::Stored),
+            service,
+        );
     }
     for service in ["order-intake", "tracking", "tms-routing", "carrier-gateway"] {
         let meter = aws(DATA, &sku::CACHE_NODE, &format!("{service}-redis")).units(24);
@@ -118,11 +174,21 @@ fn data_stores(company: &Company) -> Vec<Meter> {
         let meter = aws(PLATFORM, &sku::LOG_INGEST, &format!("app-{}", service.id));
         add(meter.micro(4_370_000).shape(Shape::Orders), &service.id);
     }
-    add(aws(PLATFORM, &sku::REGISTRY, "tidewater/images").stored(1_850).shape(Shape::Stored), "ci");
+    add(
+        aws(PLATFORM, &sku::REGISTRY, "tidewater/images")
+            .stored(1_850)
+            .shape(Shape::Stored),
+        "ci",
+    );
     // the label of the pod template instead of the agreed key
     for service in ["slotting", "yard", "notifications", "reporting", "edi-gateway"] {
-        let tags = [("app.kubernetes.io/name", service), ("tier", company.service_tier(service))];
-        let meter = aws(PLATFORM, &sku::DISK, &format!("{service}-data")).stored(220).tags(&tags);
+        let tags = [
+            ("app.kubernetes.io/name", service),
+            ("tier", company.service_tier(service)),
+        ];
+        let meter = aws(PLATFORM, &sku::DISK, &format!("{service}-data"))
+            .stored(220)
+            .tags(&tags);
         all.push(meter.owner("", service, company.service_tier(service)));
     }
     all
@@ -140,9 +206,19 @@ fn hub_cluster() -> Vec<Meter> {
     }
     let tags = [("app", "wms-core"), ("env", "prod")];
     for (sku, gigabytes) in [(&sku::DATABASE_STORAGE, 700), (&sku::DATABASE_BACKUP, 420)] {
-        all.push(aws(HUB, sku, "hub-wms-pg").stored(gigabytes).tags(&tags).owner("", "wms-core", ""));
+        all.push(
+            aws(HUB, sku, "hub-wms-pg")
+                .stored(gigabytes)
+                .tags(&tags)
+                .owner("", "wms-core", ""),
+        );
     }
-    all.push(aws(HUB, &sku::DATABASE, "hub-wms-pg").units(24).tags(&tags).owner("", "wms-core", ""));
+    all.push(
+        aws(HUB, &sku::DATABASE, "hub-wms-pg")
+            .units(24)
+            .tags(&tags)
+            .owner("", "wms-core", ""),
+    );
     for meter in &mut all {
         meter.owner.tier = "T0".to_owned();
     }
@@ -161,7 +237,11 @@ fn non_production() -> Vec<Meter> {
         let disk = aws(TEST, &sku::DISK, &format!("test-eu-{index:02}-root")).stored(80);
         all.extend([meter.owner("", "", "T3"), disk.owner("", "", "T3")]);
     }
-    let databases = [("order-intake", "app", "order-intake"), ("wms-core", "Service", "WMS"), ("tms-routing", "Service", "TMS")];
+    let databases = [
+        ("order-intake", "app", "order-intake"),
+        ("wms-core", "Service", "WMS"),
+        ("tms-routing", "Service", "TMS"),
+    ];
     for (service, key, value) in databases {
         let tags = [(key, value), ("tenant", "shared"), ("env", "test")];
         let meter = aws(TEST, &sku::DATABASE_SMALL, &format!("test-{service}-pg")).units(24);
@@ -191,13 +271,23 @@ fn security_and_fees() -> Vec<Meter> {
         orders(central(&sku::THREATS, "detector"), 1_900_000),
         orders(central(&sku::ZONE_QUERIES, "tidewater.example"), 14_000_000).region("global", "Global"),
         central(&sku::METRICS, "platform-metrics").micro(96_000_000),
-        central(&sku::VAULT, "platform-vault").stored(5_400).shape(Shape::Stored),
-        payer(&sku::MARKETPLACE, Kind::Monthly(Some("Datapier B.V.")), "datapier-contract"),
+        central(&sku::VAULT, "platform-vault")
+            .stored(5_400)
+            .shape(Shape::Stored),
+        payer(
+            &sku::MARKETPLACE,
+            Kind::Monthly(Some("Datapier B.V.")),
+            "datapier-contract",
+        ),
         payer(&sku::PLAN_FEE, Kind::Purchase(Commitment::Plan), "compute-sp-1y"),
         payer(&sku::PLAN_FEE, Kind::Unused(Commitment::Plan), "compute-sp-1y"),
         payer(&sku::RESERVED_DB_FEE, Kind::Purchase(Commitment::Databases), "ri-pg-1y"),
         payer(&sku::RESERVED_DB_FEE, Kind::Unused(Commitment::Databases), "ri-pg-1y"),
-        payer(&sku::RESERVED_CACHE_FEE, Kind::Purchase(Commitment::Caches), "ri-redis-1y"),
+        payer(
+            &sku::RESERVED_CACHE_FEE,
+            Kind::Purchase(Commitment::Caches),
+            "ri-redis-1y",
+        ),
         payer(&sku::SUPPORT_FEE, Kind::Support, "support"),
         payer(&sku::TAX, Kind::Tax, "tax"),
         payer(&sku::CREDIT, Kind::Credit, "migration-credit"),

@@ -44,21 +44,60 @@ pub fn settle(meter: &mut Meter, company: &Company, tenant: &Tenant, life: (Naiv
 fn shared_platform(tenant: &Tenant) -> Vec<Meter> {
     let id = &tenant.id;
     let size = i128::from(tenant.weight);
-    let meter = |sku: &'static Sku, suffix: &str| Meter::new(Provider::Aws, PLATFORM, sku, &format!("tnt-{id}-{suffix}"));
+    let meter =
+        |sku: &'static Sku, suffix: &str| Meter::new(Provider::Aws, PLATFORM, sku, &format!("tnt-{id}-{suffix}"));
     let mut all = vec![
-        styled(meter(&sku::OBJECTS, "docs").stored(size * 61).shape(Shape::Stored), tenant, "object-storage"),
-        styled(meter(&sku::PUTS, "docs").units(size * 1_730).shape(Shape::Orders), tenant, "object-storage"),
-        styled(meter(&sku::GETS, "docs").units(size * 9_410).shape(Shape::Orders), tenant, "object-storage"),
+        styled(
+            meter(&sku::OBJECTS, "docs").stored(size * 61).shape(Shape::Stored),
+            tenant,
+            "object-storage",
+        ),
+        styled(
+            meter(&sku::PUTS, "docs").units(size * 1_730).shape(Shape::Orders),
+            tenant,
+            "object-storage",
+        ),
+        styled(
+            meter(&sku::GETS, "docs").units(size * 9_410).shape(Shape::Orders),
+            tenant,
+            "object-storage",
+        ),
         // a few kilobytes of replication metadata: amounts that providers print with an exponent
-        styled(meter(&sku::REGION_TRAFFIC, "docs").micro(1 + size / 7).shape(Shape::Orders), tenant, "object-storage"),
-        styled(meter(&sku::EGRESS, "net").micro(size * 83_000).shape(Shape::Orders), tenant, "carrier-gateway"),
-        styled(meter(&sku::VAULT, "vault").stored(size * 17).shape(Shape::Stored), tenant, "backup"),
-        styled(meter(&sku::LOG_INGEST, "logs").micro(size * 29_000).shape(Shape::Orders), tenant, "observability"),
+        styled(
+            meter(&sku::REGION_TRAFFIC, "docs")
+                .micro(1 + size / 7)
+                .shape(Shape::Orders),
+            tenant,
+            "object-storage",
+        ),
+        styled(
+            meter(&sku::EGRESS, "net").micro(size * 83_000).shape(Shape::Orders),
+            tenant,
+            "carrier-gateway",
+        ),
+        styled(
+            meter(&sku::VAULT, "vault").stored(size * 17).shape(Shape::Stored),
+            tenant,
+            "backup",
+        ),
+        styled(
+            meter(&sku::LOG_INGEST, "logs")
+                .micro(size * 29_000)
+                .shape(Shape::Orders),
+            tenant,
+            "observability",
+        ),
         claimed_volume(tenant, size),
     ];
     if tenant.weight >= OWN_DATABASE {
         all.push(styled(meter(&sku::DATABASE_SMALL, "db").units(24), tenant, "postgres"));
-        all.push(styled(meter(&sku::DATABASE_STORAGE, "db").stored(size * 4).shape(Shape::Stored), tenant, "postgres"));
+        all.push(styled(
+            meter(&sku::DATABASE_STORAGE, "db")
+                .stored(size * 4)
+                .shape(Shape::Stored),
+            tenant,
+            "postgres",
+        ));
     }
     if LABEL_TENANTS.contains(&id.as_str()) {
         let seats = meter(&sku::LABEL_SEATS, "seats").kind(Kind::Monthly(Some("Parcelglyph SAS")));
@@ -125,11 +164,19 @@ fn dedicated_cluster(tenant: &Tenant, number: u32) -> Vec<Meter> {
     for index in 0..5 {
         let name = format!("{cluster}-{index:02}");
         let tags = [("aws:eks:cluster-name", cluster.as_str()), ("tier", tier)];
-        let node = meter(&sku::NODE_LARGE, name.clone()).units(24).zone(zone(index)).tags(&tags);
+        let node = meter(&sku::NODE_LARGE, name.clone())
+            .units(24)
+            .zone(zone(index))
+            .tags(&tags);
         let disk = meter(&sku::DISK, format!("{name}-root")).stored(160).zone(zone(index));
         all.extend([node.owner(id, "", tier), disk.owner(id, "", "")]);
     }
-    let plain = [(&sku::CONTROL_PLANE, 24), (&sku::NAT_HOURS, 48), (&sku::NAT_BYTES, 260), (&sku::ZONE_TRAFFIC, 410)];
+    let plain = [
+        (&sku::CONTROL_PLANE, 24),
+        (&sku::NAT_HOURS, 48),
+        (&sku::NAT_BYTES, 260),
+        (&sku::ZONE_TRAFFIC, 410),
+    ];
     for (sku, units) in plain {
         all.push(meter(sku, cluster.clone()).units(units).owner(id, "", ""));
     }
@@ -140,7 +187,13 @@ fn dedicated_cluster(tenant: &Tenant, number: u32) -> Vec<Meter> {
         (&sku::VAULT, "vault", 2_100, "backup"),
     ];
     for (sku, suffix, gigabytes, service) in stored {
-        all.push(styled(meter(sku, format!("{cluster}-{suffix}")).stored(gigabytes).shape(Shape::Stored), tenant, service));
+        all.push(styled(
+            meter(sku, format!("{cluster}-{suffix}"))
+                .stored(gigabytes)
+                .shape(Shape::Stored),
+            tenant,
+            service,
+        ));
     }
     let hours = [
         (&sku::DATABASE, "pg", 24, Shape::Flat, "postgres"),
@@ -151,7 +204,11 @@ fn dedicated_cluster(tenant: &Tenant, number: u32) -> Vec<Meter> {
         (&sku::EGRESS, "net", 21, Shape::Orders, "carrier-gateway"),
     ];
     for (sku, suffix, units, shape, service) in hours {
-        all.push(styled(meter(sku, format!("{cluster}-{suffix}")).units(units).shape(shape), tenant, service));
+        all.push(styled(
+            meter(sku, format!("{cluster}-{suffix}")).units(units).shape(shape),
+            tenant,
+            service,
+        ));
     }
     all
 }

@@ -1,0 +1,189 @@
+//! Figures, words and bars inside tables and tiles.
+
+use leptos::prelude::*;
+use wire::{Change, ChangeKind, Figure, Finding, ReconciliationLine, Severity, Tone};
+
+use crate::format;
+
+/// An amount to the minor unit, every digit on demand.
+pub(crate) fn money(exact: &str) -> AnyView {
+    let shown = format::money(exact);
+    let full = format::exact(exact);
+    let title = (full != shown).then_some(full);
+    view! { <span title=title>{shown}</span> }.into_any()
+}
+
+/// A cost; below zero it also says in a word what it is.
+pub(crate) fn cost(exact: &str) -> AnyView {
+    let word = format::is_negative(exact).then(|| view! { <span class="word">"credit"</span> });
+    view! {
+        {word}
+        {money(exact)}
+    }
+    .into_any()
+}
+
+/// An amount that may not be known, which is not zero.
+pub(crate) fn maybe_money(exact: Option<&str>) -> AnyView {
+    match exact {
+        Some(exact) => money(exact).into_any(),
+        None => none("no data yet").into_any(),
+    }
+}
+
+/// A dash with a name for those who do not see it.
+pub(crate) fn none(name: &'static str) -> AnyView {
+    view! { <span aria-hidden="true">"—"</span><span class="vh">{name}</span> }.into_any()
+}
+
+/// Glyph, sign, amount and percentage: colour is only one of four ways to tell.
+pub(crate) fn change(change: Option<&Change>) -> AnyView {
+    let Some(change) = change else {
+        return none("nothing to compare with").into_any();
+    };
+    let (class, glyph) = direction(&change.amount);
+    let part = match (change.kind, change.permille) {
+        (ChangeKind::New, _) => "new".to_owned(),
+        (ChangeKind::Ended, _) => "ended".to_owned(),
+        (ChangeKind::Moved, Some(permille)) => format::percent(permille),
+        (ChangeKind::Moved, None) => "n/m".to_owned(),
+    };
+    view! {
+        <span class=class>
+            <span class="glyph" aria-hidden="true">{glyph}</span>
+            {format::signed(&change.amount)}
+            <span class="part">{part}</span>
+        </span>
+    }
+    .into_any()
+}
+
+fn direction(amount: &str) -> (&'static str, &'static str) {
+    if format::is_zero(amount) {
+        ("same", "")
+    } else if format::is_negative(amount) {
+        ("save", "▼ ")
+    } else {
+        ("over", "▲ ")
+    }
+}
+
+/// A bar behind a number, right-aligned, as long as `permille` of its cell.
+pub(crate) fn bar(permille: u32) -> AnyView {
+    let length = permille.min(1000);
+    view! {
+        <svg class="sharebar" viewBox="0 0 1000 1" preserveAspectRatio="none" aria-hidden="true">
+            <rect x=1000 - length width=length height="1" />
+        </svg>
+    }
+    .into_any()
+}
+
+/// A level from the left: coverage.
+pub(crate) fn level(permille: u32) -> AnyView {
+    view! {
+        <svg class="level" viewBox="0 0 1000 1" preserveAspectRatio="none" aria-hidden="true">
+            <rect class="level-all" width="1000" height="1" />
+            <rect class="level-part" width=permille.min(1000) height="1" />
+        </svg>
+    }
+    .into_any()
+}
+
+/// The class of a tone.
+pub(crate) fn tone(tone: Tone) -> &'static str {
+    match tone {
+        Tone::Plain => "plain",
+        Tone::Strong => "strong",
+        Tone::Over => "over",
+        Tone::Save => "save",
+        Tone::Warn => "warn",
+    }
+}
+
+/// The figure of a tile.
+pub(crate) fn figure(figure: &Figure) -> AnyView {
+    match figure {
+        Figure::Money(exact) => view! { <span title=format::exact(exact)>{format::whole(exact)}</span> }.into_any(),
+        Figure::MoneyExact(exact) => money(exact).into_any(),
+        Figure::Permille(permille) => format::share(*permille).into_any(),
+        Figure::Text(text) => text.clone().into_any(),
+        Figure::Unknown => none("not known").into_any(),
+    }
+}
+
+/// The line under a cost table: bill = parts, residual.
+pub(crate) fn reconciliation(line: &ReconciliationLine, href: String) -> AnyView {
+    let clean = format::is_zero(&line.residual);
+    let parts: Vec<_> = line
+        .parts
+        .iter()
+        .enumerate()
+        .map(|(at, (label, amount))| {
+            let sign = if at == 0 { "=" } else { "+" };
+            view! {
+                <span class="term"><span class="op">{sign}</span>{label.clone()}<b>{money(amount)}</b></span>
+            }
+        })
+        .collect();
+    view! {
+        <div class="recon" role="group" aria-label="Reconciliation">
+            {reconciled(clean)}
+            <span class="term">{line.label.clone()}<b>{money(&line.bill)}</b></span>
+            {parts}
+            <span class=if clean { "term" } else { "term error" }>
+                <span class="op">"·"</span>"residual"<b>{money(&line.residual)}</b>
+            </span>
+            <a class="more" href=href>"How it adds up"</a>
+        </div>
+    }
+    .into_any()
+}
+
+/// The badge of a check.
+pub(crate) fn reconciled(clean: bool) -> AnyView {
+    if clean {
+        view! { <span class="badge ok">"reconciled"</span> }.into_any()
+    } else {
+        view! { <span class="badge bad">"does not add up"</span> }.into_any()
+    }
+}
+
+/// What was noticed, worst first; nothing when there is nothing.
+pub(crate) fn findings(findings: &[Finding]) -> Option<AnyView> {
+    if findings.is_empty() {
+        return None;
+    }
+    let mut sorted: Vec<&Finding> = findings.iter().collect();
+    sorted.sort_by_key(|finding| match finding.severity {
+        Severity::Error => 0,
+        Severity::Warning => 1,
+        Severity::Info => 2,
+    });
+    let items: Vec<_> = sorted
+        .into_iter()
+        .map(|finding| {
+            let (class, word) = match finding.severity {
+                Severity::Error => ("badge bad", "error"),
+                Severity::Warning => ("badge est", "warning"),
+                Severity::Info => ("badge", "note"),
+            };
+            let times = (finding.count > 1).then(|| format!(" · {} times", format::count(finding.count)));
+            let cost = finding
+                .cost
+                .as_deref()
+                .map(|cost| view! { " · " <span class="num">{money(cost)}</span> });
+            let remedy = (!finding.remedy.is_empty()).then(|| view! { <p class="sub">{finding.remedy.clone()}</p> });
+            view! {
+                <li>
+                    <span class=class>{word}</span>
+                    <div>
+                        <p>{finding.message.clone()}<span class="faint">{times}{cost}</span></p>
+                        {remedy}
+                    </div>
+                </li>
+            }
+        })
+        .collect();
+    Some(view! { <ul class="findings">{items}</ul> }.into_any())
+}

@@ -1,0 +1,9 @@
+//! What several pages are made of.
+
+pub(crate) mod bar;
+pub(crate) mod chart;
+pub(crate) mod cost_table;
+pub(crate) mod deliveries;
+pub(crate) mod figures;
+pub(crate) mod frame;
+pub(crate) mod state;

@@ -1,0 +1,10 @@
+//! One file for each page: one question, answered by one DTO.
+
+pub(crate) mod costs;
+pub(crate) mod explain;
+pub(crate) mod not_found;
+pub(crate) mod overview;
+pub(crate) mod reconciliation;
+pub(crate) mod rules;
+pub(crate) mod sources;
+pub(crate) mod start;

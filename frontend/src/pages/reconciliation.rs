@@ -1,0 +1,224 @@
+//! Does it add up to the invoice?
+
+use leptos::prelude::*;
+use wire::{CurrencyReconciliation, ReconciliationPage};
+
+use crate::components::bar::{Controls, bar};
+use crate::components::deliveries::deliveries;
+use crate::components::figures::{maybe_money, money, reconciled};
+use crate::components::state::page;
+use crate::query::{encode, parse_page};
+use crate::{format, words};
+
+/// The Reconciliation page.
+#[component]
+pub(crate) fn Reconciliation() -> impl IntoView {
+    page(
+        "Reconciliation",
+        |backend, search| {
+            let query = parse_page(&search)?;
+            Ok(async move { backend.reconciliation(query).await })
+        },
+        show,
+    )
+}
+
+fn show(page: &ReconciliationPage) -> AnyView {
+    let context = &page.context;
+    let sections: Vec<_> = page.report.currencies.iter().map(currency).collect();
+    let empty = sections.is_empty().then(|| {
+        view! { <p class="lead">"No bill of this period has been taken in, so there is nothing to add up."</p> }
+    });
+    view! {
+        {bar("Reconciliation", context, Controls::plain("/reconciliation", context))}
+        <div class="content">{empty}{sections}</div>
+    }
+    .into_any()
+}
+
+fn currency(report: &CurrencyReconciliation) -> AnyView {
+    let clean = format::is_zero(&report.residual) && report.links.iter().all(|link| format::is_zero(&link.residual));
+    let answer = if clean {
+        format!(
+            "{} {} add up to the last digit",
+            format::money(&report.billed),
+            report.currency
+        )
+    } else {
+        format!("{} {} do not add up", format::money(&report.billed), report.currency)
+    };
+    view! {
+        <section class="currency" aria-label=format!("Reconciliation in {}", report.currency)>
+            <p class="lead"><b>{answer}</b>" "{reconciled(clean)}</p>
+            {quarantine(report)}
+            <div class="two even">
+                <div>{ladder(report)}{checks(report)}</div>
+                <div>{classes(report)}{causes(report)}</div>
+            </div>
+            {deliveries(format!("Deliveries, {}", report.currency), &report.deliveries)}
+        </section>
+    }
+    .into_any()
+}
+
+/// From the invoice down to the owners, one term a line.
+fn ladder(report: &CurrencyReconciliation) -> AnyView {
+    let term = |name: String, amount: Option<&str>, class: &'static str| {
+        view! { <tr class=class><th scope="row">{name}</th><td class="r num">{maybe_money(amount)}</td></tr> }
+    };
+    let mut rows = vec![
+        term("Invoiced".into(), report.invoiced.as_deref(), "term"),
+        term("Not invoiced yet".into(), report.not_invoiced.as_deref(), "term"),
+        term("Billed".into(), Some(&report.billed), "sum"),
+    ];
+    let ends = ["billed", "effective"];
+    let bridge = report.bridge.0.iter().filter(|(key, _)| !ends.contains(&key.as_str()));
+    rows.extend(bridge.map(|(key, amount)| term(words::term(key), Some(amount), "term")));
+    rows.push(term("Effective".into(), Some(&report.effective), "sum"));
+    rows.push(term("With an owner".into(), Some(&report.allocated), "term"));
+    rows.push(term("Unallocated".into(), Some(&report.unallocated), "term"));
+    let left = report.remainders.0.iter();
+    rows.extend(left.map(|(key, amount)| term(format!("Remainder: {}", words::term(key)), Some(amount), "term")));
+    let last = if format::is_zero(&report.residual) {
+        "sum"
+    } else {
+        "sum error"
+    };
+    rows.push(term("Residual".into(), Some(&report.residual), last));
+    view! {
+        <table class="ladder">
+            <caption>"From invoice to owners "<span class="unit">{report.currency.clone()}</span></caption>
+            <thead><tr><th scope="col">"Step"</th><th scope="col" class="r">"Amount"</th></tr></thead>
+            <tbody>{rows}</tbody>
+        </table>
+        <p class="sub">
+            "In final deliveries "<b class="num">{money(&report.actual)}</b>
+            ", in open ones "<b class="num">{money(&report.estimated)}</b>" of effective cost."
+        </p>
+    }
+    .into_any()
+}
+
+/// Every equation with both sides.
+fn checks(report: &CurrencyReconciliation) -> AnyView {
+    let rows: Vec<_> = report
+        .links
+        .iter()
+        .map(|link| {
+            let class = if format::is_zero(&link.residual) { "" } else { "error" };
+            view! {
+                <tr class=class>
+                    <th scope="row">{link.from.clone()}" = "{link.to.clone()}</th>
+                    <td class="r num">{money(&link.left)}</td>
+                    <td class="r num">{money(&link.right)}</td>
+                    <td class="r num">{money(&link.residual)}</td>
+                </tr>
+            }
+        })
+        .collect();
+    view! {
+        <div class="scroll" tabindex="0" role="group" aria-label="Checks">
+            <table>
+                <caption>"Checks"</caption>
+                <thead>
+                    <tr>
+                        <th scope="col">"Equation"</th>
+                        <th scope="col" class="r">"Left"</th>
+                        <th scope="col" class="r">"Right"</th>
+                        <th scope="col" class="r">"Residual"</th>
+                    </tr>
+                </thead>
+                <tbody>{rows}</tbody>
+            </table>
+        </div>
+    }
+    .into_any()
+}
+
+fn classes(report: &CurrencyReconciliation) -> AnyView {
+    let rows: Vec<_> = report
+        .classes
+        .iter()
+        .map(|class| {
+            view! {
+                <tr>
+                    <th scope="row">{class.label.clone()}</th>
+                    <td class="r num muted">{format::count(class.rows)}</td>
+                    <td class="r num">{money(&class.cost)}</td>
+                </tr>
+            }
+        })
+        .collect();
+    view! {
+        <table>
+            <caption>"What was charged "<span class="unit">"effective, "{report.currency.clone()}</span></caption>
+            <thead>
+                <tr>
+                    <th scope="col">"Charge class"</th>
+                    <th scope="col" class="r">"Rows"</th>
+                    <th scope="col" class="r">"Cost"</th>
+                </tr>
+            </thead>
+            <tbody>{rows}</tbody>
+            <tfoot>
+                <tr><th scope="row" colspan="2">"Effective"</th><td class="r num">{money(&report.effective)}</td></tr>
+            </tfoot>
+        </table>
+    }
+    .into_any()
+}
+
+fn causes(report: &CurrencyReconciliation) -> AnyView {
+    if report.unallocated_causes.is_empty() {
+        return view! { <p class="sub">"Every charge has an owner."</p> }.into_any();
+    }
+    let rows: Vec<_> = report
+        .unallocated_causes
+        .iter()
+        .map(|cause| {
+            let name = match &cause.explain_id {
+                Some(id) => view! { <a href=format!("/explain/{}", encode(id))>{cause.label.clone()}</a> }.into_any(),
+                None => cause.label.clone().into_any(),
+            };
+            view! {
+                <tr>
+                    <th scope="row">{name}</th>
+                    <td class="r num muted">{format::count(cause.rows)}</td>
+                    <td class="r num">{money(&cause.cost)}</td>
+                </tr>
+            }
+        })
+        .collect();
+    view! {
+        <table data-rows="">
+            <caption>"Why cost has no owner "<span class="unit">"largest first"</span></caption>
+            <thead>
+                <tr>
+                    <th scope="col">"Cause"</th>
+                    <th scope="col" class="r">"Rows"</th>
+                    <th scope="col" class="r">"Cost"</th>
+                </tr>
+            </thead>
+            <tbody>{rows}</tbody>
+        </table>
+    }
+    .into_any()
+}
+
+fn quarantine(report: &CurrencyReconciliation) -> Option<AnyView> {
+    let set_aside = &report.quarantined;
+    (set_aside.rows > 0).then(|| {
+        let rows = format::counted(set_aside.rows, "row", "rows");
+        let money = match &set_aside.billed {
+            Some(billed) => format!("worth {} {} billed", format::money(billed), report.currency),
+            None => "of unknown worth".to_owned(),
+        };
+        view! {
+            <p class="banner warn" role="note">
+                <b>{format!("{rows} set aside")}</b>
+                {format!(" because they could not be read, {money}. They are not in the figures below.")}
+            </p>
+        }
+        .into_any()
+    })
+}

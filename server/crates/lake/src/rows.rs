@@ -1,0 +1,196 @@
+//! Charges out of the lake, row by row, with their attributes interned: rules
+//! and classes look at each distinct set once, not at every row.
+
+use crate::error::LakeError;
+use crate::object::Lake;
+use crate::scan;
+use crate::schema::{BILLING_PERIOD, ChargeFile, LINE, PART};
+use domain::allocate::{CubeKey, Program, key_of, pieces, split_over};
+use domain::apportion::Splitter;
+use domain::charge::{Attributes, ChargeCategory};
+use domain::instant::{Instant, Span};
+use domain::{BillingPeriod, Currency, Money, tags};
+use polars::prelude::*;
+
+const TAGS: &str = "Tags";
+const CATEGORY: &str = "ChargeCategory";
+const CURRENCY: &str = "BillingCurrency";
+const AMOUNTS: [&str; 2] = ["BilledCost", "EffectiveCost"];
+const SPAN: [&str; 2] = ["ChargePeriodStart", "ChargePeriodEnd"];
+
+/// What is the same for many rows.
+pub(crate) struct Set {
+    pub attributes: Attributes,
+    pub currency: Currency,
+    pub category: ChargeCategory,
+    /// Per epoch of the rules: position of the key without period and day.
+    keys: Vec<(usize, u32)>,
+}
+
+/// A charge.
+pub(crate) struct Row {
+    /// Position of its [`Set`].
+    pub set: u32,
+    pub part: i32,
+    pub line: i64,
+    pub period: BillingPeriod,
+    pub span: Span,
+    pub billed: Money,
+    pub effective: Money,
+}
+
+/// What part of a charge lands where.
+pub(crate) struct Landing {
+    /// Position in [`Charges::key`].
+    pub key: u32,
+    pub start: Instant,
+    pub billed: Money,
+    pub effective: Money,
+}
+
+/// The distinct sets and keys of the charges read so far.
+pub(crate) struct Charges<'p> {
+    program: &'p Program,
+    columns: Vec<String>,
+    ids: PlHashMap<Box<[u8]>, u32>,
+    sets: Vec<Set>,
+    key_ids: PlHashMap<CubeKey, u32>,
+    keys: Vec<CubeKey>,
+}
+
+impl<'p> Charges<'p> {
+    /// Charges with the columns a program looks at.
+    pub fn new(program: &'p Program) -> Charges<'p> {
+        let mut columns = program.columns();
+        columns.extend([CATEGORY.to_owned(), CURRENCY.to_owned()]);
+        // tags are parsed apart
+        columns.remove(TAGS);
+        Charges { program, columns: columns.into_iter().collect(), ids: PlHashMap::default(), sets: Vec::new(), key_ids: PlHashMap::default(), keys: Vec::new() }
+    }
+
+    /// A set of attributes.
+    pub fn set(&self, id: u32) -> &Set {
+        &self.sets[id as usize]
+    }
+
+    /// A key; its period and day mean nothing.
+    pub fn key(&self, id: u32) -> &CubeKey {
+        &self.keys[id as usize]
+    }
+
+    /// Hands every row of a file to `each`.
+    pub fn read(&mut self, lake: &Lake, file: &ChargeFile, mut each: impl FnMut(&mut Self, &Row) -> Result<(), LakeError>) -> Result<(), LakeError> {
+        let local = lake.local(&file.path)?;
+        scan::check_version(local.path(), &file.path)?;
+        let schema = scan::schema(local.path(), &file.path)?;
+        let texts = self.columns.iter().map(String::as_str).chain([TAGS]).filter(|name| schema.get(name) == Some(&DataType::String));
+        let fixed = [LINE, PART, BILLING_PERIOD].into_iter().chain(AMOUNTS).chain(SPAN);
+        let wanted: Vec<String> = texts.chain(fixed).map(str::to_owned).collect();
+        scan::batches(local.path(), &file.path, &wanted, |frame| self.frame(frame, &file.path, &mut each))
+    }
+
+    fn frame(&mut self, frame: &DataFrame, path: &str, each: &mut impl FnMut(&mut Self, &Row) -> Result<(), LakeError>) -> Result<(), LakeError> {
+        let damaged = |what: &str| LakeError::Damaged { path: path.to_owned(), detail: format!("{what} is not as it was written") };
+        let texts: Vec<Option<&StringChunked>> = self.columns.iter().map(|name| scan::text(frame, name)).chain([scan::text(frame, TAGS)]).collect();
+        let [billed, effective] = AMOUNTS.map(|name| scan::units(frame, name).ok_or_else(|| damaged(name)));
+        let [start, end] = SPAN.map(|name| scan::instants(frame, name).ok_or_else(|| damaged(name)));
+        let (billed, effective, start, end) = (billed?, effective?, start?, end?);
+        let int = |name: &'static str| frame.column(name).and_then(|column| column.i32()).map_err(|_| damaged(name));
+        let (period, part) = (int(BILLING_PERIOD)?, int(PART)?);
+        let line = frame.column(LINE).and_then(|column| column.i64()).map_err(|_| damaged(LINE))?;
+        let mut key = Vec::new();
+        let mut last: (Vec<u8>, Option<u32>) = (Vec::new(), None);
+        for row in 0..frame.height() {
+            key.clear();
+            texts.iter().for_each(|column| push(&mut key, column.and_then(|column| column.get(row))));
+            let set = match last.1 {
+                Some(set) if last.0 == key => set,
+                _ => {
+                    let set = self.intern(&key, &texts, row);
+                    std::mem::swap(&mut last.0, &mut key);
+                    last.1 = Some(set);
+                    set
+                }
+            };
+            let money = |column: &Int128Chunked, name: &str| column.get(row).and_then(Money::from_units).ok_or_else(|| damaged(name));
+            let when = |column: &Int64Chunked, name: &str| column.get(row).map(Instant).ok_or_else(|| damaged(name));
+            let charge = Row {
+                set,
+                part: part.get(row).unwrap_or(0),
+                line: line.get(row).unwrap_or(0),
+                period: period.get(row).and_then(BillingPeriod::from_number).ok_or_else(|| damaged(BILLING_PERIOD))?,
+                span: Span { start: when(start, SPAN[0])?, end: when(end, SPAN[1])? },
+                billed: money(billed, AMOUNTS[0])?,
+                effective: money(effective, AMOUNTS[1])?,
+            };
+            each(self, &charge)?;
+        }
+        Ok(())
+    }
+
+    fn intern(&mut self, key: &[u8], texts: &[Option<&StringChunked>], row: usize) -> u32 {
+        if let Some(id) = self.ids.get(key) {
+            return *id;
+        }
+        // there are fewer sets than rows in memory, far below 2^32
+        let id = u32::try_from(self.sets.len()).unwrap_or(u32::MAX);
+        self.ids.insert(key.into(), id);
+        let value = |at: usize| texts[at].and_then(|column| column.get(row));
+        let named = self.columns.iter().enumerate().filter_map(|(at, name)| Some((name.clone(), value(at)?.to_owned())));
+        let columns = named.collect();
+        let tags = tags::parse(value(self.columns.len()).unwrap_or("")).unwrap_or_default();
+        let attributes = Attributes { columns, tags };
+        let currency = attributes.column(CURRENCY).and_then(Currency::parse).unwrap_or_else(Currency::unknown);
+        let category = attributes.column(CATEGORY).and_then(ChargeCategory::parse).unwrap_or(ChargeCategory::Usage);
+        self.sets.push(Set { attributes, currency, category, keys: Vec::new() });
+        id
+    }
+
+    /// Who has a row's set at an instant: found once per set and epoch of the rules.
+    fn key_at(&mut self, row: &Row, at: Instant) -> u32 {
+        let epoch = self.program.rules.epoch(at);
+        let set = &self.sets[row.set as usize];
+        if let Some((_, key)) = set.keys.iter().find(|(known, _)| *known == epoch) {
+            return *key;
+        }
+        // period and day come from the row, so that the same owner is one key
+        let found = key_of(self.program, BillingPeriod::of(Instant(0)), &set.currency, set.category, &set.attributes, at);
+        let found = CubeKey { day: None, ..found };
+        let next = u32::try_from(self.keys.len()).unwrap_or(u32::MAX);
+        let keys = &mut self.keys;
+        let key = *self.key_ids.entry(found).or_insert_with_key(|new| {
+            keys.push(new.clone());
+            next
+        });
+        self.sets[row.set as usize].keys.push((epoch, key));
+        key
+    }
+
+    /// Where a row's money lands, as the reference says: cut at midnights and
+    /// rule dates, split by time.
+    pub fn landings(&mut self, row: &Row, path: &str, split: Splitter, into: &mut Vec<Landing>) -> Result<(), LakeError> {
+        into.clear();
+        // rules change at midnight: within one day nothing is cut
+        if row.span.within_one_day() {
+            let key = self.key_at(row, row.span.start);
+            into.push(Landing { key, start: row.span.start, billed: row.billed, effective: row.effective });
+            return Ok(());
+        }
+        let refused = |source| LakeError::Split { path: path.to_owned(), line: row.line, source };
+        let pieces = pieces(&self.program.rules, row.span);
+        let billed = split_over(row.billed, &pieces, split).map_err(refused)?;
+        let effective = split_over(row.effective, &pieces, split).map_err(refused)?;
+        for ((piece, billed), effective) in pieces.iter().zip(billed).zip(effective) {
+            let key = self.key_at(row, piece.start);
+            into.push(Landing { key, start: piece.start, billed, effective });
+        }
+        Ok(())
+    }
+}
+
+/// Appends a text so that different rows cannot give the same bytes.
+fn push(key: &mut Vec<u8>, text: Option<&str>) {
+    let length = text.map_or(0, |text| u32::try_from(text.len()).unwrap_or(u32::MAX - 1) + 1);
+    key.extend_from_slice(&length.to_le_bytes());
+    key.extend_from_slice(text.unwrap_or("").as_bytes());
+}

@@ -1,0 +1,147 @@
+//! The fast allocation against the reference, cubes and bill lines.
+
+use crate::ingest::{MAX_FINDINGS, MAX_RECORD_BYTES, OnError, Part, Request};
+use crate::query::{Basis, bill_lines};
+use crate::{ChargeFile, Lake, LakeError, allocate, ingest, read_cube, write_cube};
+use domain::Money;
+use domain::allocate::{self as reference, Cube, Program};
+use domain::apportion::{ApportionError, apportion};
+use domain::charge::Charge;
+use domain::class::ClassRules;
+use domain::dialect::{Binding, Container, focus};
+use domain::rule::RuleSet;
+use proptest::prelude::*;
+
+const COLUMNS: [&str; 11] =
+    ["BilledCost", "EffectiveCost", "BillingPeriodStart", "BillingPeriodEnd", "ChargePeriodStart", "ChargePeriodEnd", "ChargeCategory", "BillingCurrency", "SubAccountId", "ServiceName", "Tags"];
+
+const RULES: &str = r#"
+format: 1
+dimensions: [programme]
+rules:
+  - {name: moved, from: 2024-09-11, when: {column: SubAccountId, equals: a}, set: {tenant: new, programme: p}}
+  - {name: a, when: {column: SubAccountId, equals: a}, set: {tenant: old}}
+  - {name: tagged, when: {tag: tenant, exists: true}, set: {tenant: {tag: tenant}}}
+  - {name: mine, when: {column: x_Mine, exists: true}, set: {service: {column: x_Mine}}}
+"#;
+
+fn program() -> Program {
+    Program { rules: RuleSet::parse(RULES).expect("valid"), classes: ClassRules::preset() }
+}
+
+/// Ingests rows as one file per list, and reads them by the reference as well.
+fn deliver(lake: &Lake, files: &[(Vec<&str>, Vec<Vec<String>>)]) -> (Vec<ChargeFile>, Vec<Charge>) {
+    let folder = tempfile::tempdir().expect("folder");
+    let (mut parts, mut charges) = (Vec::new(), Vec::new());
+    for (at, (columns, rows)) in files.iter().enumerate() {
+        let path = folder.path().join(at.to_string());
+        let mut writer = csv::Writer::from_path(&path).expect("opens");
+        writer.write_record(columns).expect("writes");
+        let headers: Vec<String> = columns.iter().map(|name| (*name).to_owned()).collect();
+        let binding = Binding::new(&focus("1.0").expect("known"), &headers).expect("binds");
+        for (line, row) in rows.iter().enumerate() {
+            writer.write_record(row).expect("writes");
+            let cells: Vec<&[u8]> = row.iter().map(String::as_bytes).collect();
+            charges.push(binding.read(&format!("{at}:{line}"), &cells).expect("valid"));
+        }
+        writer.flush().expect("writes");
+        parts.push(Part { name: format!("{at}.csv"), path, container: Container::Plain, dialect: focus("1.0").expect("known") });
+    }
+    let request = Request {
+        delivery_id: "d",
+        source: "s",
+        parts: &parts,
+        on_error: OnError::Fail,
+        expected_period: None,
+        allow_mixed_currencies: true,
+        max_record_bytes: MAX_RECORD_BYTES,
+        max_findings: MAX_FINDINGS,
+    };
+    let staged = ingest(lake, &request, &|_| {}).expect("taken");
+    let files = staged.files.into_iter().map(|file| ChargeFile { path: file.path, delivery_id: "d".to_owned() });
+    (files.collect(), charges)
+}
+
+fn row() -> impl Strategy<Value = Vec<String>> {
+    let pick = |texts: &'static [&'static str]| prop::sample::select(texts).prop_map(str::to_owned);
+    let cost = || (-2_000_000i64..2_000_000).prop_map(|units| format!("{units}e-7"));
+    (
+        (cost(), cost()),
+        0i64..40 * 24,
+        prop_oneof![4 => 1i64..3, 1 => 0i64..24 * 40],
+        pick(&["Usage", "usage", "Tax", "Purchase", "Credit"]),
+        pick(&["USD", "EUR", ""]),
+        pick(&["a", "b", ""]),
+        pick(&["Amazon RDS", "AWS Lambda", ""]),
+        pick(&["", r#"{"tenant":"t1"}"#, r#"{"tenant":"t2","x":"y"}"#]),
+        prop::bool::ANY,
+    )
+        .prop_map(|((billed, effective), start, hours, category, currency, account, service, tags, next_month)| {
+            let at = |hour: i64| domain::instant::Instant(domain::instant::parse(b"2024-08-20").expect("date").instant.0 + hour * 3_600_000_000).to_string();
+            let (from, to) = if next_month { ("2024-10-01", "2024-11-01") } else { ("2024-09-01", "2024-10-01") };
+            vec![billed, effective, from.to_owned(), to.to_owned(), at(start), at(start + hours), category, currency, account, service, tags]
+        })
+}
+
+/// Gives everything to the first part.
+fn wrong(total: Money, weights: &[i128]) -> Result<Vec<Money>, ApportionError> {
+    Ok(weights.iter().enumerate().map(|(at, _)| if at == 0 { total } else { Money::ZERO }).collect())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 100, ..ProptestConfig::default() })]
+
+    #[test]
+    fn the_fast_form_is_the_reference(first in prop::collection::vec(row(), 1..10), second in prop::collection::vec((row(), "[mn]?"), 0..6)) {
+        let lake = Lake::memory();
+        let mut files = vec![(COLUMNS.to_vec(), first)];
+        if !second.is_empty() {
+            let columns = COLUMNS.iter().copied().chain(["x_Mine"]).collect();
+            files.push((columns, second.into_iter().map(|(mut row, mine)| { row.push(mine); row }).collect()));
+        }
+        let (files, charges) = deliver(&lake, &files);
+        let program = program();
+        let expect = reference::allocate(&charges, &program, apportion).expect("allocates");
+        let cube = allocate(&lake, &files, &program, apportion).expect("allocates");
+        prop_assert_eq!(&cube, &expect);
+        write_cube(&lake, &cube, "cubes/c.parquet").expect("writes");
+        prop_assert_eq!(&read_cube(&lake, "cubes/c.parquet").expect("reads"), &expect);
+        let months = expect.by_month().expect("small");
+        write_cube(&lake, &months, "cubes/m.parquet").expect("writes");
+        prop_assert_eq!(&read_cube(&lake, "cubes/m.parquet").expect("reads"), &months);
+        // every line of the cube is walked back to its bill lines
+        for (key, value) in expect.lines.iter().take(3) {
+            let found = bill_lines(&lake, &files, &program, &|k| k == key, Basis::Effective, 2).expect("finds");
+            prop_assert_eq!(found.total, value.effective);
+            prop_assert!(found.count >= 1 && found.lines.len() <= 2);
+            prop_assert!(found.lines.iter().all(|line| line.assignment == key.assignment));
+        }
+        let billed = bill_lines(&lake, &files, &program, &|_| true, Basis::Billed, 1_000).expect("finds");
+        prop_assert_eq!(billed.count, charges.len() as u64);
+        prop_assert!(billed.lines.iter().all(|line| line.share == line.billed && line.delivery_id == "d"));
+    }
+}
+
+#[test]
+fn a_wrong_splitter_is_noticed() {
+    let texts = ["10", "10", "2024-09-01", "2024-10-01", "2024-09-10", "2024-09-13", "Usage", "USD", "a", "S3", ""];
+    let rows = vec![texts.iter().map(|text| (*text).to_owned()).collect()];
+    let lake = Lake::memory();
+    let (files, charges) = deliver(&lake, &[(COLUMNS.to_vec(), rows)]);
+    let expect = reference::allocate(&charges, &program(), apportion).expect("allocates");
+    assert_eq!(allocate(&lake, &files, &program(), apportion).expect("allocates"), expect);
+    assert_ne!(allocate(&lake, &files, &program(), wrong).expect("allocates"), expect);
+    let old = bill_lines(&lake, &files, &program(), &|key| key.assignment.values[0].as_deref() == Some("old"), Basis::Effective, 10).expect("finds");
+    assert_eq!((old.count, old.total.to_string().as_str()), (1, "3.333333333333333333333333"));
+    assert_eq!((old.lines[0].part, old.lines[0].line), (0, 2));
+}
+
+#[test]
+fn files_that_are_not_ours_are_refused() {
+    let lake = Lake::memory();
+    assert!(matches!(read_cube(&lake, "cubes/none.parquet"), Err(LakeError::Missing { .. })));
+    write_cube(&lake, &Cube::default(), "cubes/empty.parquet").expect("writes");
+    assert_eq!(read_cube(&lake, "cubes/empty.parquet").expect("reads"), Cube::default());
+    let file = ChargeFile { path: "cubes/empty.parquet".to_owned(), delivery_id: "d".to_owned() };
+    assert!(allocate(&lake, &[file], &program(), apportion).is_err());
+}

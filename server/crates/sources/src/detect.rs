@@ -1,0 +1,142 @@
+//! Telling dialects apart by the columns a file has.
+
+use domain::Finding;
+use domain::dialect::{self, Dialect, FOCUS_COLUMNS, FOCUS_VERSIONS};
+
+/// A dialect, and why it was chosen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Detected {
+    /// The dialect.
+    pub dialect: Dialect,
+    /// One sentence.
+    pub why: String,
+}
+
+/// Formats that `--format` takes.
+#[must_use]
+pub fn known_formats() -> Vec<String> {
+    let focus = FOCUS_VERSIONS.iter().map(|(version, _)| format!("focus-{version}"));
+    ["auto".to_owned(), "focus".to_owned()].into_iter().chain(focus).collect()
+}
+
+/// Columns only other providers' own exports have, and what they are.
+const FOREIGN: &[(&str, &str)] = &[
+    ("lineItem/UnblendedCost", "an AWS Cost and Usage Report"),
+    ("line_item_unblended_cost", "an AWS Cost and Usage Report"),
+    ("CostInBillingCurrency", "an Azure cost export"),
+    ("PreTaxCost", "an Azure usage file"),
+    ("cost_at_list", "a Google Cloud billing export"),
+    ("lineItem/intervalUsageStart", "an Oracle Cloud cost report"),
+];
+
+/// Columns FOCUS dropped before 1.0.
+const BEFORE_1_0: &[&str] = &["ChargeType", "ChargeSubcategory", "AmortizedCost", "BilledCurrency", "UsageQuantity", "InvoiceIssuer"];
+
+/// Picks the dialect of a file with these columns. `format` is what the user
+/// asked for (`auto`, `focus`, `focus-1.2`); `declared` is the FOCUS version
+/// the file itself names, if it does.
+///
+/// # Errors
+/// A finding that says what the file looks like instead and what to do.
+pub fn detect(headers: &[String], format: &str, declared: Option<&str>) -> Result<Detected, Finding> {
+    if let Some(version) = format.strip_prefix("focus-") {
+        let dialect = dialect::focus(version).ok_or_else(|| unknown_version(version))?;
+        return Ok(Detected { dialect, why: format!("--format {format}") });
+    }
+    if !matches!(format, "auto" | "focus") {
+        let finding = Finding::error("unknown_format", format!("--format {format} is not known"));
+        return Err(finding.remedy(format!("use one of {}", known_formats().join(", "))));
+    }
+    if let Some(version) = declared {
+        let plain = version.trim().trim_start_matches(['v', 'V']);
+        let dialect = dialect::focus(plain).ok_or_else(|| unknown_version(version))?;
+        return Ok(Detected { dialect, why: format!("the file says FOCUS {plain}") });
+    }
+    let has = |name: &str| headers.iter().any(|header| header.trim().eq_ignore_ascii_case(name));
+    let focus_columns = FOCUS_COLUMNS.iter().filter(|column| headers.iter().any(|header| column.matches(header.trim()))).count();
+    if !has("EffectiveCost") && BEFORE_1_0.iter().filter(|name| has(name)).count() >= 2 {
+        return Err(unknown_version("before 1.0").in_column(BEFORE_1_0.iter().find(|name| has(name)).copied().unwrap_or_default()));
+    }
+    if format == "auto" && focus_columns < 5 {
+        return Err(not_a_bill(headers));
+    }
+    let newest = FOCUS_COLUMNS.iter().filter(|column| has(column.name)).max_by_key(|column| column.since);
+    let since = newest.map_or(10, |column| column.since);
+    let version = FOCUS_VERSIONS.iter().find(|(_, number)| *number == since).map_or("1.0", |(version, _)| version);
+    let why = match newest {
+        Some(column) if column.since > 10 => format!("{focus_columns} columns are FOCUS's, {} came with {version}", column.name),
+        _ => format!("{focus_columns} columns are FOCUS's, none newer than 1.0"),
+    };
+    let dialect = dialect::focus(version).ok_or_else(|| unknown_version(version))?;
+    Ok(Detected { dialect, why })
+}
+
+fn unknown_version(version: &str) -> Finding {
+    let known: Vec<&str> = FOCUS_VERSIONS.iter().map(|(version, _)| *version).collect();
+    Finding::error("unknown_version", format!("FOCUS version {version} is not read"))
+        .at_line(1)
+        .remedy(format!("export one of FOCUS {}", known.join(", ")))
+}
+
+fn not_a_bill(headers: &[String]) -> Finding {
+    let foreign = FOREIGN.iter().find(|(name, _)| headers.iter().any(|header| header.trim().eq_ignore_ascii_case(name)));
+    if let Some((column, what)) = foreign {
+        return Finding::error("unsupported_format", format!("this looks like {what}, which is not read yet"))
+            .at_line(1)
+            .in_column(*column)
+            .remedy("export the same bill as FOCUS 1.0 to 1.4");
+    }
+    let shown: Vec<&str> = headers.iter().take(6).map(String::as_str).collect();
+    let finding = Finding::error("not_a_bill", format!("the columns are not those of a bill: {}", shown.join(", "))).at_line(1);
+    match headers {
+        [one] if one.matches(';').count() > 3 || one.matches('\t').count() > 3 => {
+            finding.remedy("columns are separated by something other than commas; export comma-separated CSV")
+        }
+        _ => finding.remedy("a FOCUS bill has columns such as BilledCost, EffectiveCost, BillingPeriodStart, ChargePeriodStart, ChargeCategory"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(names: &str) -> Vec<String> {
+        names.split(',').map(str::to_owned).collect()
+    }
+
+    const BASE: &str = "BilledCost,EffectiveCost,BillingPeriodStart,BillingPeriodEnd,ChargePeriodStart,ChargeCategory";
+
+    #[test]
+    fn version_by_column_set() {
+        for (extra, expect) in [
+            ("", "1.0"),
+            (",x_Anything", "1.0"),
+            (",CommitmentDiscountQuantity", "1.1"),
+            (",InvoiceId", "1.2"),
+            (",InvoiceId,ServiceProviderName", "1.3"),
+            (",InvoiceDetailId", "1.4"),
+        ] {
+            let detected = detect(&headers(&format!("{BASE}{extra}")), "auto", None).expect(expect);
+            assert_eq!(detected.dialect.version, expect, "{extra}: {}", detected.why);
+        }
+        assert_eq!(detect(&headers(BASE), "focus-1.3", None).expect("forced").dialect.version, "1.3");
+        assert_eq!(detect(&headers(BASE), "auto", Some("v1.1")).expect("declared").dialect.version, "1.1");
+    }
+
+    #[test]
+    fn refusals_name_the_remedy() {
+        for (columns, format, declared, code) in [
+            (BASE, "focus-2.0", None, "unknown_version"),
+            (BASE, "auto", Some("2.0"), "unknown_version"),
+            ("BilledCost,BilledCurrency,ChargeType,BillingPeriodStart,UsageQuantity", "auto", None, "unknown_version"),
+            ("lineItem/UnblendedCost,bill/PayerAccountId", "auto", None, "unsupported_format"),
+            ("name,age", "auto", None, "not_a_bill"),
+            ("a;b;c;d;e", "auto", None, "not_a_bill"),
+            (BASE, "excel", None, "unknown_format"),
+        ] {
+            let finding = detect(&headers(columns), format, declared).expect_err(code);
+            assert_eq!(finding.code, code);
+            assert!(finding.remedy.is_some(), "{code}");
+        }
+    }
+}

@@ -1,0 +1,214 @@
+//! The first look at a file: its container, its hash, its header.
+
+use crate::SourceError;
+use crate::locate::Located;
+use domain::Finding;
+use domain::dialect::Container;
+use sha2::{Digest, Sha256};
+use std::fs::File;
+use std::io::{BufReader, Read};
+use std::path::Path;
+
+/// Bytes of (unpacked) text looked at to read the header: one header row of a
+/// thousand columns fits many times over.
+const HEAD_BYTES: u64 = 1 << 20;
+
+/// A file after the first look. A zip with several tables gives several.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sighted {
+    /// The file.
+    pub located: Located,
+    /// How it is packed.
+    pub container: Container,
+    /// SHA-256 of the file's bytes, lower-case hex.
+    pub sha256: String,
+    /// Its size.
+    pub bytes: u64,
+    /// First text of the table, unpacked; empty for Parquet.
+    pub head: Vec<u8>,
+}
+
+/// Hashes a file and tells how it is packed, by its first bytes and not its name.
+///
+/// # Errors
+/// A finding for empty files and for what is no table; `Io` when the file cannot be read.
+pub fn sight(located: &Located) -> Result<Vec<Sighted>, SourceError> {
+    let io = |source| SourceError::Io { path: located.path.clone(), source };
+    let (sha256, bytes) = hash(&located.path).map_err(io)?;
+    let mut magic = [0u8; 8];
+    let read = read_up_to(&mut File::open(&located.path).map_err(io)?, &mut magic).map_err(io)?;
+    let found = |container, head| Sighted { located: located.clone(), container, sha256: sha256.clone(), bytes, head };
+    match &magic[..read] {
+        [] => Err(refuse(located, "empty_file", "is empty", "export it again")),
+        [b'P', b'A', b'R', b'1', ..] => Ok(vec![found(Container::Parquet, Vec::new())]),
+        [0x1f, 0x8b, ..] => {
+            let head = head_of(flate2::bufread::MultiGzDecoder::new(BufReader::new(File::open(&located.path).map_err(io)?)));
+            let head = head.map_err(|error| refuse(located, "broken_gzip", &format!("cannot be unpacked: {error}"), "export or copy it again"))?;
+            Ok(vec![found(Container::Gzip, head)])
+        }
+        [b'P', b'K', ..] => zip_tables(located)?.into_iter().map(|(entry, head)| Ok(found(Container::Zip { entry }, head))).collect(),
+        _ => {
+            let head = head_of(File::open(&located.path).map_err(io)?).map_err(io)?;
+            refuse_foreign(located, &head)?;
+            Ok(vec![found(Container::Plain, head)])
+        }
+    }
+}
+
+fn refuse(located: &Located, code: &str, message: &str, remedy: &str) -> SourceError {
+    SourceError::refused(Finding::error(code, message).in_file(&located.name).remedy(remedy))
+}
+
+fn refuse_foreign(located: &Located, head: &[u8]) -> Result<(), SourceError> {
+    let what = match head {
+        [0x89, b'P', b'N', b'G', ..] => "a PNG picture",
+        [b'%', b'P', b'D', b'F', ..] => "a PDF document",
+        [0xd0, 0xcf, 0x11, 0xe0, ..] => "an old Excel workbook",
+        [0x28, 0xb5, 0x2f, 0xfd, ..] => "a zstd archive",
+        [b'B', b'Z', b'h', ..] => "a bzip2 archive",
+        [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => "UTF-16 text",
+        [b'{' | b'[', ..] => "JSON",
+        _ if head.contains(&0) => "binary data",
+        _ => return Ok(()),
+    };
+    Err(refuse(located, "wrong_file_type", &format!("is {what}, not a table"), "give CSV in UTF-8 (plain, .gz or .zip) or Parquet"))
+}
+
+/// Tables in a zip: every entry that ends in `.csv`, or the only entry.
+fn zip_tables(located: &Located) -> Result<Vec<(String, Vec<u8>)>, SourceError> {
+    let broken = |error: zip::result::ZipError| refuse(located, "broken_zip", &format!("cannot be unpacked: {error}"), "export or copy it again");
+    let file = File::open(&located.path).map_err(|source| SourceError::Io { path: located.path.clone(), source })?;
+    let mut archive = zip::ZipArchive::new(BufReader::new(file)).map_err(broken)?;
+    let mut names = Vec::new();
+    for name in archive.file_names() {
+        let name = name.map_err(broken)?;
+        if !name.ends_with('/') && !name.starts_with("__MACOSX") {
+            names.push(name.into_owned());
+        }
+    }
+    if names.iter().any(|name| name == "[Content_Types].xml") {
+        return Err(refuse(located, "wrong_file_type", "is an Excel workbook, not a table", "save the sheet as CSV in UTF-8"));
+    }
+    let mut tables: Vec<String> = names.iter().filter(|name| name.to_lowercase().ends_with(".csv")).cloned().collect();
+    if let ([], [only]) = (tables.as_slice(), names.as_slice()) {
+        tables.push(String::clone(only));
+    }
+    tables.sort();
+    if tables.is_empty() {
+        return Err(refuse(located, "no_files", "is a zip without a CSV inside", "zip the CSV files"));
+    }
+    let mut found = Vec::with_capacity(tables.len());
+    for entry in tables {
+        let reader = archive.by_name(&entry).map_err(broken)?;
+        let head = head_of(reader).map_err(|error| refuse(located, "broken_zip", &format!("{entry} cannot be unpacked: {error}"), "export or copy it again"))?;
+        refuse_foreign(located, &head)?;
+        found.push((entry, head));
+    }
+    Ok(found)
+}
+
+fn head_of(reader: impl Read) -> std::io::Result<Vec<u8>> {
+    let mut head = Vec::new();
+    reader.take(HEAD_BYTES).read_to_end(&mut head)?;
+    Ok(head)
+}
+
+fn read_up_to(reader: &mut impl Read, buffer: &mut [u8]) -> std::io::Result<usize> {
+    let mut filled = 0;
+    while filled < buffer.len() {
+        match reader.read(&mut buffer[filled..])? {
+            0 => break,
+            n => filled += n,
+        }
+    }
+    Ok(filled)
+}
+
+fn hash(path: &Path) -> std::io::Result<(String, u64)> {
+    let mut file = File::open(path)?;
+    let mut hasher = Sha256::new();
+    let mut buffer = vec![0u8; 1 << 18];
+    let mut bytes = 0u64;
+    loop {
+        match file.read(&mut buffer)? {
+            0 => break,
+            n => {
+                hasher.update(&buffer[..n]);
+                bytes += n as u64;
+            }
+        }
+    }
+    Ok((hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect(), bytes))
+}
+
+/// The header row, and the first data row when the head holds it, of a CSV head.
+///
+/// # Errors
+/// A finding when there is no header, or it is not UTF-8.
+pub fn header_row(sighted: &Sighted) -> Result<(Vec<String>, Option<Vec<String>>), SourceError> {
+    let name = &sighted.located;
+    let text = sighted.head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&sighted.head);
+    let mut reader = csv::ReaderBuilder::new().has_headers(false).flexible(true).from_reader(text);
+    let mut rows = reader.byte_records();
+    let cells = |record: csv::ByteRecord| -> Option<Vec<String>> { record.iter().map(|cell| std::str::from_utf8(cell).ok().map(str::to_owned)).collect() };
+    let header = match rows.next() {
+        Some(Ok(record)) => cells(record).ok_or_else(|| refuse(name, "bad_utf8", "the header is not UTF-8", "export it in UTF-8"))?,
+        _ => return Err(refuse(name, "empty_file", "has no header row", "export it again")),
+    };
+    if sighted.head.len() as u64 >= HEAD_BYTES && rows.next().is_none() {
+        return Err(refuse(name, "record_too_long", "the header or first row is over a megabyte long", "this is no table of charges; look at the export's settings"));
+    }
+    let mut reader = csv::ReaderBuilder::new().has_headers(true).flexible(true).from_reader(text);
+    let first = reader.byte_records().next().and_then(Result::ok).and_then(cells);
+    Ok((header, first))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Write;
+
+    fn located(dir: &tempfile::TempDir, name: &str, bytes: &[u8]) -> Located {
+        let path = dir.path().join(name);
+        std::fs::write(&path, bytes).expect("a file");
+        Located { name: name.to_owned(), path }
+    }
+
+    #[test]
+    fn containers_by_content() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let mut gz = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        gz.write_all(b"a,b\n1,2\n").expect("packs");
+        let gz = gz.finish().expect("packs");
+        let mut zip = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+        zip.start_file("in.csv", zip::write::SimpleFileOptions::default()).expect("an entry");
+        zip.write_all(b"\xef\xbb\xbfa,b\r\n1,2\r\n").expect("packs");
+        let zip = zip.finish().expect("packs").into_inner();
+        for (name, bytes, expect) in [
+            ("wrong-name.parquet", gz.as_slice(), Container::Gzip),
+            ("t.csv", b"a,b\n1,2\n".as_slice(), Container::Plain),
+            ("t.zip", zip.as_slice(), Container::Zip { entry: "in.csv".into() }),
+            ("t", b"PAR1xxxx".as_slice(), Container::Parquet),
+        ] {
+            let seen = sight(&located(&dir, name, bytes)).expect(name).remove(0);
+            assert_eq!(seen.container, expect);
+            if expect != Container::Parquet {
+                let (header, first) = header_row(&seen).expect(name);
+                assert_eq!((header, first), (vec!["a".into(), "b".into()], Some(vec!["1".into(), "2".into()])));
+            }
+        }
+        for (name, bytes, code) in [
+            ("e.csv", b"".as_slice(), "empty_file"),
+            ("p.csv", b"\x89PNG\r\n\x1a\n".as_slice(), "wrong_file_type"),
+            ("j.csv", b"{\"a\":1}".as_slice(), "wrong_file_type"),
+            ("b.csv", b"a\0b".as_slice(), "wrong_file_type"),
+            ("g.gz", &gz[..8], "broken_gzip"),
+            ("z.zip", &zip[..20], "broken_zip"),
+        ] {
+            match sight(&located(&dir, name, bytes)) {
+                Err(SourceError::Refused { findings }) => assert_eq!(findings[0].code, code, "{name}"),
+                other => panic!("{name} gave {other:?}"),
+            }
+        }
+    }
+}

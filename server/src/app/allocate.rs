@@ -1,0 +1,254 @@
+//! Allocation: keeps every billing period's cube equal to what the manifest
+//! and the rules say, idempotent on (input hashes, rules version).
+
+use super::{App, hash_of};
+use crate::error::AppError;
+use domain::allocate::{Cube, CubeValue, Program};
+use domain::apportion::apportion;
+use domain::class::{Class, ClassRules};
+use domain::{BillingPeriod, Currency, Finding, Money};
+use lake::ChargeFile;
+use serde::Serialize;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use store::{ActiveFile, AllocationRow, AllocationTotal, NO_RULES, StoreError};
+
+/// Raised whenever the same inputs would give another cube: part of every inputs hash.
+const ENGINE: u32 = 1;
+
+/// What `allocate` did for a period.
+#[derive(Debug, Clone, Serialize, PartialEq, Eq)]
+pub struct Allocated {
+    /// The month.
+    pub period: BillingPeriod,
+    /// Rules version, `0` = no rules yet.
+    pub rules_version: i64,
+    /// The inputs were the same: nothing was changed.
+    pub unchanged: bool,
+    /// Lines of the cube.
+    pub rows: u64,
+    /// Totals by currency.
+    pub totals: Vec<AllocatedTotal>,
+    /// What was remarkable.
+    pub findings: Vec<Finding>,
+}
+
+/// Totals of one currency.
+#[derive(Debug, Clone, Serialize, PartialEq, Eq)]
+pub struct AllocatedTotal {
+    /// Currency.
+    pub currency: Currency,
+    /// BilledCost.
+    pub billed: Money,
+    /// EffectiveCost.
+    pub effective: Money,
+    /// EffectiveCost without a tenant.
+    pub unallocated: Money,
+}
+
+impl App {
+    /// Allocates the given period, or every period, where its inputs changed.
+    ///
+    /// # Errors
+    /// When a figure does not add up, or the machinery failed.
+    pub async fn allocate(&self, period: Option<BillingPeriod>) -> Result<Vec<Allocated>, AppError> {
+        let periods = match period {
+            Some(period) => vec![period],
+            None => self.store.periods().await?,
+        };
+        let mut done = Vec::with_capacity(periods.len());
+        for period in periods {
+            let (row, unchanged) = self.fresh_allocation(period).await?;
+            done.push(allocated(row, unchanged));
+        }
+        Ok(done)
+    }
+
+    /// The allocation of a period as of now; made when its inputs changed.
+    pub(crate) async fn fresh_allocation(&self, period: BillingPeriod) -> Result<(AllocationRow, bool), AppError> {
+        loop {
+            let version = self.store.manifest_version().await?;
+            let files = self.store.active_files(Some(period)).await?;
+            if files.is_empty() {
+                return Err(AppError::NotFound { what: format!("bill for {period}") });
+            }
+            let (program, rules) = self.active_program().await?;
+            let inputs = inputs_hash(&files, &rules.sha256);
+            if let Some(row) = self.store.allocation(period).await?.filter(|row| row.inputs_hash == inputs) {
+                return Ok((row, true));
+            }
+            let row = self.build(period, &files, program, rules.version, inputs).await?;
+            match self.store.commit_allocation(&row, version).await {
+                Ok(_) => return Ok((row, false)),
+                Err(StoreError::Conflict { .. }) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+
+    async fn build(
+        &self,
+        period: BillingPeriod,
+        files: &[ActiveFile],
+        program: Program,
+        rules_version: i64,
+        inputs: String,
+    ) -> Result<AllocationRow, AppError> {
+        let path = format!("cube/{period}/{}.parquet", &inputs[..32]);
+        let charges: Vec<ChargeFile> = files.iter().map(charge_file).collect();
+        let lake = self.lake.clone();
+        let cube_path = path.clone();
+        let cube = self
+            .heavy("cannot allocate", move || {
+                let cube = lake::allocate::allocate(&lake, &charges, &program, apportion)?;
+                lake::cube::write_cube(&lake, &cube, &cube_path)?;
+                // after the read: the file says what the cube says
+                let read = lake::cube::read_cube(&lake, &cube_path)?;
+                if read != cube {
+                    return Err(AppError::broken(format!("the cube {cube_path} reads back differently"), "read-back mismatch"));
+                }
+                Ok(cube)
+            })
+            .await?;
+        self.check_against_control(period, &cube).await?;
+        Ok(AllocationRow {
+            allocation_id: inputs[..32].to_owned(),
+            period,
+            rules_version,
+            inputs_hash: inputs,
+            cube_path: path,
+            rows: cube.lines.len() as u64,
+            totals: totals(&cube)?,
+            findings: findings(&cube)?,
+            created_us: self.clock.now().0,
+        })
+    }
+
+    /// Before the commit: the cube's totals are the control totals of the bill.
+    async fn check_against_control(&self, period: BillingPeriod, cube: &Cube) -> Result<(), AppError> {
+        let mut control: BTreeMap<Currency, CubeValue> = BTreeMap::new();
+        for held in self.store.active_totals(Some(period)).await? {
+            let value = CubeValue { charges: held.total.rows, billed: held.total.billed, effective: held.total.effective };
+            control.entry(held.total.currency.clone()).or_default().add(value)?;
+        }
+        let cube = cube.totals()?;
+        if control == cube {
+            return Ok(());
+        }
+        let text = |map: &BTreeMap<Currency, CubeValue>| {
+            let one = |(c, v): (&Currency, &CubeValue)| format!("{c}: {} charges, billed {}, effective {}", v.charges, v.billed, v.effective);
+            map.iter().map(one).collect::<Vec<_>>().join("; ")
+        };
+        Err(AppError::DoesNotAddUp { what: "the allocation", period, left: text(&control), right: text(&cube) })
+    }
+
+    /// The rules in force, ready to run.
+    pub(crate) async fn active_program(&self) -> Result<(Program, ActiveRules), AppError> {
+        let active = self.store.active_rules(store::RulesKind::Owner).await?;
+        let (rules, version, sha256) = match active {
+            Some(active) => (super::rules::parse(&active.yaml)?, active.version, active.sha256),
+            None => (domain::rule::RuleSet::empty(), NO_RULES, String::new()),
+        };
+        Ok((Program { rules, classes: ClassRules::preset() }, ActiveRules { version, sha256 }))
+    }
+}
+
+/// Which rules are in force.
+pub(crate) struct ActiveRules {
+    pub(crate) version: i64,
+    pub(crate) sha256: String,
+}
+
+pub(crate) fn charge_file(file: &ActiveFile) -> ChargeFile {
+    ChargeFile { path: file.path.clone(), delivery_id: file.delivery_id.clone() }
+}
+
+fn inputs_hash(files: &[ActiveFile], rules_sha256: &str) -> String {
+    let engine = format!("engine {ENGINE}, classes {}", include_str!("../../../assets/presets/classes.yaml"));
+    let parts = files.iter().flat_map(|file| [file.path.as_bytes(), file.sha256.as_bytes()]);
+    hash_of([engine.as_bytes(), rules_sha256.as_bytes()].into_iter().chain(parts))
+}
+
+fn totals(cube: &Cube) -> Result<Vec<AllocationTotal>, AppError> {
+    let mut totals: BTreeMap<Currency, (CubeValue, CubeValue)> = BTreeMap::new();
+    let tenant = cube.dimensions.position("tenant");
+    for (key, value) in &cube.lines {
+        let entry = totals.entry(key.currency.clone()).or_default();
+        entry.0.add(*value)?;
+        if tenant.is_none_or(|at| key.assignment.values[at].is_none()) {
+            entry.1.add(*value)?;
+        }
+    }
+    let total = |(currency, (all, without)): (Currency, (CubeValue, CubeValue))| AllocationTotal {
+        currency,
+        billed: all.billed,
+        effective: all.effective,
+        unallocated_billed: without.billed,
+        unallocated_effective: without.effective,
+    };
+    Ok(totals.into_iter().map(total).collect())
+}
+
+/// Services no class is known for, by money (A35), and bills whose two costs
+/// differ without a reason the bill gives (A8).
+fn findings(cube: &Cube) -> Result<Vec<Finding>, AppError> {
+    type Sums = BTreeMap<(String, Currency), (Money, u64)>;
+    let mut unmapped = Sums::new();
+    let mut unexplained = Sums::new();
+    for (key, value) in &cube.lines {
+        if key.class == Class::Other {
+            let service = key.columns[5].clone().unwrap_or_else(|| "(no ServiceName)".to_owned());
+            let sum = unmapped.entry((service, key.currency.clone())).or_default();
+            *sum = (sum.0.checked_add(value.effective)?, sum.1 + value.charges);
+        }
+        let difference = value.effective.checked_sub(value.billed)?;
+        if key.term == domain::bridge::BridgeTerm::None && !difference.is_zero() {
+            let account = key.columns[0].clone().unwrap_or_else(|| "(no BillingAccountId)".to_owned());
+            let sum = unexplained.entry((account, key.currency.clone())).or_default();
+            *sum = (sum.0.checked_add(difference)?, sum.1 + value.charges);
+        }
+    }
+    let mut findings = Vec::new();
+    for ((service, currency), (money, charges)) in unmapped {
+        let finding = Finding::warning("unmapped_service", format!("no class is known for service {service}; it is class other"));
+        findings.push(finding.times(charges.max(1)).money(format!("{money} {currency}")));
+    }
+    for ((account, currency), (money, charges)) in unexplained.into_iter().filter(|(_, (money, _))| !money.is_zero()) {
+        let finding = Finding::warning(
+            "billed_is_not_effective",
+            format!("billing account {account}: billed and effective cost differ on rows that are neither commitment, purchase nor correction"),
+        );
+        findings.push(finding.times(charges.max(1)).money(format!("{money} {currency}")).remedy("compare the export with the invoice"));
+    }
+    findings.sort_by(|a, b| a.code.cmp(&b.code).then(a.message.cmp(&b.message)));
+    Ok(findings)
+}
+
+fn allocated(row: AllocationRow, unchanged: bool) -> Allocated {
+    let total = |t: AllocationTotal| AllocatedTotal { currency: t.currency, billed: t.billed, effective: t.effective, unallocated: t.unallocated_effective };
+    Allocated {
+        period: row.period,
+        rules_version: row.rules_version,
+        unchanged,
+        rows: row.rows,
+        totals: row.totals.into_iter().map(total).collect(),
+        findings: row.findings,
+    }
+}
+
+/// The cube of an allocation, in the shape pages read.
+pub(crate) async fn load(app: &App, period: BillingPeriod) -> Result<Arc<super::cube::PeriodCube>, AppError> {
+    let (row, _) = app.fresh_allocation(period).await?;
+    if let Some(cube) = app.cubes.get(&row.allocation_id) {
+        return Ok(cube);
+    }
+    let (lake, path, id) = (app.lake.clone(), row.cube_path.clone(), row.allocation_id.clone());
+    let rules_version = row.rules_version;
+    let cube = app
+        .heavy("cannot read the cube", move || {
+            let cube = lake::cube::read_cube(&lake, &path)?;
+            super::cube::PeriodCube::new(id, period, rules_version, &cube)
+        })
+        .await?;
+    Ok(app.cubes.put(cube))
+}

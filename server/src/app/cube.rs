@@ -1,0 +1,254 @@
+//! Cubes in memory: one billing period, without days, in columns of codes, so
+//! that grouping is adding into an array. Kept by allocation id: a new
+//! allocation is another cube, and nothing is ever stale.
+
+use crate::error::AppError;
+use domain::allocate::{CUBE_COLUMNS, Cube, CubeKey, CubeValue};
+use domain::bridge::BridgeTerm;
+use domain::class::Class;
+use domain::instant::Day;
+use domain::{BillingPeriod, Currency, Money};
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::{Arc, RwLock};
+use wire::Basis;
+
+/// Periods kept in memory at most.
+const KEPT: usize = 64;
+
+/// Cubes by allocation id, and explain ids known to be kept.
+#[derive(Default)]
+pub struct CubeCache {
+    cubes: RwLock<HashMap<String, Arc<PeriodCube>>>,
+    explained: RwLock<HashSet<String>>,
+}
+
+/// Explain ids remembered at most; forgetting them only costs a write.
+const EXPLAINED_KEPT: usize = 100_000;
+
+impl CubeCache {
+    pub(crate) fn get(&self, allocation_id: &str) -> Option<Arc<PeriodCube>> {
+        self.cubes.read().ok()?.get(allocation_id).cloned()
+    }
+
+    /// Keeps a cube; the older cube of the same period is let go.
+    pub(crate) fn put(&self, cube: PeriodCube) -> Arc<PeriodCube> {
+        let cube = Arc::new(cube);
+        if let Ok(mut map) = self.cubes.write() {
+            map.retain(|_, kept| kept.period != cube.period);
+            if map.len() >= KEPT {
+                map.clear();
+            }
+            map.insert(cube.allocation_id.clone(), cube.clone());
+        }
+        cube
+    }
+
+    /// Whether this process has not kept this explain id yet.
+    pub(crate) fn unseen(&self, explain_id: &str) -> bool {
+        self.explained.read().is_ok_and(|known| !known.contains(explain_id))
+    }
+
+    /// These explain ids are kept now.
+    pub(crate) fn saw(&self, ids: impl Iterator<Item = String>) {
+        if let Ok(mut known) = self.explained.write() {
+            if known.len() > EXPLAINED_KEPT {
+                known.clear();
+            }
+            known.extend(ids);
+        }
+    }
+}
+
+/// One way to group: a code per line, and what the codes mean.
+pub struct KeyColumn {
+    /// Owner dimension or FOCUS column.
+    pub key: String,
+    /// Per line.
+    pub codes: Vec<u32>,
+    /// Code to value; the empty text is "none".
+    pub values: Vec<Arc<str>>,
+}
+
+/// The cube of one billing period, by months.
+pub struct PeriodCube {
+    /// The allocation it belongs to.
+    pub allocation_id: String,
+    /// The month.
+    pub period: BillingPeriod,
+    /// Rules it was made with.
+    pub rules_version: i64,
+    /// Ways to group.
+    pub columns: Vec<KeyColumn>,
+    /// Per line: position in `currencies`.
+    pub currency: Vec<u32>,
+    /// Currencies in it.
+    pub currencies: Vec<Currency>,
+    /// Amounts per line.
+    pub values: Vec<CubeValue>,
+    /// Class per line.
+    pub classes: Vec<Class>,
+    /// Bridge term per line.
+    pub terms: Vec<BridgeTerm>,
+    /// Whether the line's charges name an invoice.
+    pub invoiced: Vec<bool>,
+    /// Totals by day.
+    pub days: BTreeMap<(Currency, Day), CubeValue>,
+}
+
+/// Keys every cube can be grouped by, besides owner dimensions: (key, label).
+pub const BILL_KEYS: [(&str, &str); 8] = [
+    ("class", "Class"),
+    ("ServiceName", "Provider service"),
+    ("ServiceCategory", "Service category"),
+    ("ProviderName", "Provider"),
+    ("BillingAccountId", "Billing account"),
+    ("SubAccountId", "Sub-account"),
+    ("RegionId", "Provider region"),
+    ("ChargeCategory", "Charge category"),
+];
+
+/// The amount of a basis.
+#[must_use]
+pub fn amount(value: &CubeValue, basis: Basis) -> Money {
+    match basis {
+        Basis::Effective => value.effective,
+        Basis::Billed => value.billed,
+    }
+}
+
+/// The value a line has for a key; `None` = none, or no such key.
+#[must_use]
+pub fn value_of<'a>(key: &'a CubeKey, dimensions: &domain::owner::Dimensions, name: &str) -> Option<&'a str> {
+    if let Some(at) = dimensions.position(name) {
+        return key.assignment.values[at].as_deref();
+    }
+    match name {
+        "class" => Some(key.class.as_str()),
+        "ChargeCategory" => Some(key.category.as_str()),
+        _ => CUBE_COLUMNS.iter().position(|column| *column == name).and_then(|at| key.columns[at].as_deref()),
+    }
+}
+
+impl PeriodCube {
+    /// Turns a cube by days into columns by months.
+    ///
+    /// # Errors
+    /// When a sum overflows.
+    pub fn new(allocation_id: String, period: BillingPeriod, rules_version: i64, cube: &Cube) -> Result<PeriodCube, AppError> {
+        let mut days: BTreeMap<(Currency, Day), CubeValue> = BTreeMap::new();
+        for (key, value) in &cube.lines {
+            if let Some(day) = key.day {
+                days.entry((key.currency.clone(), day)).or_default().add(*value)?;
+            }
+        }
+        let months = cube.by_month()?;
+        let names = cube.dimensions.keys().iter().map(String::as_str).chain(BILL_KEYS.iter().map(|(key, _)| *key));
+        let columns = names.map(|name| key_column(name, &months)).collect();
+        let mut currencies: Vec<Currency> = Vec::new();
+        let mut currency = Vec::with_capacity(months.lines.len());
+        for key in months.lines.keys() {
+            let at = currencies.iter().position(|known| *known == key.currency).unwrap_or_else(|| {
+                currencies.push(key.currency.clone());
+                currencies.len() - 1
+            });
+            currency.push(u32::try_from(at).unwrap_or(u32::MAX));
+        }
+        Ok(PeriodCube {
+            allocation_id,
+            period,
+            rules_version,
+            columns,
+            currency,
+            currencies,
+            values: months.lines.values().copied().collect(),
+            classes: months.lines.keys().map(|key| key.class).collect(),
+            terms: months.lines.keys().map(|key| key.term).collect(),
+            invoiced: months.lines.keys().map(|key| key.invoiced).collect(),
+            days,
+        })
+    }
+
+    /// A way to group, by key.
+    #[must_use]
+    pub fn column(&self, key: &str) -> Option<&KeyColumn> {
+        self.columns.iter().find(|column| column.key == key)
+    }
+
+    /// Positions of the lines in a currency that pass the filters: values of
+    /// one key are alternatives, keys are cumulative; a key this cube does not
+    /// know has no value anywhere.
+    #[must_use]
+    pub fn select(&self, currency: &str, filters: &[(String, String)]) -> Vec<usize> {
+        let mut wanted: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+        for (key, value) in filters {
+            wanted.entry(key).or_default().push(value);
+        }
+        let tests: Vec<(Option<&KeyColumn>, Vec<bool>, bool)> = wanted
+            .iter()
+            .map(|(key, values)| {
+                let column = self.column(key);
+                let pass = column.map_or_else(Vec::new, |c| c.values.iter().map(|v| values.contains(&&**v)).collect());
+                (column, pass, values.contains(&""))
+            })
+            .collect();
+        let Some(code) = self.currencies.iter().position(|c| c.as_str() == currency) else { return Vec::new() };
+        (0..self.values.len())
+            .filter(|line| self.currency[*line] as usize == code)
+            .filter(|line| {
+                tests.iter().all(|(column, pass, none)| column.map_or(*none, |column| pass[column.codes[*line] as usize]))
+            })
+            .collect()
+    }
+
+    /// Sums of selected lines by one or two keys, with the number of charges.
+    ///
+    /// # Errors
+    /// When a sum overflows.
+    pub fn group(&self, lines: &[usize], keys: &[String], basis: Basis) -> Result<BTreeMap<Vec<Arc<str>>, (Money, u64)>, AppError> {
+        let columns: Vec<Option<&KeyColumn>> = keys.iter().map(|key| self.column(key)).collect();
+        let mut sums: HashMap<[u32; 2], (Money, u64)> = HashMap::new();
+        for line in lines {
+            let mut code = [0u32; 2];
+            for (slot, column) in code.iter_mut().zip(&columns) {
+                *slot = column.map_or(0, |column| column.codes[*line]);
+            }
+            let value = &self.values[*line];
+            let sum = sums.entry(code).or_default();
+            *sum = (sum.0.checked_add(amount(value, basis))?, sum.1 + value.charges);
+        }
+        let mut named: BTreeMap<Vec<Arc<str>>, (Money, u64)> = BTreeMap::new();
+        for (code, sum) in sums {
+            let names = columns.iter().zip(code).map(|(column, code)| column.map_or_else(|| Arc::from(""), |c| c.values[code as usize].clone()));
+            let entry = named.entry(names.collect()).or_default();
+            *entry = (entry.0.checked_add(sum.0)?, entry.1 + sum.1);
+        }
+        Ok(named)
+    }
+
+    /// Sum of selected lines.
+    ///
+    /// # Errors
+    /// When it overflows.
+    pub fn total(&self, lines: &[usize], basis: Basis) -> Result<Money, AppError> {
+        Ok(Money::sum(lines.iter().map(|line| amount(&self.values[*line], basis)))?)
+    }
+}
+
+fn key_column(name: &str, cube: &Cube) -> KeyColumn {
+    let mut values: Vec<Arc<str>> = vec![Arc::from("")];
+    let mut known: HashMap<Arc<str>, u32> = HashMap::from([(Arc::from(""), 0)]);
+    let codes = cube
+        .lines
+        .keys()
+        .map(|key| {
+            let value = value_of(key, &cube.dimensions, name).unwrap_or("");
+            known.get(value).copied().unwrap_or_else(|| {
+                let code = u32::try_from(values.len()).unwrap_or(u32::MAX);
+                values.push(Arc::from(value));
+                known.insert(Arc::from(value), code);
+                code
+            })
+        })
+        .collect();
+    KeyColumn { key: name.to_owned(), codes, values }
+}

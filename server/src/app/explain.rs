@@ -1,0 +1,253 @@
+//! Explain: from a figure back to the lines of the bill.
+//!
+//! An explain id is a hash of what the figure is: kind, period, currency,
+//! basis, keys, filters and rules version. It is kept when a figure is first
+//! shown, so that it can be resolved for as long as the lake is kept.
+
+use super::cube::{amount, value_of};
+use super::{App, hash_of};
+use crate::error::AppError;
+use domain::allocate::{CubeKey, CubeValue};
+use domain::{BillingPeriod, Money};
+use frontend::query::PageQuery;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use store::ExplainKey;
+use wire::{Basis, BillLine, Explain, ExplainPage, ExplainStep, StepKind};
+
+/// Lines listed; the rest is counted and added up.
+const LISTED_LINES: usize = 200;
+
+/// What an explain id is the hash of.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ExplainSeed {
+    period: BillingPeriod,
+    currency: String,
+    basis: Basis,
+    rules_version: i64,
+    keys: Vec<(String, String)>,
+    filters: Vec<(String, String)>,
+}
+
+impl ExplainSeed {
+    /// The figure of one row of a report.
+    #[must_use]
+    pub fn new(
+        period: BillingPeriod,
+        currency: &str,
+        basis: Basis,
+        rules_version: i64,
+        by: &[String],
+        keys: &[Arc<str>],
+        filters: &[(String, String)],
+    ) -> ExplainSeed {
+        let mut filters = filters.to_vec();
+        filters.sort();
+        filters.dedup();
+        let keys = by.iter().cloned().zip(keys.iter().map(|k| k.to_string())).collect();
+        ExplainSeed { period, currency: currency.to_owned(), basis, rules_version, keys, filters }
+    }
+
+    /// The id: 20 hex digits.
+    #[must_use]
+    pub fn id(&self) -> String {
+        let text = self.json();
+        hash_of([b"cost".as_slice(), text.as_bytes()])[..20].to_owned()
+    }
+
+    fn json(&self) -> String {
+        serde_json::to_string(self).expect("plain texts and numbers always serialise")
+    }
+
+    /// Whether a cube line belongs to the figure.
+    fn covers(&self, key: &CubeKey, dimensions: &domain::owner::Dimensions) -> bool {
+        let has = |name: &str| value_of(key, dimensions, name).unwrap_or("");
+        if key.currency.as_str() != self.currency || self.keys.iter().any(|(name, value)| has(name) != value) {
+            return false;
+        }
+        let mut wanted: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+        self.filters.iter().for_each(|(name, value)| wanted.entry(name).or_default().push(value));
+        wanted.iter().all(|(name, values)| values.contains(&has(name)))
+    }
+
+    fn title(&self) -> String {
+        let word = |(name, value): &(String, String)| if value.is_empty() { format!("no {name}") } else { format!("{name} {value}") };
+        let mut words: Vec<String> = self.keys.iter().map(word).collect();
+        if !self.filters.is_empty() {
+            words.push(format!("filtered by {}", self.filters.iter().map(word).collect::<Vec<_>>().join(", ")));
+        }
+        words.join(", ")
+    }
+}
+
+impl App {
+    /// Keeps what ids stand for.
+    pub(crate) async fn remember(&self, seeds: Vec<ExplainSeed>) -> Result<(), AppError> {
+        let fresh: Vec<ExplainKey> = seeds
+            .iter()
+            .filter(|seed| self.cubes.unseen(&seed.id()))
+            .map(|seed| ExplainKey {
+                explain_id: seed.id(),
+                kind: "cost".to_owned(),
+                period: seed.period,
+                keys_json: seed.json(),
+                rules_version: seed.rules_version,
+            })
+            .collect();
+        if !fresh.is_empty() {
+            self.store.put_explain_keys(&fresh).await?;
+            self.cubes.saw(fresh.into_iter().map(|key| key.explain_id));
+        }
+        Ok(())
+    }
+
+    /// Where the figure with this id comes from.
+    ///
+    /// # Errors
+    /// [`AppError::NotFound`] for an unknown id.
+    pub async fn explain(&self, id: &str) -> Result<ExplainPage, AppError> {
+        let unknown = || AppError::NotFound { what: format!("figure with the explain id {id:?}") };
+        let key = self.store.explain_key(id).await?.ok_or_else(unknown)?;
+        let seed: ExplainSeed = serde_json::from_str(&key.keys_json).map_err(|error| AppError::broken("cannot read what the explain id stands for", error))?;
+        let query = PageQuery { period: Some(seed.period.to_string()), basis: seed.basis, currency: Some(seed.currency.clone()), against: None };
+        let context = self.page_context(&query).await?;
+        let (program, active) = self.active_program().await?;
+        let files = self.store.active_files(Some(seed.period)).await?;
+        let charges: Vec<lake::ChargeFile> = files.iter().map(super::allocate::charge_file).collect();
+        let (lake, wanted, dimensions) = (self.lake.clone(), seed.clone(), program.rules.dimensions.clone());
+        let task_program = program.clone();
+        let basis = seed.basis;
+        let found = self
+            .heavy("cannot read the bill lines", move || {
+                let covers = |key: &CubeKey| wanted.covers(key, &dimensions);
+                let of = |value: &CubeValue| amount(value, basis);
+                Ok(lake::query::bill_lines(&lake, &charges, &task_program, &covers, &of, LISTED_LINES)?)
+            })
+            .await?;
+        let cost = self.figure(&seed).await?;
+        let records = self.store.deliveries(None).await?;
+        let lines: Vec<BillLine> = found.lines.iter().map(|line| bill_line(line, &seed, &program, &records)).collect();
+        let listed = Money::sum(found.lines.iter().map(|line| line.share))?;
+        let rest_cost = found.total.checked_sub(listed)?;
+        let mut steps = vec![step(StepKind::Figure, seed.title(), format!("{} cost of {} in {}", super::reports::basis_word(seed.basis), seed.period, seed.currency), cost, None)];
+        if active.version != seed.rules_version {
+            let detail = format!("the id was made under rules version {}; the figure is shown under version {}, now in force", seed.rules_version, active.version);
+            steps.push(step(StepKind::Rule, "Rules have changed since".to_owned(), detail, cost, Some("/rules".to_owned())));
+        }
+        steps.extend(rule_steps(&found, &program)?);
+        steps.extend(class_steps(&found)?);
+        steps.extend(delivery_steps(&found, &records)?);
+        Ok(ExplainPage {
+            context,
+            explain: Explain {
+                id: id.to_owned(),
+                title: seed.title(),
+                period: seed.period.to_string(),
+                currency: seed.currency.clone(),
+                basis: seed.basis,
+                cost: cost.to_string(),
+                rules_version: (active.version != store::NO_RULES).then(|| active.version.to_string()),
+                keys: seed.keys.clone(),
+                steps,
+                lines_total: found.count,
+                rest_count: found.count - lines.len() as u64,
+                lines,
+                rest_cost: rest_cost.to_string(),
+                residual: cost.checked_sub(found.total)?.to_string(),
+            },
+        })
+    }
+
+    /// The figure as the cube has it.
+    async fn figure(&self, seed: &ExplainSeed) -> Result<Money, AppError> {
+        let cube = super::allocate::load(self, seed.period).await?;
+        let mut filters = seed.filters.clone();
+        // a key narrows further; as an alternative beside a filter of the same key it would widen
+        filters.retain(|(name, _)| !seed.keys.iter().any(|(key, _)| key == name));
+        filters.extend(seed.keys.iter().cloned());
+        cube.total(&cube.select(&seed.currency, &filters), seed.basis)
+    }
+}
+
+fn step(kind: StepKind, label: String, detail: String, cost: Money, href: Option<String>) -> ExplainStep {
+    ExplainStep { kind, label, detail, cost: cost.to_string(), href }
+}
+
+/// Sums of the found lines by some text, largest first.
+fn sums(parts: impl Iterator<Item = (String, Money, u64)>) -> Result<Vec<(String, Money, u64)>, AppError> {
+    let mut sums: BTreeMap<String, (Money, u64)> = BTreeMap::new();
+    for (label, cost, count) in parts {
+        let sum = sums.entry(label).or_default();
+        *sum = (sum.0.checked_add(cost)?, sum.1 + count);
+    }
+    let mut sums: Vec<(String, Money, u64)> = sums.into_iter().map(|(label, (cost, count))| (label, cost, count)).collect();
+    sums.sort_by_key(|(_, cost, _)| std::cmp::Reverse(cost.abs()));
+    Ok(sums)
+}
+
+fn rule_steps(found: &lake::query::BillLines, program: &domain::allocate::Program) -> Result<Vec<ExplainStep>, AppError> {
+    let tenant = program.rules.dimensions.position("tenant");
+    let name = |assignment: &domain::owner::Assignment| {
+        let rule = tenant.and_then(|at| assignment.rules[at]).and_then(|rule| program.rules.rules.get(rule as usize));
+        rule.map(|rule| rule.name.clone()).unwrap_or_default()
+    };
+    let grouped = sums(found.groups.iter().map(|group| (name(&group.assignment), group.total, group.count)))?;
+    Ok(grouped
+        .into_iter()
+        .map(|(rule, cost, count)| {
+            if rule.is_empty() {
+                step(StepKind::Unallocated, "No rule names a tenant".to_owned(), format!("{count} lines stay unallocated cost"), cost, Some("/rules".to_owned()))
+            } else {
+                step(StepKind::Rule, rule, format!("sets the tenant of {count} lines"), cost, Some("/rules".to_owned()))
+            }
+        })
+        .collect())
+}
+
+fn class_steps(found: &lake::query::BillLines) -> Result<Vec<ExplainStep>, AppError> {
+    let grouped = sums(found.groups.iter().map(|group| (group.class.label().to_owned(), group.total, group.count)))?;
+    Ok(grouped.into_iter().map(|(class, cost, count)| step(StepKind::Class, class, format!("{count} lines"), cost, None)).collect())
+}
+
+fn delivery_steps(found: &lake::query::BillLines, records: &[store::DeliveryRecord]) -> Result<Vec<ExplainStep>, AppError> {
+    let grouped = sums(found.groups.iter().map(|group| (group.delivery_id.clone(), group.total, group.count)))?;
+    Ok(grouped
+        .into_iter()
+        .map(|(id, cost, count)| {
+            let source = records.iter().find(|d| d.delivery_id == id).map_or("", |d| d.source_id.as_str());
+            step(StepKind::Delivery, format!("Delivery {id}"), format!("{count} lines of source {source}"), cost, Some("/sources".to_owned()))
+        })
+        .collect())
+}
+
+fn bill_line(line: &lake::query::BillLine, seed: &ExplainSeed, program: &domain::allocate::Program, records: &[store::DeliveryRecord]) -> BillLine {
+    let record = records.iter().find(|d| d.delivery_id == line.delivery_id);
+    let file = record.and_then(|d| d.files.get(line.part as usize)).map(|f| f.name.clone()).unwrap_or_default();
+    let whole = match seed.basis {
+        Basis::Effective => line.effective,
+        Basis::Billed => line.billed,
+    };
+    let column = |name: &str| line.attributes.column(name).unwrap_or_default().to_owned();
+    let dimensions = program.rules.dimensions.keys();
+    let rules = line.assignment.rules.iter().zip(dimensions).filter_map(|(rule, dimension)| {
+        let rule = program.rules.rules.get((*rule)? as usize)?;
+        Some((rule.name.clone(), dimension.clone()))
+    });
+    BillLine {
+        delivery_id: line.delivery_id.clone(),
+        source: record.map(|d| d.source_id.clone()).unwrap_or_default(),
+        file: file.rsplit('/').next().unwrap_or(&file).to_owned(),
+        line: line.line,
+        charge_start: line.span.start.to_string(),
+        charge_end: line.span.end.to_string(),
+        service: column("ServiceName"),
+        resource: column("ResourceId"),
+        description: column("ChargeDescription"),
+        class: program.classes.class_of(&line.attributes).label().to_owned(),
+        cost: line.share.to_string(),
+        line_cost: whole.to_string(),
+        share_permille: u32::try_from(super::reports::permille(line.share, whole)).unwrap_or(0),
+        rules: rules.collect(),
+    }
+}

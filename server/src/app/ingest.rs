@@ -1,0 +1,523 @@
+//! Ingest: from files to a committed delivery.
+//!
+//! One call is one delivery: its files are the parts, and it replaces what its
+//! source delivered for the same billing periods, as one act. Everything up to
+//! the commit can be killed: files the manifest does not name count nothing,
+//! and the same call again writes the same bytes under the same names.
+
+use super::{App, hash_of};
+use crate::error::AppError;
+use domain::instant::{DAY_US, Instant};
+use domain::{BillingPeriod, Currency, Finding, Money};
+use lake::ingest::{IngestError, MAX_FINDINGS, MAX_RECORD_BYTES, OnError, Part, Progress, Request, Staged};
+use serde::Serialize;
+use sources::{Located, Sighted, SourceError};
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+use std::sync::Arc;
+use store::{ClaimMode, DeliveryRecord, DeliveryState, InputFile, LakeFileRow, NewDelivery, QuarantineRow, StoreError, TotalRow};
+
+/// How long after its month a bill is taken as final when no invoice id says so.
+const FINAL_AFTER_DAYS: i64 = 15;
+
+/// What to ingest and how.
+#[derive(Debug, Clone)]
+pub struct IngestBilling {
+    /// Files, folders, patterns; `-` is standard input.
+    pub paths: Vec<String>,
+    /// Source name; made from the billing account when not given.
+    pub source: Option<String>,
+    /// `auto`, `focus`, `focus-1.2`.
+    pub format: String,
+    /// What to do with bad rows.
+    pub on_error: OnError,
+    /// Refuse rows of other billing periods.
+    pub period: Option<BillingPeriod>,
+    /// Keep beside the holder and compare, never count (A25).
+    pub shadow: bool,
+    /// `Some(true)` = the provider will not change it any more.
+    pub is_final: Option<bool>,
+    /// Take several currencies in one billing account and period.
+    pub allow_mixed_currencies: bool,
+}
+
+impl IngestBilling {
+    /// These paths, everything else as usual.
+    #[must_use]
+    pub fn of(paths: Vec<String>) -> IngestBilling {
+        IngestBilling {
+            paths,
+            source: None,
+            format: "auto".to_owned(),
+            on_error: OnError::Fail,
+            period: None,
+            shadow: false,
+            is_final: None,
+            allow_mixed_currencies: false,
+        }
+    }
+}
+
+/// What a delivery holds of one period and currency.
+#[derive(Debug, Clone, Serialize, PartialEq, Eq)]
+pub struct IngestedPeriod {
+    /// Month.
+    pub billing_period: BillingPeriod,
+    /// Currency of the sums.
+    pub currency: Currency,
+    /// Accepted rows.
+    pub rows: u64,
+    /// Sum of BilledCost.
+    pub billed_cost: Money,
+    /// Sum of EffectiveCost.
+    pub effective_cost: Money,
+}
+
+/// What a shadow was compared with (A25).
+#[derive(Debug, Clone, Serialize, PartialEq, Eq)]
+pub struct ShadowComparison {
+    /// Month.
+    pub billing_period: BillingPeriod,
+    /// Currency.
+    pub currency: Currency,
+    /// BilledCost of the source that counts, for the same accounts.
+    pub counted_billed: Money,
+    /// BilledCost of the shadow.
+    pub shadow_billed: Money,
+    /// Their difference.
+    pub difference: Money,
+}
+
+/// One ingested delivery: the answer of `ingest billing --json`.
+#[derive(Debug, Clone, Serialize, PartialEq, Eq)]
+pub struct Ingested {
+    /// Its id.
+    pub delivery_id: String,
+    /// Its source.
+    pub source: String,
+    /// `focus 1.2`.
+    pub format: String,
+    /// open, final, superseded, shadow.
+    pub state: String,
+    /// The same bytes were there already: nothing was changed.
+    pub unchanged: bool,
+    /// Rows refused.
+    pub rejected_rows: u64,
+    /// What was remarkable.
+    pub findings: Vec<Finding>,
+    /// What it holds.
+    pub periods: Vec<IngestedPeriod>,
+    /// For a shadow: how it compares.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub comparison: Vec<ShadowComparison>,
+}
+
+/// What is reported on the way.
+pub type OnProgress = Arc<dyn Fn(Progress) + Send + Sync>;
+
+struct Input {
+    parts: Vec<Part>,
+    files: Vec<InputFile>,
+    hash: String,
+    format_version: String,
+    findings: Vec<Finding>,
+}
+
+impl App {
+    /// Ingests bill files as one delivery.
+    ///
+    /// # Errors
+    /// [`AppError::Refused`] for bad input, [`AppError::Held`] when another
+    /// source holds the bill; the lake and the manifest are then as before.
+    pub async fn ingest_billing(&self, request: &IngestBilling, progress: OnProgress) -> Result<Ingested, AppError> {
+        let scratch = self.scratch.clone();
+        let (paths, format) = (request.paths.clone(), request.format.clone());
+        let input = Arc::new(self.heavy("cannot look at the files", move || look(&paths, &format, &scratch)).await?);
+        let named = request.source.clone().filter(|name| !name.trim().is_empty());
+        if let Some(source) = &named {
+            check_name(source)?;
+            if let Some(same) = self.already_there(source, &input).await? {
+                return Ok(unchanged(&same, input.findings.clone()));
+            }
+        } else if let Some(same) = self.same_bytes_anywhere(&input).await? {
+            return Ok(unchanged(&same, input.findings.clone()));
+        }
+        // the id also names the files, so the same call after a kill finds its own bytes
+        let label = named.clone().unwrap_or_else(|| "auto".to_owned());
+        let again = self.times_delivered(&label, &input.hash).await?;
+        let delivery_id = hash_of([label.as_bytes(), input.hash.as_bytes(), &again.to_le_bytes()])[..16].to_owned();
+        let staged = self.stage(request, &input, &label, &delivery_id, progress).await?;
+        let source = named.unwrap_or_else(|| default_source(&staged, &input));
+        let ingested = self.commit(request, &input, &source, &delivery_id, &staged).await;
+        if ingested.is_err() {
+            self.forget(&staged).await;
+        }
+        ingested
+    }
+
+    async fn stage(
+        &self,
+        request: &IngestBilling,
+        input: &Arc<Input>,
+        label: &str,
+        delivery_id: &str,
+        progress: OnProgress,
+    ) -> Result<Staged, AppError> {
+        let (lake, input) = (self.lake.clone(), input.clone());
+        let (label, delivery_id) = (label.to_owned(), delivery_id.to_owned());
+        let (on_error, period, mixed) = (request.on_error, request.period, request.allow_mixed_currencies);
+        self.heavy("cannot ingest", move || {
+            let request = Request {
+                delivery_id: &delivery_id,
+                source: &label,
+                parts: &input.parts,
+                on_error,
+                expected_period: period,
+                allow_mixed_currencies: mixed,
+                max_record_bytes: MAX_RECORD_BYTES,
+                max_findings: MAX_FINDINGS,
+            };
+            lake::ingest(&lake, &request, &*progress).map_err(|error| match error {
+                IngestError::Refused(findings) => AppError::Refused(findings),
+                IngestError::Lake(error) => AppError::Lake(error),
+            })
+        })
+        .await
+    }
+
+    /// Names the files in the manifest: from here on the delivery counts.
+    async fn commit(
+        &self,
+        request: &IngestBilling,
+        input: &Input,
+        source: &str,
+        delivery_id: &str,
+        staged: &Staged,
+    ) -> Result<Ingested, AppError> {
+        let now = self.clock.now();
+        let mode = if request.shadow { ClaimMode::Shadow } else { ClaimMode::Hold };
+        loop {
+            let version = self.store.manifest_version().await?;
+            if let Some(same) = self.already_there(source, input).await? {
+                return Ok(unchanged(&same, input.findings.clone()));
+            }
+            let mut new = new_delivery(request, input, source, delivery_id, staged, now);
+            let changes = self.changes(source, &new).await?;
+            new.findings.extend(changes);
+            match self.store.commit_delivery(&new, mode, version).await {
+                Ok(_) => {
+                    let comparison = if request.shadow { self.compare_shadow(&new).await? } else { Vec::new() };
+                    return Ok(answer(&new, request.shadow, comparison));
+                }
+                Err(StoreError::Conflict { .. }) => {}
+                Err(StoreError::Claimed { holder, billing_account_id, period, .. }) => {
+                    return Err(AppError::Held {
+                        what: format!("source {holder:?} already holds billing account {billing_account_id} for {period}, and a bill counts once"),
+                        remedy: format!("pass --source {holder} to replace its delivery, or --shadow to keep this one beside it and compare"),
+                    });
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+
+    /// Findings that say what a new delivery changes against the one it replaces.
+    async fn changes(&self, source: &str, new: &NewDelivery) -> Result<Vec<Finding>, AppError> {
+        let mut findings = Vec::new();
+        let periods = new.periods();
+        let mut before: BTreeMap<(BillingPeriod, Currency), (u64, Money, BTreeSet<String>)> = BTreeMap::new();
+        for held in self.store.active_totals(None).await? {
+            if held.source_id == source && periods.contains(&held.total.period) {
+                let entry = before.entry((held.total.period, held.total.currency.clone())).or_default();
+                entry.0 += held.total.rows;
+                entry.1 = entry.1.checked_add(held.total.billed)?;
+                entry.2.insert(held.total.billing_account_id.clone());
+            }
+        }
+        let now = by_period(&new.totals)?;
+        for ((period, currency), (rows, billed, accounts)) in before {
+            let (new_rows, new_billed) =
+                now.iter().find(|p| p.billing_period == period && p.currency == currency).map_or((0, Money::ZERO), |p| (p.rows, p.billed_cost));
+            let difference = new_billed.checked_sub(billed)?;
+            findings.push(
+                Finding::info("period_replaced", format!("{period} was delivered before: {rows} rows and {billed} {currency} billed are replaced by {new_rows} rows and {new_billed}"))
+                    .money(format!("{difference} {currency}")),
+            );
+            let gone: Vec<String> = accounts.into_iter().filter(|a| !new.totals.iter().any(|t| t.period == period && t.billing_account_id == *a)).collect();
+            if !gone.is_empty() {
+                findings.push(
+                    Finding::warning("account_gone", format!("{period}: billing account {} is no longer in the bill", gone.join(", ")))
+                        .remedy("if that is wrong, deliver all accounts of the source together"),
+                );
+            }
+        }
+        Ok(findings)
+    }
+
+    async fn already_there(&self, source: &str, input: &Input) -> Result<Option<DeliveryRecord>, AppError> {
+        let found = self.store.find_delivery_by_input(source, &input.hash).await?;
+        Ok(found.filter(still_counts))
+    }
+
+    /// Without a source name the account decides, which is known after reading;
+    /// the same bytes need no reading.
+    async fn same_bytes_anywhere(&self, input: &Input) -> Result<Option<DeliveryRecord>, AppError> {
+        let all = self.store.deliveries(None).await?;
+        Ok(all.into_iter().find(|delivery| delivery.input_hash == input.hash && still_counts(delivery)))
+    }
+
+    async fn times_delivered(&self, label: &str, hash: &str) -> Result<u64, AppError> {
+        let all = self.store.deliveries(None).await?;
+        let same = all.iter().filter(|d| d.input_hash == hash && (d.source_id == label || label == "auto"));
+        Ok(same.count() as u64)
+    }
+
+    async fn compare_shadow(&self, new: &NewDelivery) -> Result<Vec<ShadowComparison>, AppError> {
+        let accounts: BTreeSet<(BillingPeriod, &str, &str)> =
+            new.totals.iter().map(|t| (t.period, t.billing_account_id.as_str(), t.sub_account_id.as_str())).collect();
+        let mut counted: BTreeMap<(BillingPeriod, Currency), Money> = BTreeMap::new();
+        for held in self.store.active_totals(None).await? {
+            let t = &held.total;
+            if accounts.contains(&(t.period, t.billing_account_id.as_str(), t.sub_account_id.as_str())) {
+                let sum = counted.entry((t.period, t.currency.clone())).or_default();
+                *sum = sum.checked_add(t.billed)?;
+            }
+        }
+        let mut rows = Vec::new();
+        for period in by_period(&new.totals)? {
+            let counted_billed = counted.get(&(period.billing_period, period.currency.clone())).copied().unwrap_or_default();
+            rows.push(ShadowComparison {
+                billing_period: period.billing_period,
+                currency: period.currency,
+                counted_billed,
+                shadow_billed: period.billed_cost,
+                difference: period.billed_cost.checked_sub(counted_billed)?,
+            });
+        }
+        Ok(rows)
+    }
+
+    /// Removes files that were written for a delivery that did not come to be,
+    /// unless another process committed the very same ones meanwhile.
+    async fn forget(&self, staged: &Staged) {
+        let Ok(named) = self.store.named_paths().await else { return };
+        let paths = staged.files.iter().map(|f| f.path.clone()).chain(staged.quarantine.iter().map(|q| q.path.clone()));
+        for path in paths.filter(|path| !named.contains(path)) {
+            if let Err(error) = self.lake.remove(&path) {
+                tracing::warn!(%path, %error, "an unused lake file stays behind until the next tidy");
+            }
+        }
+    }
+}
+
+fn still_counts(delivery: &DeliveryRecord) -> bool {
+    !delivery.periods.is_empty() && delivery.periods.iter().all(|p| p.state != DeliveryState::Superseded)
+}
+
+fn check_name(source: &str) -> Result<(), AppError> {
+    let plain = source.len() <= 100 && source.chars().all(|c| c.is_ascii_alphanumeric() || "-_.:@+".contains(c)) && !source.starts_with('.');
+    if plain { Ok(()) } else { Err(AppError::usage(format!("{source:?} is no source name"), "use up to 100 letters, digits and - _ . : @ +")) }
+}
+
+/// Finds, hashes and recognises the files.
+fn look(paths: &[String], format: &str, scratch: &std::path::Path) -> Result<Input, AppError> {
+    let mut located = Vec::new();
+    for path in paths {
+        if path == "-" {
+            located.push(spool(scratch)?);
+        } else {
+            located.extend(sources::locate(path).map_err(refused)?);
+        }
+    }
+    located.sort_by(|a, b| a.name.cmp(&b.name));
+    located.dedup_by(|a, b| a.path == b.path);
+    let mut input = Input { parts: Vec::new(), files: Vec::new(), hash: String::new(), format_version: String::new(), findings: Vec::new() };
+    let mut seen: BTreeMap<String, String> = BTreeMap::new();
+    for file in &located {
+        let sighted = sources::sight(file).map_err(refused)?;
+        if let Some(first) = sighted.first() {
+            if let Some(other) = seen.insert(first.sha256.clone(), file.name.clone()) {
+                let finding = Finding::error("duplicate_delivery", format!("has the same bytes as {other}")).in_file(&file.name);
+                return Err(AppError::Refused(vec![finding.remedy("give each file once; its rows would count twice")]));
+            }
+            input.files.push(InputFile { name: file.name.clone(), bytes: first.bytes, sha256: first.sha256.clone() });
+        }
+        for table in sighted {
+            recognise(table, format, &mut input)?;
+        }
+    }
+    input.hash = hash_of(input.files.iter().map(|file| file.sha256.as_bytes()));
+    Ok(input)
+}
+
+fn recognise(table: Sighted, format: &str, input: &mut Input) -> Result<(), AppError> {
+    let name = &table.located.name;
+    let (headers, declared) = if table.container == domain::dialect::Container::Parquet {
+        let columns = lake::ingest::parquet_columns(&table.located.path).map_err(|error| {
+            let finding = Finding::error("broken_parquet", format!("is not a readable Parquet file: {error}")).in_file(name);
+            AppError::Refused(vec![finding.remedy("export or copy it again")])
+        })?;
+        (columns, None)
+    } else {
+        let (headers, first) = sources::header_row(&table).map_err(refused)?;
+        let at = headers.iter().position(|h| h.trim().trim_start_matches("x_").eq_ignore_ascii_case("FocusVersion"));
+        (headers, at.and_then(|at| first.and_then(|row| row.get(at).cloned())).filter(|text| !text.trim().is_empty()))
+    };
+    let detected = sources::detect(&headers, format, declared.as_deref()).map_err(|finding| AppError::Refused(vec![finding.in_file(name)]))?;
+    input.findings.push(Finding::info("format_detected", format!("read as FOCUS {}: {}", detected.dialect.version, detected.why)).in_file(name));
+    let version = detected.dialect.version;
+    if input.format_version.is_empty() {
+        version.clone_into(&mut input.format_version);
+    } else if input.format_version != version && !input.format_version.contains(version) {
+        input.format_version = format!("{}, {version}", input.format_version);
+    }
+    input.parts.push(Part { name: name.clone(), path: table.located.path, container: table.container, dialect: detected.dialect });
+    Ok(())
+}
+
+/// Standard input can be read once; the file it becomes can be looked at twice.
+fn spool(scratch: &std::path::Path) -> Result<Located, AppError> {
+    let doing = "cannot keep standard input in the data folder";
+    let mut file = tempfile::Builder::new().prefix("stdin-").tempfile_in(scratch).map_err(|e| AppError::broken(doing, e))?;
+    std::io::copy(&mut std::io::stdin().lock(), &mut file).map_err(|e| AppError::broken(doing, e))?;
+    let (_, path): (_, PathBuf) = file.keep().map_err(|e| AppError::broken(doing, e.error))?;
+    Ok(Located { name: "standard input".to_owned(), path })
+}
+
+fn refused(error: SourceError) -> AppError {
+    match error {
+        SourceError::Refused { findings } => AppError::Refused(findings),
+        error @ SourceError::Io { .. } => AppError::broken("cannot read the input", error),
+    }
+}
+
+/// The billing account names the source; without one, the file does.
+fn default_source(staged: &Staged, input: &Input) -> String {
+    let slug = |text: &str| -> String {
+        let plain = text.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' });
+        plain.take(60).collect::<String>().trim_matches('-').to_owned()
+    };
+    let accounts: BTreeSet<&str> = staged.totals.iter().map(|t| t.billing_account_id.as_str()).filter(|a| !a.is_empty()).collect();
+    match accounts.iter().next() {
+        Some(first) if accounts.len() == 1 => format!("focus-{}", slug(first)),
+        Some(first) => format!("focus-{}-and-{}-more", slug(first), accounts.len() - 1),
+        None => {
+            let name = input.files.first().map_or("unnamed", |file| file.name.as_str());
+            let stem = name.rsplit('/').next().unwrap_or(name);
+            format!("focus-file-{}", slug(stem.split('.').next().unwrap_or(stem)))
+        }
+    }
+}
+
+fn new_delivery(request: &IngestBilling, input: &Input, source: &str, delivery_id: &str, staged: &Staged, now: Instant) -> NewDelivery {
+    let totals: Vec<TotalRow> = staged.totals.iter().map(|total| total_row(total, source)).collect();
+    let is_final = request.is_final.unwrap_or_else(|| looks_final(staged, now));
+    NewDelivery {
+        delivery_id: delivery_id.to_owned(),
+        source_id: source.to_owned(),
+        provider: staged.provider.clone(),
+        format: "focus".to_owned(),
+        format_version: Some(input.format_version.clone()),
+        input_hash: input.hash.clone(),
+        received_us: now.0,
+        files: input.files.clone(),
+        rejected_rows: staged.rejected_rows,
+        state: if is_final { DeliveryState::Final } else { DeliveryState::Open },
+        lake_files: staged.files.iter().map(lake_row).collect(),
+        totals,
+        findings: input.findings.iter().chain(&staged.findings).cloned().collect(),
+        quarantine: staged.quarantine.as_ref().map(|q| QuarantineRow {
+            path: q.path.clone(),
+            rows: q.rows,
+            money: q.money.iter().map(|(currency, money)| (currency.clone(), *money)).collect(),
+            rows_without_money: q.rows_without_money,
+        }),
+    }
+}
+
+/// Final: every billed amount carries an invoice id, or the month is long over.
+fn looks_final(staged: &Staged, now: Instant) -> bool {
+    let last = staged.totals.iter().map(|t| t.period).max();
+    let over = last.is_some_and(|period| now.0 >= period.span().end.0 + FINAL_AFTER_DAYS * DAY_US);
+    let invoiced = staged.totals.iter().all(|t| t.billed_with_invoice == t.billed && t.rows_with_invoice > 0);
+    over || (invoiced && !staged.totals.is_empty())
+}
+
+fn lake_row(file: &lake::ingest::LakeFile) -> LakeFileRow {
+    LakeFileRow {
+        path: file.path.clone(),
+        dataset: store::CHARGES.to_owned(),
+        period: file.period,
+        part: file.part,
+        rows: file.rows,
+        bytes: file.bytes,
+        sha256: file.sha256.clone(),
+        schema_version: lake::SCHEMA_VERSION,
+    }
+}
+
+fn total_row(total: &lake::ingest::ControlTotal, source: &str) -> TotalRow {
+    // a bill without an account cannot clash with another source's
+    let account = if total.billing_account_id.is_empty() { format!("unknown:{source}") } else { total.billing_account_id.clone() };
+    TotalRow {
+        period: total.period,
+        currency: total.currency.clone(),
+        billing_account_id: account,
+        sub_account_id: total.sub_account_id.clone(),
+        rows: total.rows,
+        billed: total.billed,
+        effective: total.effective,
+        list: total.list,
+        contracted: total.contracted,
+        first_charge_us: total.first_charge.0,
+        last_usage_end_us: total.last_usage_end.map(|i| i.0),
+        rows_with_invoice: total.rows_with_invoice,
+        billed_with_invoice: total.billed_with_invoice,
+    }
+}
+
+/// Control totals by period and currency.
+///
+/// # Errors
+/// When a sum overflows.
+pub(crate) fn by_period(totals: &[TotalRow]) -> Result<Vec<IngestedPeriod>, AppError> {
+    let mut sums: BTreeMap<(BillingPeriod, Currency), (u64, Money, Money)> = BTreeMap::new();
+    for total in totals {
+        let entry = sums.entry((total.period, total.currency.clone())).or_default();
+        entry.0 += total.rows;
+        entry.1 = entry.1.checked_add(total.billed)?;
+        entry.2 = entry.2.checked_add(total.effective)?;
+    }
+    let period = |((billing_period, currency), (rows, billed_cost, effective_cost))| IngestedPeriod { billing_period, currency, rows, billed_cost, effective_cost };
+    Ok(sums.into_iter().map(period).collect())
+}
+
+fn answer(new: &NewDelivery, shadow: bool, comparison: Vec<ShadowComparison>) -> Ingested {
+    let state = if shadow { DeliveryState::Shadow } else { new.state };
+    Ingested {
+        delivery_id: new.delivery_id.clone(),
+        source: new.source_id.clone(),
+        format: format!("{} {}", new.format, new.format_version.as_deref().unwrap_or("")).trim().to_owned(),
+        state: state.as_str().to_owned(),
+        unchanged: false,
+        rejected_rows: new.rejected_rows,
+        findings: new.findings.clone(),
+        periods: by_period(&new.totals).unwrap_or_default(),
+        comparison,
+    }
+}
+
+fn unchanged(record: &DeliveryRecord, mut findings: Vec<Finding>) -> Ingested {
+    findings.push(Finding::info("already_ingested", format!("delivery {} holds exactly these bytes; nothing was changed", record.delivery_id)));
+    Ingested {
+        delivery_id: record.delivery_id.clone(),
+        source: record.source_id.clone(),
+        format: format!("{} {}", record.format, record.format_version.as_deref().unwrap_or("")).trim().to_owned(),
+        state: record.state.as_str().to_owned(),
+        unchanged: true,
+        rejected_rows: record.rejected_rows,
+        findings,
+        periods: by_period(&record.totals).unwrap_or_default(),
+        comparison: Vec::new(),
+    }
+}

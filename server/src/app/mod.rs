@@ -1,0 +1,132 @@
+//! Use cases: the only place where sources, lake, store and charts meet.
+
+pub mod allocate;
+pub mod cube;
+pub mod explain;
+pub mod ingest;
+pub mod reports;
+pub mod rules;
+
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::error::AppError;
+use cube::CubeCache;
+use lake::Lake;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+use store::Store;
+
+/// Everything a use case works with. Clones share it.
+#[derive(Clone)]
+pub struct App {
+    pub(crate) store: Store,
+    pub(crate) lake: Lake,
+    pub(crate) clock: Clock,
+    pub(crate) scratch: PathBuf,
+    pub(crate) cubes: Arc<CubeCache>,
+    /// Polars work is bounded by the cores.
+    heavy: Arc<tokio::sync::Semaphore>,
+}
+
+/// Setting that names the company of the data.
+pub(crate) const COMPANY: &str = "company";
+/// Setting that marks the data as synthetic.
+pub(crate) const SYNTHETIC: &str = "synthetic";
+
+/// Files nobody names are removed after a day: a writer that was killed leaves
+/// them, a writer that is alive needs them.
+const UNNAMED_AFTER: Duration = Duration::from_secs(24 * 3600);
+
+impl App {
+    /// Opens database and lake, making the data folder when it is not there.
+    ///
+    /// # Errors
+    /// When either cannot be opened.
+    pub async fn open(config: &Config) -> Result<App, AppError> {
+        let data_dir = &config.data_dir.value;
+        let scratch = data_dir.join("scratch");
+        std::fs::create_dir_all(&scratch)
+            .map_err(|error| AppError::broken(format!("cannot make the data folder {}", data_dir.display()), error))?;
+        let lake = Lake::file(&config.lake_dir())?;
+        let store = Store::open(&config.store_url()).await?;
+        Ok(App::new(store, lake, config.clock, &scratch))
+    }
+
+    /// From parts, for tests on other backends.
+    #[must_use]
+    pub fn new(store: Store, lake: Lake, clock: Clock, scratch: &Path) -> App {
+        let cores = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
+        App {
+            store,
+            lake,
+            clock,
+            scratch: scratch.to_owned(),
+            cubes: Arc::new(CubeCache::default()),
+            heavy: Arc::new(tokio::sync::Semaphore::new(cores)),
+        }
+    }
+
+    /// The database, for checks beside the use cases.
+    #[must_use]
+    pub fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// The lake, for checks beside the use cases.
+    #[must_use]
+    pub fn lake(&self) -> &Lake {
+        &self.lake
+    }
+
+    /// Runs blocking work off the async threads, at most one job per core.
+    pub(crate) async fn heavy<T, F>(&self, doing: &'static str, work: F) -> Result<T, AppError>
+    where
+        T: Send + 'static,
+        F: FnOnce() -> Result<T, AppError> + Send + 'static,
+    {
+        let _permit = self.heavy.acquire().await.map_err(|error| AppError::broken(doing, error))?;
+        tokio::task::spawn_blocking(work).await.map_err(|error| AppError::broken(doing, error))?
+    }
+
+    /// Removes lake files that nothing names and that are older than a day.
+    ///
+    /// # Errors
+    /// When the database or the lake cannot be read.
+    pub async fn tidy(&self) -> Result<Vec<String>, AppError> {
+        let named = self.store.named_paths().await?;
+        let lake = self.lake.clone();
+        self.heavy("cannot tidy the lake", move || Ok(lake::object::remove_unnamed(&lake, &named, UNNAMED_AFTER)?)).await
+    }
+
+    /// Names the company, and says whether it is a synthetic one.
+    ///
+    /// # Errors
+    /// When the database cannot be written.
+    pub async fn set_company(&self, name: &str, synthetic: bool) -> Result<(), AppError> {
+        self.store.set_setting(COMPANY, name).await?;
+        self.store.set_setting(SYNTHETIC, if synthetic { "yes" } else { "no" }).await?;
+        Ok(())
+    }
+
+    /// Whose costs these are.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn site(&self) -> Result<wire::Site, AppError> {
+        let company = self.store.get_setting(COMPANY).await?;
+        let synthetic = self.store.get_setting(SYNTHETIC).await?.as_deref() == Some("yes");
+        Ok(wire::Site { company, synthetic, version: env!("CARGO_PKG_VERSION").to_owned() })
+    }
+}
+
+/// Lower-case hex of a SHA-256 over these parts, each ended by a zero byte.
+pub(crate) fn hash_of<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> String {
+    use sha2::{Digest, Sha256};
+    let mut hasher = Sha256::new();
+    for part in parts {
+        hasher.update(part);
+        hasher.update([0]);
+    }
+    hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+}

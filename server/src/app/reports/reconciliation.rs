@@ -1,0 +1,189 @@
+//! Does it add up? From the invoice to the owners, each step with its residual.
+
+use super::sources::delivery;
+use crate::app::App;
+use crate::app::cube::PeriodCube;
+use crate::app::explain::ExplainSeed;
+use crate::error::AppError;
+use domain::allocate::CubeValue;
+use domain::bridge::BridgeTerm;
+use domain::class::Class;
+use domain::{BillingPeriod, Currency, Money};
+use frontend::query::PageQuery;
+use std::collections::BTreeMap;
+use store::{DeliveredTotal, DeliveryRecord, DeliveryState};
+use wire::{Basis, Cause, ClassCost, CurrencyReconciliation, Link, Quarantined, Reconciliation, ReconciliationPage, Terms};
+
+/// Causes of unallocated cost shown.
+const CAUSES: usize = 10;
+
+impl App {
+    /// The Reconciliation page.
+    ///
+    /// # Errors
+    /// When there is no bill, or the machinery failed.
+    pub async fn reconciliation(&self, query: &PageQuery) -> Result<ReconciliationPage, AppError> {
+        let ground = self.ground(query).await?;
+        let report = self.reconcile(ground.period).await?;
+        Ok(ReconciliationPage { context: ground.context, report })
+    }
+
+    /// Everything that must be equal, for every currency of a period.
+    ///
+    /// # Errors
+    /// When there is no bill, or the machinery failed. A residual is no error:
+    /// it is in the answer.
+    pub async fn reconcile(&self, period: BillingPeriod) -> Result<Reconciliation, AppError> {
+        let cube = crate::app::allocate::load(self, period).await?;
+        let totals = self.store.active_totals(Some(period)).await?;
+        let records = self.store.deliveries(None).await?;
+        let read_back = self.read_back(period).await?;
+        let mut currencies: Vec<Currency> = totals.iter().map(|t| t.total.currency.clone()).collect();
+        currencies.extend(cube.currencies.iter().cloned());
+        currencies.sort();
+        currencies.dedup();
+        let mut answers = Vec::with_capacity(currencies.len());
+        let mut seeds = Vec::new();
+        for currency in &currencies {
+            let held: Vec<&DeliveredTotal> = totals.iter().filter(|t| t.total.currency == *currency).collect();
+            let lake = read_back.get(currency).copied().unwrap_or_default();
+            answers.push(reconcile_currency(&cube, currency, &held, lake, &records, &mut seeds)?);
+        }
+        self.remember(seeds).await?;
+        Ok(Reconciliation { period: period.to_string(), currencies: answers })
+    }
+
+    /// Sums of the charge files themselves, read anew.
+    async fn read_back(&self, period: BillingPeriod) -> Result<BTreeMap<Currency, CubeValue>, AppError> {
+        let files = self.store.active_files(Some(period)).await?;
+        let charges: Vec<lake::ChargeFile> = files.iter().map(crate::app::allocate::charge_file).collect();
+        let lake = self.lake.clone();
+        self.heavy("cannot add up the charges", move || Ok(lake::query::totals(&lake, &charges)?)).await
+    }
+}
+
+fn reconcile_currency(
+    cube: &PeriodCube,
+    currency: &Currency,
+    held: &[&DeliveredTotal],
+    lake: CubeValue,
+    records: &[DeliveryRecord],
+    seeds: &mut Vec<ExplainSeed>,
+) -> Result<CurrencyReconciliation, AppError> {
+    let sum = |of: &dyn Fn(&DeliveredTotal) -> Money| Money::sum(held.iter().map(|t| of(t)));
+    let billed = sum(&|t| t.total.billed)?;
+    let effective = sum(&|t| t.total.effective)?;
+    let invoiced = sum(&|t| t.total.billed_with_invoice)?;
+    let any_invoice = held.iter().any(|t| t.total.rows_with_invoice > 0);
+    let estimated = Money::sum(held.iter().filter(|t| t.state == DeliveryState::Open).map(|t| t.total.effective))?;
+    let lines = cube.select(currency.as_str(), &[]);
+    let bridge = bridge(cube, &lines)?;
+    let bridged = Money::sum(bridge.iter().map(|(_, amount)| *amount))?.checked_add(billed)?;
+    let by_tenant = cube.group(&lines, &["tenant".to_owned()], Basis::Effective)?;
+    let unallocated = by_tenant.iter().filter(|(keys, _)| keys[0].is_empty()).map(|(_, (cost, _))| *cost);
+    let unallocated = Money::sum(unallocated)?;
+    let allocated = Money::sum(by_tenant.iter().filter(|(keys, _)| !keys[0].is_empty()).map(|(_, (cost, _))| *cost))?;
+    let classes = classes(cube, &lines)?;
+    let class_sum = Money::sum(classes.iter().map(|(_, cost, _)| *cost))?;
+    let links = vec![
+        link("Billed, as ingested", "Billed, as stored", billed, lake.billed)?,
+        link("Effective, as ingested", "Effective, as stored", effective, lake.effective)?,
+        link("Billed, as stored", "Billed, as allocated", lake.billed, cube.total(&lines, Basis::Billed)?)?,
+        link("Billed and its bridge", "Effective", bridged, effective)?,
+        link("Effective", "Classes", effective, class_sum)?,
+        link("Effective", "Owners and unallocated cost", effective, allocated.checked_add(unallocated)?)?,
+    ];
+    let residual = Money::sum(links.iter().map(|link| Money::parse(&link.residual).unwrap_or_default().abs()))?;
+    let used: Vec<&str> = held.iter().map(|t| t.delivery_id.as_str()).collect();
+    let in_use: Vec<&DeliveryRecord> = records.iter().filter(|d| used.contains(&d.delivery_id.as_str())).collect();
+    Ok(CurrencyReconciliation {
+        currency: currency.to_string(),
+        invoiced: any_invoice.then(|| invoiced.to_string()),
+        not_invoiced: if any_invoice { Some(billed.checked_sub(invoiced)?.to_string()) } else { None },
+        billed: billed.to_string(),
+        effective: effective.to_string(),
+        bridge: Terms(bridge.into_iter().map(|(term, amount)| (term.as_str().to_owned(), amount.to_string())).collect()),
+        allocated: allocated.to_string(),
+        unallocated: unallocated.to_string(),
+        remainders: Terms::default(),
+        residual: residual.to_string(),
+        estimated: estimated.to_string(),
+        actual: effective.checked_sub(estimated)?.to_string(),
+        classes: classes
+            .into_iter()
+            .map(|(class, cost, rows)| ClassCost { class: class.to_string(), label: class.label().to_owned(), rows, cost: cost.to_string() })
+            .collect(),
+        unallocated_causes: causes(cube, currency, seeds)?,
+        quarantined: quarantined(currency, &in_use)?,
+        links,
+        deliveries: in_use.into_iter().map(|record| delivery(record, Some(cube.period))).collect::<Result<_, _>>()?,
+    })
+}
+
+fn link(from: &str, to: &str, left: Money, right: Money) -> Result<Link, AppError> {
+    Ok(Link {
+        from: from.to_owned(),
+        to: to.to_owned(),
+        left: left.to_string(),
+        right: right.to_string(),
+        residual: left.checked_sub(right)?.to_string(),
+    })
+}
+
+/// Terms of the bridge that are not zero (A8).
+fn bridge(cube: &PeriodCube, lines: &[usize]) -> Result<Vec<(BridgeTerm, Money)>, AppError> {
+    let mut sums: BTreeMap<BridgeTerm, Money> = BTreeMap::new();
+    for line in lines {
+        let value = &cube.values[*line];
+        let sum = sums.entry(cube.terms[*line]).or_default();
+        *sum = sum.checked_add(value.effective.checked_sub(value.billed)?)?;
+    }
+    Ok(BridgeTerm::ALL.into_iter().filter_map(|term| sums.get(&term).filter(|sum| !sum.is_zero()).map(|sum| (term, *sum))).collect())
+}
+
+fn classes(cube: &PeriodCube, lines: &[usize]) -> Result<Vec<(Class, Money, u64)>, AppError> {
+    let mut sums: BTreeMap<Class, (Money, u64)> = BTreeMap::new();
+    for line in lines {
+        let value = &cube.values[*line];
+        let sum = sums.entry(cube.classes[*line]).or_default();
+        *sum = (sum.0.checked_add(value.effective)?, sum.1 + value.charges);
+    }
+    let mut sums: Vec<(Class, Money, u64)> = sums.into_iter().map(|(class, (cost, rows))| (class, cost, rows)).collect();
+    sums.sort_by_key(|(class, cost, _)| (std::cmp::Reverse(cost.abs()), *class));
+    Ok(sums)
+}
+
+/// What unallocated cost has in common: the provider's service and the class.
+fn causes(cube: &PeriodCube, currency: &Currency, seeds: &mut Vec<ExplainSeed>) -> Result<Vec<Cause>, AppError> {
+    let filters = vec![("tenant".to_owned(), String::new())];
+    let lines = cube.select(currency.as_str(), &filters);
+    let by = vec!["class".to_owned(), "ServiceName".to_owned()];
+    let mut groups: Vec<_> = cube.group(&lines, &by, Basis::Effective)?.into_iter().collect();
+    groups.sort_by_key(|(keys, (cost, _))| (std::cmp::Reverse(cost.abs()), keys.clone()));
+    let mut causes = Vec::new();
+    for (keys, (cost, rows)) in groups.into_iter().filter(|(_, (cost, _))| !cost.is_zero()).take(CAUSES) {
+        let seed = ExplainSeed::new(cube.period, currency.as_str(), Basis::Effective, cube.rules_version, &by, &keys, &filters);
+        let class = Class::parse(&keys[0]).map_or(&*keys[0], Class::label);
+        let service = if keys[1].is_empty() { "no service name" } else { &keys[1] };
+        causes.push(Cause { label: format!("{class}: {service}"), rows, cost: cost.to_string(), explain_id: Some(seed.id()) });
+        seeds.push(seed);
+    }
+    Ok(causes)
+}
+
+/// Rows of the deliveries in use that were set aside. They belong to no
+/// period that can be trusted, so each delivery's show wherever it counts.
+fn quarantined(currency: &Currency, records: &[&DeliveryRecord]) -> Result<Quarantined, AppError> {
+    let mut rows = 0;
+    let mut unknown = 0;
+    let mut money = Money::ZERO;
+    for quarantine in records.iter().filter_map(|record| record.quarantine.as_ref()) {
+        rows += quarantine.rows;
+        unknown += quarantine.rows_without_money;
+        for (_, amount) in quarantine.money.iter().filter(|(c, _)| c == currency) {
+            money = money.checked_add(*amount)?;
+        }
+    }
+    let known = rows > unknown || rows == 0;
+    Ok(Quarantined { rows, billed: known.then(|| money.to_string()) })
+}

@@ -1,0 +1,112 @@
+//! Is the data in, and whole? Sources, deliveries, findings.
+
+use super::context::{data_through, is_fresh};
+use super::finding;
+use crate::app::App;
+use crate::app::ingest::by_period;
+use crate::error::AppError;
+use domain::BillingPeriod;
+use domain::instant::Instant;
+use frontend::query::PageQuery;
+use std::collections::{BTreeMap, BTreeSet};
+use store::{DeliveredTotal, DeliveryRecord, DeliveryState};
+use wire::{Delivery, DeliveryPeriod, Holding, Source, SourcesPage};
+
+impl App {
+    /// The Sources page.
+    ///
+    /// # Errors
+    /// When there is no bill, or the machinery failed.
+    pub async fn sources_page(&self, query: &PageQuery) -> Result<SourcesPage, AppError> {
+        let ground = self.ground(query).await?;
+        let totals = self.store.active_totals(None).await?;
+        let records = self.store.deliveries(None).await?;
+        let now = self.clock.now();
+        let mut sources = Vec::new();
+        for record in self.store.sources().await? {
+            let id = record.source_id;
+            let mut own: Vec<&DeliveryRecord> = records.iter().filter(|d| d.source_id == id).collect();
+            own.sort_by_key(|d| std::cmp::Reverse(d.version));
+            let held: Vec<&DeliveredTotal> = totals.iter().filter(|t| t.source_id == id).collect();
+            let newest = own.first();
+            sources.push(Source {
+                provider: own.iter().find_map(|d| d.provider.clone()).unwrap_or_default(),
+                format: newest.map(|d| format_of(d)).unwrap_or_default(),
+                holds: holdings(&held),
+                deliveries: own.iter().map(|d| delivery(d, None)).collect::<Result<_, _>>()?,
+                data_through: data_through(held.iter().copied()),
+                last_error: None,
+                fresh: is_fresh(&id, &totals, &records, now),
+                id,
+            });
+        }
+        let allocations = self.store.allocations().await?;
+        let of_period = allocations.iter().filter(|a| a.period == ground.period);
+        let findings = of_period.flat_map(|a| a.findings.iter().map(finding)).collect();
+        Ok(SourcesPage { context: ground.context, sources, findings })
+    }
+
+    /// Files of the lake that hold a period's charges, and its cube.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn lake_files(&self, period: BillingPeriod) -> Result<Vec<store::ActiveFile>, AppError> {
+        Ok(self.store.active_files(Some(period)).await?)
+    }
+
+    /// What a page is about, without its figures.
+    pub(crate) async fn page_context(&self, query: &PageQuery) -> Result<wire::Context, AppError> {
+        Ok(self.ground(query).await?.context)
+    }
+}
+
+fn format_of(record: &DeliveryRecord) -> String {
+    format!("{} {}", record.format, record.format_version.as_deref().unwrap_or("")).trim().to_owned()
+}
+
+fn holdings(held: &[&DeliveredTotal]) -> Vec<Holding> {
+    let mut periods: BTreeMap<&str, BTreeSet<BillingPeriod>> = BTreeMap::new();
+    for total in held {
+        periods.entry(&total.total.billing_account_id).or_default().insert(total.total.period);
+    }
+    let holding = |(account, periods): (&str, BTreeSet<BillingPeriod>)| {
+        let (first, last) = (periods.first()?, periods.last()?);
+        Some(Holding {
+            account: account.to_owned(),
+            first_period: first.to_string(),
+            last_period: last.to_string(),
+            periods: u32::try_from(periods.len()).unwrap_or(u32::MAX),
+        })
+    };
+    periods.into_iter().filter_map(holding).collect()
+}
+
+/// A delivery as it travels; with a period, as it stands there.
+pub(super) fn delivery(record: &DeliveryRecord, period: Option<BillingPeriod>) -> Result<Delivery, AppError> {
+    let here = period.and_then(|period| record.periods.iter().find(|p| p.period == period));
+    let state = match here.map_or(record.state, |p| p.state) {
+        DeliveryState::Open => wire::DeliveryState::Open,
+        DeliveryState::Final => wire::DeliveryState::Final,
+        DeliveryState::Superseded => wire::DeliveryState::Superseded,
+        DeliveryState::Shadow => wire::DeliveryState::Shadow,
+    };
+    let periods = by_period(&record.totals)?.into_iter().filter(|p| period.is_none_or(|wanted| p.billing_period == wanted));
+    Ok(Delivery {
+        delivery_id: record.delivery_id.clone(),
+        source: record.source_id.clone(),
+        format: format_of(record),
+        received_at: Instant(record.received_us).to_string(),
+        state,
+        periods: periods
+            .map(|p| DeliveryPeriod {
+                billing_period: p.billing_period.to_string(),
+                currency: p.currency.to_string(),
+                rows: p.rows,
+                billed_cost: p.billed_cost.to_string(),
+                effective_cost: p.effective_cost.to_string(),
+            })
+            .collect(),
+        rejected_rows: record.rejected_rows,
+        findings: record.findings.iter().map(finding).collect(),
+    })
+}

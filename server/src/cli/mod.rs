@@ -1,0 +1,142 @@
+//! The command line: one file per sub-command. Answers go to stdout, progress
+//! and errors to stderr; exit 0 done, 1 the check failed, 2 bad input or
+//! usage, 3 the machinery failed (run again), 4 somebody else holds it.
+
+mod allocate;
+mod demo;
+mod explain;
+mod ingest;
+mod lake_files;
+mod output;
+mod progress;
+mod reconcile;
+mod report;
+mod rules;
+mod serve;
+
+use crate::app::App;
+use crate::config::{Config, Flags};
+use crate::error::AppError;
+use clap::{Parser, Subcommand};
+use std::path::PathBuf;
+
+/// Cost allocation and capacity planning for shared clusters: a bill in, an
+/// exact chargeback out.
+#[derive(Debug, Parser)]
+#[command(name = "tonnage", version, propagate_version = true, after_help = EXAMPLES)]
+struct Cli {
+    /// Folder of the database, the lake and scratch files [default: ./tonnage-data]
+    #[arg(long, global = true, value_name = "DIR")]
+    data_dir: Option<PathBuf>,
+    /// Configuration file (YAML)
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Print one JSON document on standard output
+    #[arg(long, global = true)]
+    json: bool,
+    #[command(subcommand)]
+    command: Command,
+}
+
+const EXAMPLES: &str = "Examples:
+  tonnage demo                                   a whole synthetic company, then its pages
+  tonnage ingest billing export.csv.gz           your own FOCUS bill
+  tonnage rules apply rules.yaml                 who owns what
+  tonnage report costs --period 2026-10 --by tenant,service
+  tonnage reconcile                              does everything add up?
+  tonnage serve                                  the pages at http://127.0.0.1:8080";
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Write a whole synthetic company, clearly labelled, then serve it
+    Demo(demo::Demo),
+    /// Serve the pages and the API
+    Serve(serve::Serve),
+    /// Take in bills
+    #[command(subcommand)]
+    Ingest(ingest::Ingest),
+    /// Bring every period's allocation up to date
+    Allocate(allocate::Allocate),
+    /// Prove that invoice, bill, allocation and owners add up; exit 1 if not
+    Reconcile(reconcile::Reconcile),
+    /// Reports
+    #[command(subcommand)]
+    Report(report::Report),
+    /// From a figure back to bill lines and rules
+    Explain(explain::Explain),
+    /// Check, compare and apply owner rules
+    #[command(subcommand)]
+    Rules(rules::Rules),
+    /// Look into the lake
+    #[command(subcommand)]
+    Lake(lake_files::Lake),
+}
+
+/// What a command leaves behind besides its output.
+enum Outcome {
+    Done,
+    CheckFailed,
+}
+
+/// Parses the arguments, runs the command and returns the exit code.
+pub async fn main() -> u8 {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // clap writes help to stdout and complaints to stderr, as people expect
+            let code = if error.use_stderr() { 2 } else { 0 };
+            let _ = error.print();
+            return code;
+        }
+    };
+    let json = cli.json;
+    match run(cli).await {
+        Ok(Outcome::Done) => 0,
+        Ok(Outcome::CheckFailed) => 1,
+        Err(error) => {
+            output::error(&error, json);
+            error.exit_code()
+        }
+    }
+}
+
+async fn run(cli: Cli) -> Result<Outcome, AppError> {
+    let mut flags = Flags { config: cli.config, data_dir: cli.data_dir, ..Flags::default() };
+    match &cli.command {
+        Command::Serve(args) => {
+            flags.listen.clone_from(&args.listen);
+            flags.site_dir.clone_from(&args.site_dir);
+        }
+        Command::Demo(args) => {
+            flags.listen.clone_from(&args.listen);
+            flags.site_dir.clone_from(&args.site_dir);
+            if flags.data_dir.is_none() {
+                flags.data_dir = Some(PathBuf::from("./tonnage-data/demo"));
+            }
+        }
+        _ => {}
+    }
+    let config = Config::load(flags, &|key| std::env::var(key).ok())?;
+    start_log(matches!(cli.command, Command::Serve(_) | Command::Demo(_)));
+    let app = App::open(&config).await?;
+    match cli.command {
+        Command::Demo(args) => demo::run(&app, &config, args, cli.json).await,
+        Command::Serve(_) => serve::run(&app, &config).await,
+        Command::Ingest(args) => ingest::run(&app, args, cli.json).await,
+        Command::Allocate(args) => allocate::run(&app, args, cli.json).await,
+        Command::Reconcile(args) => reconcile::run(&app, args, cli.json).await,
+        Command::Report(args) => report::run(&app, args, cli.json).await,
+        Command::Explain(args) => explain::run(&app, &args, cli.json).await,
+        Command::Rules(args) => rules::run(&app, args, cli.json).await,
+        Command::Lake(args) => lake_files::run(&app, args, cli.json).await,
+    }
+}
+
+/// Logs go to stderr: one line per event, `TONNAGE_LOG` filters.
+fn start_log(server: bool) {
+    let default = if server { "info" } else { "warn" };
+    let filter = tracing_subscriber::EnvFilter::try_from_env("TONNAGE_LOG").unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(default));
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
+    // a second start (tests in one process) keeps the first
+    let _ = log.try_init();
+}

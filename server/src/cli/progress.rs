@@ -1,0 +1,39 @@
+//! Progress: a bar on a terminal, JSON lines elsewhere, both on stderr.
+
+use crate::app::ingest::OnProgress;
+use indicatif::{ProgressBar, ProgressStyle};
+use std::io::IsTerminal;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+/// JSON lines come at most this often.
+const EVERY: Duration = Duration::from_millis(500);
+
+/// Reports ingest progress to whoever watches stderr.
+pub(super) fn ingest() -> OnProgress {
+    if std::io::stderr().is_terminal() {
+        let bar = ProgressBar::new(0);
+        let style = ProgressStyle::with_template("{bar:30} {bytes}/{total_bytes} {msg} {elapsed}").unwrap_or_else(|_| ProgressStyle::default_bar());
+        bar.set_style(style);
+        return Arc::new(move |progress| {
+            bar.set_length(progress.bytes_total);
+            bar.set_position(progress.bytes_read);
+            bar.set_message(format!("{} rows", progress.rows));
+            if progress.bytes_read >= progress.bytes_total {
+                bar.finish_and_clear();
+            }
+        });
+    }
+    let last = Mutex::new(None::<Instant>);
+    Arc::new(move |progress| {
+        let Ok(mut last) = last.lock() else { return };
+        let done = progress.bytes_read >= progress.bytes_total;
+        if done || last.is_none_or(|at| at.elapsed() >= EVERY) {
+            *last = Some(Instant::now());
+            eprintln!(
+                "{{\"event\":\"progress\",\"part\":{},\"bytes_read\":{},\"bytes_total\":{},\"rows\":{}}}",
+                progress.part, progress.bytes_read, progress.bytes_total, progress.rows
+            );
+        }
+    })
+}

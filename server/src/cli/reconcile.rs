@@ -1,0 +1,93 @@
+//! `tonnage reconcile`.
+
+use super::Outcome;
+use super::output::{self, Table};
+use crate::app::App;
+use crate::error::AppError;
+use clap::Args;
+use domain::BillingPeriod;
+use serde::Serialize;
+use wire::Reconciliation;
+
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  tonnage reconcile
+  tonnage reconcile --period 2026-10 --json
+
+Exit 1 when any residual is not zero.")]
+pub(super) struct Reconcile {
+    /// One month; without it every month
+    #[arg(long, value_name = "YYYY-MM")]
+    period: Option<BillingPeriod>,
+}
+
+#[derive(Serialize)]
+struct Answer {
+    periods: Vec<Reconciliation>,
+}
+
+pub(super) async fn run(app: &App, args: Reconcile, json: bool) -> Result<Outcome, AppError> {
+    let known = app.store().periods().await?;
+    let periods = match args.period {
+        Some(period) if !known.contains(&period) => return Err(AppError::NotFound { what: format!("bill for {period}") }),
+        Some(period) => vec![period],
+        None if known.is_empty() => return Err(AppError::NoData),
+        None => known,
+    };
+    let mut reports = Vec::with_capacity(periods.len());
+    for period in periods {
+        reports.push(app.reconcile(period).await?);
+    }
+    let whole = reports.iter().flat_map(|report| &report.currencies).all(|currency| currency.residual == "0");
+    if !json {
+        print(&reports)?;
+    } else if let (Some(_), [report]) = (args.period, reports.as_slice()) {
+        output::json(report)?;
+    } else {
+        output::json(&Answer { periods: reports })?;
+    }
+    Ok(if whole { Outcome::Done } else { Outcome::CheckFailed })
+}
+
+fn print(reports: &[Reconciliation]) -> Result<(), AppError> {
+    let mut table = Table::new(&[
+        ("period", false),
+        ("currency", false),
+        ("invoiced", true),
+        ("billed", true),
+        ("effective", true),
+        ("allocated", true),
+        ("unallocated", true),
+        ("quarantined", true),
+        ("residual", true),
+    ]);
+    for report in reports {
+        for c in &report.currencies {
+            let aside = match &c.quarantined.billed {
+                _ if c.quarantined.rows == 0 => "-".to_owned(),
+                Some(money) => format!("{} rows, {money}", c.quarantined.rows),
+                None => format!("{} rows, unknown", c.quarantined.rows),
+            };
+            table.row([
+                report.period.clone(),
+                c.currency.clone(),
+                c.invoiced.clone().unwrap_or_else(|| "unknown".to_owned()),
+                c.billed.clone(),
+                c.effective.clone(),
+                c.allocated.clone(),
+                c.unallocated.clone(),
+                aside,
+                c.residual.clone(),
+            ]);
+        }
+    }
+    table.print()?;
+    for report in reports {
+        for c in report.currencies.iter().filter(|c| c.residual != "0") {
+            for link in c.links.iter().filter(|link| link.residual != "0") {
+                eprintln!("{} {}: {} {} is not {} {}: residual {}", report.period, c.currency, link.from, link.left, link.to, link.right, link.residual);
+            }
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,226 @@
+//! `tonnage rules check | diff | apply | show`.
+
+use super::Outcome;
+use super::output::{self, Table};
+use crate::app::App;
+use crate::app::rules::RuleChange;
+use crate::error::AppError;
+use clap::{Args, Subcommand};
+use domain::rule::RuleReport;
+use domain::{BillingPeriod, Currency, Money};
+use serde::Serialize;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Rules {
+    /// Unreachable rules, overlaps and coverage in money; exit 1 when a rule can never decide anything
+    Check(Check),
+    /// What these rules would change per tenant; nothing is saved
+    Diff(Diff),
+    /// Make these rules the ones in force, as a new version
+    Apply(Apply),
+    /// Print the rules in force
+    Show,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Check {
+    /// Rule file; without it the rules in force
+    file: Option<PathBuf>,
+    /// Month whose charges are looked at [default: the newest]
+    #[arg(long, value_name = "YYYY-MM")]
+    period: Option<BillingPeriod>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Diff {
+    /// Rule file
+    file: PathBuf,
+    /// One month; without it every month
+    #[arg(long, value_name = "YYYY-MM")]
+    period: Option<BillingPeriod>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Apply {
+    /// Rule file
+    file: PathBuf,
+    /// Why
+    #[arg(long)]
+    note: Option<String>,
+}
+
+/// Reads a rule file.
+pub(super) fn read(path: &Path) -> Result<String, AppError> {
+    std::fs::read_to_string(path).map_err(|error| AppError::usage(format!("cannot read {}: {error}", path.display()), "check the path"))
+}
+
+/// Until sign-in exists: the operating system's user.
+pub(super) fn author() -> Option<String> {
+    std::env::var("USER").or_else(|_| std::env::var("LOGNAME")).ok().filter(|name| !name.is_empty())
+}
+
+pub(super) async fn run(app: &App, args: Rules, json: bool) -> Result<Outcome, AppError> {
+    match args {
+        Rules::Check(args) => check(app, args, json).await,
+        Rules::Diff(args) => diff(app, args, json).await,
+        Rules::Apply(args) => apply(app, args, json).await,
+        Rules::Show => {
+            let active = app.store().active_rules(store::RulesKind::Owner).await?;
+            let active = active.ok_or_else(|| AppError::NotFound { what: "rule in force; run `tonnage rules apply FILE`".to_owned() })?;
+            output::bytes(active.yaml.as_bytes())?;
+            Ok(Outcome::Done)
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct CheckAnswer {
+    period: BillingPeriod,
+    rules: Vec<CheckedAnswer>,
+    overlaps: Vec<OverlapAnswer>,
+    coverage: Vec<CoverageAnswer>,
+}
+
+type MoneyByCurrency = BTreeMap<String, Money>;
+
+#[derive(Serialize)]
+struct CheckedAnswer {
+    position: usize,
+    name: String,
+    matched: MoneyByCurrency,
+    decided: MoneyByCurrency,
+    reachable: bool,
+    unreachable_because: Option<String>,
+}
+
+#[derive(Serialize)]
+struct OverlapAnswer {
+    first: String,
+    second: String,
+    dimension: String,
+    cost: MoneyByCurrency,
+}
+
+#[derive(Serialize)]
+struct CoverageAnswer {
+    dimension: String,
+    owned: MoneyByCurrency,
+    total: MoneyByCurrency,
+}
+
+fn named(map: &BTreeMap<Currency, Money>) -> MoneyByCurrency {
+    map.iter().map(|(currency, money)| (currency.to_string(), *money)).collect()
+}
+
+fn text(map: &MoneyByCurrency) -> String {
+    if map.is_empty() { "-".to_owned() } else { map.iter().map(|(c, m)| format!("{} {c}", m.to_fixed(2))).collect::<Vec<_>>().join(", ") }
+}
+
+fn check_answer(report: &RuleReport, period: BillingPeriod) -> CheckAnswer {
+    let shadowed = |rule: &domain::rule::CheckedRule| rule.matched_samples > 0 && rule.won_samples == 0;
+    CheckAnswer {
+        period,
+        rules: report
+            .rules
+            .iter()
+            .map(|rule| CheckedAnswer {
+                position: rule.position + 1,
+                name: rule.name.clone(),
+                matched: named(&rule.matched),
+                decided: named(&rule.won),
+                reachable: rule.unreachable_because.is_none() && !shadowed(rule),
+                unreachable_because: rule.unreachable_because.clone(),
+            })
+            .collect(),
+        overlaps: report
+            .overlaps
+            .iter()
+            .map(|o| OverlapAnswer { first: o.first.clone(), second: o.second.clone(), dimension: o.dimension.clone(), cost: named(&o.cost) })
+            .collect(),
+        coverage: report.coverage.iter().map(|c| CoverageAnswer { dimension: c.dimension.clone(), owned: named(&c.owned), total: named(&c.total) }).collect(),
+    }
+}
+
+async fn check(app: &App, args: Check, json: bool) -> Result<Outcome, AppError> {
+    let yaml = args.file.as_deref().map(read).transpose()?;
+    let (_, report, period) = app.rules_check(yaml.as_deref(), args.period).await?;
+    let answer = check_answer(&report, period);
+    let dead = answer.rules.iter().any(|rule| rule.unreachable_because.is_some());
+    if json {
+        output::json(&answer)?;
+        return Ok(if dead { Outcome::CheckFailed } else { Outcome::Done });
+    }
+    let mut table = Table::new(&[("#", true), ("rule", false), ("matched", true), ("decided", true), ("", false)]);
+    for rule in &answer.rules {
+        let note = match (&rule.unreachable_because, rule.reachable, rule.matched.is_empty()) {
+            (Some(because), _, _) => format!("UNREACHABLE behind {because:?}"),
+            (None, false, _) => "shadowed: earlier rules decide all of it".to_owned(),
+            (None, true, true) => format!("matches nothing in {period}"),
+            _ => String::new(),
+        };
+        table.row([rule.position.to_string(), rule.name.clone(), text(&rule.matched), text(&rule.decided), note]);
+    }
+    table.print()?;
+    output::line("")?;
+    let mut table = Table::new(&[("dimension", false), ("with owner", true), ("of", true)]);
+    for row in &answer.coverage {
+        table.row([row.dimension.clone(), text(&row.owned), text(&row.total)]);
+    }
+    table.print()?;
+    for overlap in &answer.overlaps {
+        output::line(&format!("overlap: {:?} wins over {:?} on {}: {}", overlap.first, overlap.second, overlap.dimension, text(&overlap.cost)))?;
+    }
+    Ok(if dead { Outcome::CheckFailed } else { Outcome::Done })
+}
+
+#[derive(Serialize)]
+struct DiffAnswer {
+    changes: Vec<RuleChange>,
+}
+
+async fn diff(app: &App, args: Diff, json: bool) -> Result<Outcome, AppError> {
+    let changes = app.rules_diff(&read(&args.file)?, args.period).await?;
+    if json {
+        output::json(&DiffAnswer { changes })?;
+        return Ok(Outcome::Done);
+    }
+    if changes.is_empty() {
+        output::line("no tenant's cost would change")?;
+        return Ok(Outcome::Done);
+    }
+    let mut table = Table::new(&[("period", false), ("tenant", false), ("before", true), ("after", true), ("change", true), ("currency", false)]);
+    for change in changes {
+        let tenant = if change.tenant.is_empty() { "(none)".to_owned() } else { change.tenant };
+        table.row([
+            change.period.to_string(),
+            tenant,
+            change.before.to_fixed(2),
+            change.after.to_fixed(2),
+            change.change.to_fixed(2),
+            change.currency.to_string(),
+        ]);
+    }
+    table.print()?;
+    Ok(Outcome::Done)
+}
+
+#[derive(Serialize)]
+struct ApplyAnswer {
+    version: i64,
+    sha256: String,
+}
+
+async fn apply(app: &App, args: Apply, json: bool) -> Result<Outcome, AppError> {
+    let version = app.rules_apply(&read(&args.file)?, author().as_deref(), args.note.as_deref()).await?;
+    if !app.store().periods().await?.is_empty() {
+        app.allocate(None).await?;
+    }
+    if json {
+        output::json(&ApplyAnswer { version: version.version, sha256: version.sha256 })?;
+    } else {
+        output::line(&format!("rules version {} is in force", version.version))?;
+    }
+    Ok(Outcome::Done)
+}

@@ -1,0 +1,56 @@
+//! `tonnage serve`.
+
+use super::Outcome;
+use crate::app::App;
+use crate::config::Config;
+use crate::error::AppError;
+use crate::http;
+use clap::Args;
+use std::path::PathBuf;
+
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  tonnage serve
+  tonnage serve --listen 127.0.0.1:9000 --data-dir /var/lib/tonnage
+
+There is no sign-in yet: only loopback addresses are served.")]
+pub(super) struct Serve {
+    /// Address [default: 127.0.0.1:8080]
+    #[arg(long, value_name = "ADDRESS")]
+    pub(super) listen: Option<String>,
+    /// Folder of the built islands and styles [default: target/site]
+    #[arg(long, value_name = "DIR")]
+    pub(super) site_dir: Option<PathBuf>,
+}
+
+pub(super) async fn run(app: &App, config: &Config) -> Result<Outcome, AppError> {
+    let tidy = app.clone();
+    tokio::spawn(async move {
+        if let Err(error) = tidy.tidy().await {
+            tracing::warn!(error = %error.chain(), "the lake could not be tidied");
+        }
+    });
+    http::serve(app.clone(), config, |address| eprintln!("serving http://{address} (stop with Ctrl-C)"), stop()).await?;
+    Ok(Outcome::Done)
+}
+
+/// Ends on Ctrl-C, and on SIGTERM where there is one.
+pub(super) async fn stop() {
+    let interrupt = async {
+        if tokio::signal::ctrl_c().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    };
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
+            tokio::select! {
+                () = interrupt => {}
+                _ = terminate.recv() => {}
+            }
+            return;
+        }
+    }
+    interrupt.await;
+}

@@ -1,0 +1,184 @@
+//! Configuration: file, then environment, then flags; every value keeps its
+//! origin, and everything is checked before a socket opens.
+
+use crate::clock::Clock;
+use crate::error::AppError;
+use serde::Deserialize;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+/// Where a value came from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Origin {
+    /// Built in.
+    Default,
+    /// The configuration file.
+    File,
+    /// An environment variable.
+    Environment,
+    /// A flag.
+    Flag,
+}
+
+/// A value with its origin.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Setting<T> {
+    /// The value.
+    pub value: T,
+    /// Where it came from.
+    pub origin: Origin,
+}
+
+/// What the server and every command need to know.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Folder of the database, the lake and scratch files.
+    pub data_dir: Setting<PathBuf>,
+    /// `postgres://...`; without it SQLite in the data folder.
+    pub database_url: Option<Setting<String>>,
+    /// Address of the web server.
+    pub listen: Setting<SocketAddr>,
+    /// Folder of the built islands, styles and fonts.
+    pub site_dir: Setting<PathBuf>,
+    /// The clock.
+    pub clock: Clock,
+}
+
+/// What the command line said.
+#[derive(Debug, Clone, Default)]
+pub struct Flags {
+    /// `--config`.
+    pub config: Option<PathBuf>,
+    /// `--data-dir`.
+    pub data_dir: Option<PathBuf>,
+    /// `--listen`.
+    pub listen: Option<String>,
+    /// `--site-dir`.
+    pub site_dir: Option<PathBuf>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    data_dir: Option<PathBuf>,
+    database_url: Option<String>,
+    listen: Option<String>,
+    site_dir: Option<PathBuf>,
+}
+
+fn pick<T>(flag: Option<T>, env: Option<T>, file: Option<T>, default: T) -> Setting<T> {
+    let (value, origin) = match (flag, env, file) {
+        (Some(value), _, _) => (value, Origin::Flag),
+        (_, Some(value), _) => (value, Origin::Environment),
+        (_, _, Some(value)) => (value, Origin::File),
+        _ => (default, Origin::Default),
+    };
+    Setting { value, origin }
+}
+
+impl Config {
+    /// Reads and checks everything. `env` looks up environment variables.
+    ///
+    /// # Errors
+    /// Names the setting, its origin and what to write.
+    pub fn load(flags: Flags, env: &dyn Fn(&str) -> Option<String>) -> Result<Config, AppError> {
+        let file = match flags.config.or_else(|| env("TONNAGE_CONFIG").map(PathBuf::from)) {
+            Some(path) => read_file(&path)?,
+            None => File::default(),
+        };
+        let data_dir = pick(
+            flags.data_dir,
+            env("TONNAGE_DATA_DIR").map(PathBuf::from),
+            file.data_dir,
+            PathBuf::from("./tonnage-data"),
+        );
+        let site_dir = pick(
+            flags.site_dir,
+            env("TONNAGE_SITE_DIR").map(PathBuf::from),
+            file.site_dir,
+            PathBuf::from("target/site"),
+        );
+        let listen = pick(flags.listen, env("TONNAGE_LISTEN"), file.listen, "127.0.0.1:8080".to_owned());
+        let database_url = match (env("TONNAGE_DATABASE_URL"), file.database_url) {
+            (Some(value), _) => Some(Setting { value, origin: Origin::Environment }),
+            (None, Some(value)) => Some(Setting { value, origin: Origin::File }),
+            (None, None) => None,
+        };
+        if let Some(url) = &database_url
+            && !url.value.starts_with("postgres://")
+            && !url.value.starts_with("postgresql://")
+        {
+            return Err(AppError::usage(
+                "database_url is not a PostgreSQL address",
+                "write postgres://user@host/database, or leave it out for SQLite in the data folder",
+            ));
+        }
+        let listen = Setting { value: listen_address(&listen.value)?, origin: listen.origin };
+        Ok(Config { data_dir, database_url, listen, site_dir, clock: clock(env)? })
+    }
+
+    /// Address of the database.
+    #[must_use]
+    pub fn store_url(&self) -> String {
+        match &self.database_url {
+            Some(url) => url.value.clone(),
+            None => format!("sqlite://{}", self.data_dir.value.join("tonnage.db").display()),
+        }
+    }
+
+    /// Folder of the lake.
+    #[must_use]
+    pub fn lake_dir(&self) -> PathBuf {
+        self.data_dir.value.join("lake")
+    }
+}
+
+fn read_file(path: &Path) -> Result<File, AppError> {
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| AppError::usage(format!("cannot read the configuration {}: {error}", path.display()), "check the path"))?;
+    serde_saphyr::from_str(&text)
+        .map_err(|error| AppError::usage(format!("{}: {error}", path.display()), "known keys: data_dir, database_url, listen, site_dir"))
+}
+
+/// Until sign-in exists whoever reaches the port sees everything: loopback only.
+fn listen_address(text: &str) -> Result<SocketAddr, AppError> {
+    let address: SocketAddr = text
+        .replace("localhost", "127.0.0.1")
+        .parse()
+        .map_err(|_| AppError::usage(format!("{text:?} is no address to listen on"), "write 127.0.0.1:8080"))?;
+    if !address.ip().is_loopback() {
+        return Err(AppError::usage(
+            format!("refusing to listen on {address}: there is no sign-in yet, so anyone who reaches the port would see every tenant"),
+            "listen on 127.0.0.1 or [::1], and put a tunnel or an authenticating proxy on the same machine in front",
+        ));
+    }
+    Ok(address)
+}
+
+/// `TONNAGE_NOW` fixes the clock, so that a run can be reproduced.
+fn clock(env: &dyn Fn(&str) -> Option<String>) -> Result<Clock, AppError> {
+    let Some(text) = env("TONNAGE_NOW") else { return Ok(Clock::System) };
+    let parsed = domain::instant::parse(text.as_bytes())
+        .map_err(|error| AppError::usage(format!("TONNAGE_NOW {error}"), "or unset it to use the machine's clock"))?;
+    Ok(Clock::Fixed(parsed.instant))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn flags_beat_environment_and_only_loopback_is_served() {
+        let env = |key: &str| (key == "TONNAGE_LISTEN").then(|| "127.0.0.1:9000".to_owned());
+        let config = Config::load(Flags::default(), &env).expect("valid");
+        assert_eq!((config.listen.value.port(), config.listen.origin), (9000, Origin::Environment));
+        let flags = Flags { listen: Some("[::1]:1".to_owned()), ..Flags::default() };
+        assert_eq!(Config::load(flags, &env).expect("valid").listen.origin, Origin::Flag);
+        for (address, part) in [("0.0.0.0:8080", "no sign-in yet"), ("10.0.0.1:80", "no sign-in yet"), ("nowhere", "no address")] {
+            let flags = Flags { listen: Some(address.to_owned()), ..Flags::default() };
+            let error = Config::load(flags, &|_| None).expect_err(address);
+            assert!(error.to_string().contains(part), "{error}");
+            assert_eq!(error.exit_code(), 2);
+        }
+    }
+}

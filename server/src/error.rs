@@ -1,0 +1,111 @@
+//! What a use case can end in, and what that means to a shell and a browser.
+
+use domain::{BillingPeriod, Finding};
+use thiserror::Error;
+
+/// Why a use case did not do what was asked.
+#[derive(Debug, Error)]
+pub enum AppError {
+    /// The input is bad; nothing was changed. Each finding has place and remedy.
+    #[error("{}", findings_text(.0))]
+    Refused(Vec<Finding>),
+    /// The request itself makes no sense.
+    #[error("{what}; {remedy}")]
+    Usage {
+        /// What is wrong.
+        what: String,
+        /// What would be right.
+        remedy: String,
+    },
+    /// There is nothing in the lake yet.
+    #[error("there is no data yet; run `tonnage demo`, or `tonnage ingest billing FILE`")]
+    NoData,
+    /// No such thing.
+    #[error("there is no {what}")]
+    NotFound {
+        /// What was looked for.
+        what: String,
+    },
+    /// Somebody else holds it, or did it first.
+    #[error("{what}; {remedy}")]
+    Held {
+        /// Who holds what.
+        what: String,
+        /// What to do.
+        remedy: String,
+    },
+    /// Figures that must be equal are not.
+    #[error("{what} of {period} does not add up: {left} against {right}")]
+    DoesNotAddUp {
+        /// The equation.
+        what: &'static str,
+        /// The period.
+        period: BillingPeriod,
+        /// Left side.
+        left: String,
+        /// Right side.
+        right: String,
+    },
+    /// The database failed.
+    #[error("the store failed")]
+    Store(#[from] store::StoreError),
+    /// The lake failed.
+    #[error("the lake failed")]
+    Lake(#[from] lake::LakeError),
+    /// Amounts too large to add.
+    #[error("a sum of money failed")]
+    Overflow(#[from] domain::money::MoneyOverflow),
+    /// Anything else that broke, with what was being done.
+    #[error("{doing}")]
+    Broken {
+        /// What was being done.
+        doing: String,
+        /// Why it failed.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+}
+
+fn findings_text(findings: &[Finding]) -> String {
+    let mut lines: Vec<String> = findings.iter().take(20).map(ToString::to_string).collect();
+    if findings.len() > lines.len() {
+        lines.push(format!("and {} more", findings.len() - lines.len()));
+    }
+    lines.join("\n")
+}
+
+impl AppError {
+    /// Something broke while doing this.
+    pub fn broken(doing: impl Into<String>, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> AppError {
+        AppError::Broken { doing: doing.into(), source: source.into() }
+    }
+
+    /// A request that makes no sense.
+    pub fn usage(what: impl Into<String>, remedy: impl Into<String>) -> AppError {
+        AppError::Usage { what: what.into(), remedy: remedy.into() }
+    }
+
+    /// The exit code of the command line: 2 bad input, 3 broken machinery, 4 held by somebody else.
+    #[must_use]
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            AppError::Refused(_) | AppError::Usage { .. } | AppError::NoData | AppError::NotFound { .. } => 2,
+            AppError::DoesNotAddUp { .. } => 1,
+            AppError::Held { .. } => 4,
+            AppError::Store(_) | AppError::Lake(_) | AppError::Overflow(_) | AppError::Broken { .. } => 3,
+        }
+    }
+
+    /// The message with every cause behind it, for the one place that logs it.
+    #[must_use]
+    pub fn chain(&self) -> String {
+        let mut text = self.to_string();
+        let mut source = std::error::Error::source(self);
+        while let Some(cause) = source {
+            text.push_str(": ");
+            text.push_str(&cause.to_string());
+            source = cause.source();
+        }
+        text
+    }
+}

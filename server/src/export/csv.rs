@@ -1,0 +1,109 @@
+//! CSV as RFC 4180 has it: comma, CRLF, a header row, no comments, no byte
+//! order mark; amounts with every digit.
+
+use super::{Cell, Table, costs_table, percent};
+use wire::{CostReport, GroupOption};
+
+/// A cost report: one line for each row, then the row named Total.
+#[must_use]
+pub fn costs(report: &CostReport, options: &[GroupOption]) -> String {
+    write(&costs_table(report, options))
+}
+
+fn write(table: &Table) -> String {
+    let mut out = String::new();
+    line(&mut out, table.heads.iter().map(|head| harmless(head)));
+    for row in &table.rows {
+        line(&mut out, row.iter().map(text));
+    }
+    out
+}
+
+fn text(cell: &Cell) -> String {
+    match cell {
+        Cell::Text(text) => harmless(text),
+        Cell::Money(amount) => amount.clone().unwrap_or_default(),
+        Cell::Permille(share) => share.map(percent).unwrap_or_default(),
+    }
+}
+
+fn line(out: &mut String, fields: impl Iterator<Item = String>) {
+    for (at, field) in fields.enumerate() {
+        if at > 0 {
+            out.push(',');
+        }
+        let padded = field.starts_with(' ') || field.ends_with(' ');
+        if padded || field.contains([',', '"', '\r', '\n']) {
+            out.push('"');
+            out.push_str(&field.replace('"', "\"\""));
+            out.push('"');
+        } else {
+            out.push_str(&field);
+        }
+    }
+    out.push_str("\r\n");
+}
+
+/// Text that a spreadsheet would run as a formula gets an apostrophe in front;
+/// names come from tags, and whoever can tag a resource is not whoever opens
+/// the file.
+fn harmless(text: &str) -> String {
+    let formula = text.starts_with(['=', '+', '-', '@', '\t', '\r']);
+    if formula && !is_number(text) { format!("'{text}") } else { text.to_owned() }
+}
+
+fn is_number(text: &str) -> bool {
+    let digits = text.strip_prefix(['+', '-']).unwrap_or(text);
+    let (whole, fraction) = digits.split_once('.').unwrap_or((digits, "0"));
+    let plain = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+    plain(whole) && plain(fraction)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{options, report};
+    use super::*;
+
+    #[test]
+    fn every_digit_and_no_formula() {
+        let text = costs(&report(), &options());
+        let expected = [
+            "Tenant,Bill service,\"Cost (USD, effective)\",\"Cost 2026-10 (USD, effective)\",Change (USD),Change (%),Share (%)",
+            "'=1+1,\"say \"\"hi\"\", twice\",61894.640000000000000001,1,-0.5,-3.5,12.3",
+            "-12.5,\"'@home\nnew line\",-0.005,,,,12.3",
+            "Unallocated,none,0.004,0,-0.5,-3.5,12.3",
+            "Total,,61894.639000000000000001,1,,,100.0",
+            "",
+        ];
+        assert_eq!(text, expected.join("\r\n"));
+    }
+
+    #[test]
+    fn what_a_spreadsheet_would_run_is_quoted() {
+        let table = [
+            ("=cmd|' /C calc'!A0", true),
+            ("+1", false),
+            ("-3.25", false),
+            ("-3.", true),
+            ("-", true),
+            ("+SUM(A1)", true),
+            ("@x", true),
+            ("\t=1", true),
+            ("acme", false),
+            ("", false),
+        ];
+        for (text, guarded) in table {
+            assert_eq!(harmless(text).starts_with('\''), guarded, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_reader_gets_back_what_was_written() {
+        let text = costs(&report(), &options());
+        let mut reader = ::csv::Reader::from_reader(text.as_bytes());
+        let rows: Vec<::csv::StringRecord> = reader.records().map(|row| row.expect("RFC 4180")).collect();
+        assert_eq!(rows.len(), 4);
+        assert_eq!(&rows[0][1], "say \"hi\", twice");
+        assert_eq!((&rows[3][0], &rows[3][2]), ("Total", "61894.639000000000000001"));
+    }
+}

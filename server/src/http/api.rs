@@ -1,0 +1,114 @@
+//! `/api/v1`: the figures of the pages as JSON, from the same use cases and
+//! the same query strings.
+
+use super::Web;
+use super::error::ApiError;
+use super::observe::RequestId;
+use crate::app::reports::Rows;
+use crate::error::AppError;
+use axum::Json;
+use axum::extract::rejection::PathRejection;
+use axum::extract::{FromRequestParts, Path, State};
+use axum::http::StatusCode;
+use axum::http::request::Parts;
+use frontend::query::{parse_costs, parse_page, parse_rules};
+use serde::Serialize;
+use std::convert::Infallible;
+use wire::{Context, CostReport, Explain, OverviewPage, PageError, Reconciliation, RulesPage, SourcesPage};
+
+/// What a handler needs to know of its request.
+pub(super) struct Ask {
+    pub(super) request_id: RequestId,
+    /// The query string, as sent.
+    pub(super) query: String,
+}
+
+impl<S: Sync> FromRequestParts<S> for Ask {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Ask, Infallible> {
+        let request_id = parts.extensions.get::<RequestId>().cloned().unwrap_or_else(|| RequestId::new("none"));
+        Ok(Ask { request_id, query: parts.uri.query().unwrap_or_default().to_owned() })
+    }
+}
+
+impl Ask {
+    fn parse<T>(&self, parse: fn(&str) -> Result<T, PageError>) -> Result<T, ApiError> {
+        parse(&self.query).map_err(|error| ApiError::of_query(&error, &self.request_id))
+    }
+
+    fn answer<T>(&self, answer: Result<T, AppError>) -> Result<T, ApiError> {
+        answer.map_err(|error| ApiError::of(&error, &self.request_id))
+    }
+
+    /// Every row, unless a page of them is asked for.
+    fn rows(&self) -> Rows {
+        let paged = self.query.split('&').any(|pair| pair.starts_with("page="));
+        if paged { Rows::Page } else { Rows::All }
+    }
+}
+
+/// A report with what its figures are about.
+#[derive(Serialize)]
+pub(super) struct Report<T> {
+    #[serde(flatten)]
+    report: T,
+    context: Context,
+}
+
+type Answer<T> = Result<Json<T>, ApiError>;
+
+pub(super) async fn costs(State(web): State<Web>, ask: Ask) -> Answer<Report<CostReport>> {
+    let query = ask.parse(parse_costs)?;
+    let mut page = ask.answer(web.app.costs(&query, ask.rows()).await)?;
+    // drawings are for the pages; the trend's figures are here
+    page.report.rows.iter_mut().chain(&mut page.report.other).for_each(|row| row.sparkline = None);
+    Ok(Json(Report { report: page.report, context: page.context }))
+}
+
+pub(super) async fn overview(State(web): State<Web>, ask: Ask) -> Answer<OverviewPage> {
+    let query = ask.parse(parse_page)?;
+    Ok(Json(ask.answer(web.app.overview(&query).await)?))
+}
+
+pub(super) async fn reconciliation(State(web): State<Web>, ask: Ask) -> Answer<Report<Reconciliation>> {
+    let query = ask.parse(parse_page)?;
+    let page = ask.answer(web.app.reconciliation(&query).await)?;
+    Ok(Json(Report { report: page.report, context: page.context }))
+}
+
+pub(super) async fn explain(
+    State(web): State<Web>,
+    id: Result<Path<String>, PathRejection>,
+    ask: Ask,
+) -> Answer<Report<Explain>> {
+    let unreadable =
+        |error: PathRejection| ApiError::refused(StatusCode::BAD_REQUEST, "bad_parameter", error.body_text(), &ask.request_id);
+    let Path(id) = id.map_err(unreadable)?;
+    let page = ask.answer(web.app.explain(&id).await)?;
+    Ok(Json(Report { report: page.explain, context: page.context }))
+}
+
+pub(super) async fn rules(State(web): State<Web>, ask: Ask) -> Answer<RulesPage> {
+    let query = ask.parse(parse_rules)?;
+    Ok(Json(ask.answer(web.app.rules_page(&query).await)?))
+}
+
+pub(super) async fn sources(State(web): State<Web>, ask: Ask) -> Answer<SourcesPage> {
+    let query = ask.parse(parse_page)?;
+    Ok(Json(ask.answer(web.app.sources_page(&query).await)?))
+}
+
+/// Billing periods with data, oldest first.
+#[derive(Serialize)]
+pub(super) struct Periods {
+    periods: Vec<String>,
+    /// The period shown when none is asked for.
+    newest: Option<String>,
+}
+
+pub(super) async fn periods(State(web): State<Web>, ask: Ask) -> Answer<Periods> {
+    let periods = web.app.store().periods().await.map_err(AppError::from);
+    let periods: Vec<String> = ask.answer(periods)?.iter().map(ToString::to_string).collect();
+    Ok(Json(Periods { newest: periods.last().cloned(), periods }))
+}

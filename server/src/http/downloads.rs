@@ -1,0 +1,55 @@
+//! The Costs page as a file: every row, exactly as shown.
+
+use super::Web;
+use super::api::Ask;
+use super::error::ApiError;
+use crate::app::reports::Rows;
+use crate::error::AppError;
+use crate::export;
+use axum::extract::State;
+use axum::http::{HeaderName, header};
+use axum::response::{IntoResponse, Response};
+use frontend::query::parse_costs;
+use wire::CostsPage;
+
+const CSV: &str = "text/csv; charset=utf-8";
+const XLSX: &str = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet";
+
+pub(super) async fn csv(State(web): State<Web>, ask: Ask) -> Response {
+    match costs(&web, &ask).await {
+        Ok(page) => {
+            let headers = attachment(CSV, &export::costs_file_name(&page.report, "csv"));
+            (headers, export::csv::costs(&page.report, &page.options)).into_response()
+        }
+        Err(error) => error.plain(),
+    }
+}
+
+pub(super) async fn xlsx(State(web): State<Web>, ask: Ask) -> Response {
+    let page = match costs(&web, &ask).await {
+        Ok(page) => page,
+        Err(error) => return error.plain(),
+    };
+    let headers = attachment(XLSX, &export::costs_file_name(&page.report, "xlsx"));
+    let written = web
+        .app
+        .heavy("cannot write the workbook", move || export::xlsx::costs(&page.report, &page.options))
+        .await;
+    match written {
+        Ok(book) => (headers, book).into_response(),
+        Err(error) => ApiError::of(&error, &ask.request_id).plain(),
+    }
+}
+
+async fn costs(web: &Web, ask: &Ask) -> Result<CostsPage, ApiError> {
+    let query = parse_costs(&ask.query).map_err(|error| ApiError::of_query(&error, &ask.request_id))?;
+    let page: Result<CostsPage, AppError> = web.app.costs(&query, Rows::All).await;
+    page.map_err(|error| ApiError::of(&error, &ask.request_id))
+}
+
+fn attachment(kind: &'static str, name: &str) -> [(HeaderName, String); 2] {
+    [
+        (header::CONTENT_TYPE, kind.to_owned()),
+        (header::CONTENT_DISPOSITION, format!("attachment; filename=\"{name}\"")),
+    ]
+}

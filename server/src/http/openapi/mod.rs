@@ -1,0 +1,171 @@
+//! `/api/openapi.json`: the API as an OpenAPI 3.1 document, written from the
+//! table of routes, so a route cannot be missing. Tests hold answers against it.
+
+mod schemas;
+
+use super::routes::{Answer, Kind, ROUTES, Route};
+use axum::Json;
+use serde_json::{Map, Value, json};
+
+/// The document.
+pub(super) async fn document() -> Json<Value> {
+    Json(build())
+}
+
+fn build() -> Value {
+    let mut paths = Map::new();
+    for route in ROUTES.iter().filter(|route| route.kind == Kind::Api) {
+        paths.insert(route.path.to_owned(), json!({ route.method.to_ascii_lowercase(): operation(route) }));
+    }
+    json!({
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Tonnage",
+            "version": env!("CARGO_PKG_VERSION"),
+            "description": "Costs by owner that add up to the bill. Money is an exact decimal string: no exponent, \
+                            no trailing zeros, never a float. Periods are billing months, YYYY-MM; instants are \
+                            RFC 3339 in UTC; shares are permille. Fields may be added; none is changed or removed.",
+        },
+        "paths": paths,
+        "components": { "schemas": schemas::all() },
+    })
+}
+
+fn operation(route: &Route) -> Value {
+    let (schema, parameters) = shape(route.answer);
+    let id = route.path.trim_start_matches("/api/").replace(['/', '.'], "_").replace(['{', '}'], "");
+    json!({
+        "operationId": id,
+        "summary": route.summary,
+        "parameters": parameters,
+        "responses": {
+            "200": { "description": "The answer", "content": { "application/json": { "schema": schema } } },
+            "400": problem("A parameter does not fit; the detail says what would"),
+            "404": problem("There is no data yet, or no such thing"),
+            "500": problem("The machinery failed, or figures that must be equal are not; the log has the request id"),
+            "503": problem("Busy or too slow; the same request may work later"),
+        },
+    })
+}
+
+fn problem(description: &str) -> Value {
+    json!({ "description": description, "content": { "application/json": { "schema": schemas::to("Errors") } } })
+}
+
+/// The schema of an answer and the parameters that lead to it.
+fn shape(answer: Answer) -> (Value, Vec<Value>) {
+    let page = || vec![period(), basis(), currency(), against()];
+    match answer {
+        Answer::Costs => (schemas::to("CostReport"), [page(), grouping()].concat()),
+        Answer::Overview => (schemas::to("Overview"), page()),
+        Answer::Reconciliation => (schemas::to("Reconciliation"), page()),
+        Answer::Explain => (schemas::to("Explain"), vec![explain_id()]),
+        Answer::Rules => (schemas::to("Rules"), [page(), vec![version()]].concat()),
+        Answer::Sources => (schemas::to("Sources"), page()),
+        Answer::Periods => (schemas::to("Periods"), Vec::new()),
+        // the document itself, and answers that are no API
+        Answer::OpenApi
+        | Answer::Page
+        | Answer::Theme
+        | Answer::CostsCsv
+        | Answer::CostsXlsx
+        | Answer::Health
+        | Answer::Ready
+        | Answer::Metrics
+        | Answer::File => (json!({ "type": "object" }), Vec::new()),
+    }
+}
+
+fn parameter(name: &str, description: &str, schema: &Value) -> Value {
+    json!({ "name": name, "in": "query", "description": description, "schema": schema })
+}
+
+fn period() -> Value {
+    parameter("period", "Billing period; the newest when left out", &schemas::month())
+}
+
+fn against() -> Value {
+    parameter("against", "Period compared with; the one before when left out", &schemas::month())
+}
+
+fn basis() -> Value {
+    parameter("basis", "Cost basis", &json!({ "type": "string", "enum": ["effective", "billed"], "default": "effective" }))
+}
+
+fn currency() -> Value {
+    parameter("currency", "Currency code; the only or the largest one when left out", &json!({ "type": "string" }))
+}
+
+fn version() -> Value {
+    parameter("version", "Version of the rules; the one in force when left out", &json!({ "type": "string" }))
+}
+
+fn explain_id() -> Value {
+    json!({
+        "name": "id", "in": "path", "required": true,
+        "description": "An explain_id of another answer; stable over the years",
+        "schema": { "type": "string" },
+    })
+}
+
+fn grouping() -> Vec<Value> {
+    let words = |words: &[&str], default: &str| json!({ "type": "string", "enum": words, "default": default });
+    let list = json!({ "type": "array", "items": { "type": "string" }, "maxItems": 2 });
+    let mut by = parameter("by", "One or two owner dimensions or FOCUS columns, separated by a comma", &list);
+    by["style"] = json!("form");
+    by["explode"] = json!(false);
+    let many = json!({ "type": "array", "items": { "type": "string", "pattern": "^[^:]+:" } });
+    let page = json!({ "type": "integer", "minimum": 1 });
+    vec![
+        by,
+        parameter("f", "Filter key:value, repeatable; values of one key are alternatives, an empty value means without one", &many),
+        parameter("sort", "Order of the rows", &words(&["cost", "prior", "change", "name"], "cost")),
+        parameter("dir", "Direction of the order", &words(&["asc", "desc"], "desc")),
+        parameter("page", "A page of the rows, the others summed in `other`; every row when left out", &page),
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Every `$ref` in the document.
+    fn references(value: &Value, found: &mut Vec<String>) {
+        match value {
+            Value::Object(map) => {
+                if let Some(Value::String(to)) = map.get("$ref") {
+                    found.push(to.clone());
+                }
+                map.values().for_each(|value| references(value, found));
+            }
+            Value::Array(items) => items.iter().for_each(|value| references(value, found)),
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+        }
+    }
+
+    #[test]
+    fn every_reference_leads_somewhere_and_every_schema_is_used() {
+        let document = build();
+        let mut found = Vec::new();
+        references(&document, &mut found);
+        for to in &found {
+            let pointer = to.trim_start_matches('#');
+            assert!(document.pointer(pointer).is_some(), "{to}");
+        }
+        for name in document["components"]["schemas"].as_object().expect("schemas").keys() {
+            assert!(found.iter().any(|to| to.ends_with(&format!("/{name}"))), "{name} is not used");
+        }
+    }
+
+    #[test]
+    fn every_api_route_is_described_with_its_path_parameters() {
+        let document = build();
+        for route in ROUTES.iter().filter(|route| route.kind == Kind::Api) {
+            let operation = &document["paths"][route.path]["get"];
+            assert_eq!(operation["summary"], route.summary);
+            let named = operation["parameters"].as_array().expect("a list");
+            let in_path = named.iter().filter(|parameter| parameter["in"] == "path").count();
+            assert_eq!(in_path, route.path.matches('{').count(), "{}", route.path);
+        }
+    }
+}

@@ -1,0 +1,182 @@
+//! Every address, in one table: the router is built from it, the API document
+//! and the list in `docs/ARCHITECTURE.md` are written from it, tests walk it.
+
+use super::error::ApiError;
+use super::observe::RequestId;
+use super::{Web, api, assets, downloads, openapi, pages, probes, theme};
+use axum::extract::Request;
+use axum::http::StatusCode;
+use axum::response::Response;
+use axum::routing::{MethodRouter, get, post};
+use axum::{Extension, Router};
+
+/// What sort of answer an address gives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// HTML for people.
+    Page,
+    /// A form's target; answers with a redirect.
+    Form,
+    /// A file made of what a page shows.
+    Download,
+    /// JSON, described by `/api/openapi.json`.
+    Api,
+    /// For machines that watch the server.
+    Probe,
+    /// A built file: script, style, font, icon.
+    File,
+}
+
+/// Who answers; one arm in [`handler`] each.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Answer {
+    Page,
+    Theme,
+    CostsCsv,
+    CostsXlsx,
+    Costs,
+    Overview,
+    Reconciliation,
+    Explain,
+    Rules,
+    Sources,
+    Periods,
+    OpenApi,
+    Health,
+    Ready,
+    Metrics,
+    File,
+}
+
+/// One address.
+#[derive(Debug, Clone, Copy)]
+pub struct Route {
+    /// `GET` (then `HEAD` too) or `POST`.
+    pub method: &'static str,
+    /// The path; `{name}` stands for one segment, `{*name}` for the rest.
+    pub path: &'static str,
+    /// What sort of answer it gives.
+    pub kind: Kind,
+    /// What it is for.
+    pub summary: &'static str,
+    pub(super) answer: Answer,
+}
+
+const fn gets(path: &'static str, kind: Kind, answer: Answer, summary: &'static str) -> Route {
+    Route { method: "GET", path, kind, summary, answer }
+}
+
+/// Every address the server answers; anything else is 404.
+pub const ROUTES: &[Route] = &[
+    gets("/", Kind::Page, Answer::Page, "Overview: how are we doing this month?"),
+    gets("/costs", Kind::Page, Answer::Page, "Costs: who and what costs how much?"),
+    gets("/reconciliation", Kind::Page, Answer::Page, "Reconciliation: does it add up to the invoice?"),
+    gets("/explain/{id}", Kind::Page, Answer::Page, "Explain: where does this figure come from?"),
+    gets("/rules", Kind::Page, Answer::Page, "Rules: who pays for what, from when?"),
+    gets("/sources", Kind::Page, Answer::Page, "Sources: is the data in, and whole?"),
+    Route {
+        method: "POST",
+        path: "/theme",
+        kind: Kind::Form,
+        summary: "Keeps the colour theme in a cookie and goes back",
+        answer: Answer::Theme,
+    },
+    gets("/costs.csv", Kind::Download, Answer::CostsCsv, "The Costs page as CSV, every row, every digit"),
+    gets("/costs.xlsx", Kind::Download, Answer::CostsXlsx, "The Costs page as XLSX, every row"),
+    gets("/api/v1/costs", Kind::Api, Answer::Costs, "Costs grouped by one or two keys"),
+    gets("/api/v1/explain/{id}", Kind::Api, Answer::Explain, "From a figure to bill lines and rules"),
+    gets("/api/v1/overview", Kind::Api, Answer::Overview, "The figures of the overview"),
+    gets("/api/v1/periods", Kind::Api, Answer::Periods, "Billing periods with data"),
+    gets("/api/v1/reconciliation", Kind::Api, Answer::Reconciliation, "From the invoice to the owners, with residuals"),
+    gets("/api/v1/rules", Kind::Api, Answer::Rules, "Owner rules with the money each decides"),
+    gets("/api/v1/sources", Kind::Api, Answer::Sources, "Sources and their deliveries"),
+    gets("/api/openapi.json", Kind::Api, Answer::OpenApi, "This API as an OpenAPI document"),
+    gets("/healthz", Kind::Probe, Answer::Health, "The process is up"),
+    gets("/readyz", Kind::Probe, Answer::Ready, "Database and lake can be reached"),
+    gets("/metrics", Kind::Probe, Answer::Metrics, "Counts and durations for Prometheus"),
+    gets("/pkg/{*file}", Kind::File, Answer::File, "The islands: glue and WebAssembly"),
+    gets("/static/{*file}", Kind::File, Answer::File, "Style, fonts, icon"),
+    gets("/assets/{*file}", Kind::File, Answer::File, "Fonts and icon of a site built by `cargo leptos watch`"),
+];
+
+/// The router of the table, and what answers everything else. Pages come from
+/// the frontend's own list (reading it also gives rendering its runtime); a
+/// test holds the two together.
+pub(super) fn mount() -> Router<Web> {
+    let pages = leptos_axum::generate_route_list(frontend::app::App);
+    let router = pages.iter().fold(Router::new(), |router, page| router.route(page.path(), handler(Answer::Page)));
+    let others = ROUTES.iter().filter(|route| route.kind != Kind::Page);
+    let router = others.fold(router, |router, route| router.route(route.path, handler(route.answer)));
+    router.method_not_allowed_fallback(wrong_method).fallback(nothing_there)
+}
+
+fn handler(answer: Answer) -> MethodRouter<Web> {
+    match answer {
+        Answer::Page => get(pages::page),
+        Answer::Theme => post(theme::choose),
+        Answer::CostsCsv => get(downloads::csv),
+        Answer::CostsXlsx => get(downloads::xlsx),
+        Answer::Costs => get(api::costs),
+        Answer::Overview => get(api::overview),
+        Answer::Reconciliation => get(api::reconciliation),
+        Answer::Explain => get(api::explain),
+        Answer::Rules => get(api::rules),
+        Answer::Sources => get(api::sources),
+        Answer::Periods => get(api::periods),
+        Answer::OpenApi => get(openapi::document),
+        Answer::Health => get(probes::health),
+        Answer::Ready => get(probes::ready),
+        Answer::Metrics => get(probes::metrics),
+        Answer::File => get(assets::file),
+    }
+}
+
+/// The table's word for a matched path: a closed set, so that metrics cannot
+/// be flooded with names.
+pub(super) fn label(matched: Option<&str>) -> &'static str {
+    let known = matched.and_then(|path| ROUTES.iter().find(|route| route.path == path));
+    known.map_or("other", |route| route.path)
+}
+
+async fn wrong_method(Extension(id): Extension<RequestId>, request: Request) -> Response {
+    let detail = format!("{} is not answered here", request.method());
+    ApiError::refused(StatusCode::METHOD_NOT_ALLOWED, "wrong_method", detail, &id).for_path(request.uri().path())
+}
+
+/// A page for people, JSON for programs.
+async fn nothing_there(
+    web: axum::extract::State<Web>,
+    Extension(id): Extension<RequestId>,
+    request: Request,
+) -> Response {
+    if request.uri().path().starts_with("/api/") {
+        let detail = "there is nothing here; /api/openapi.json lists what there is";
+        return ApiError::refused(StatusCode::NOT_FOUND, "not_found", detail, &id).for_path("/api/");
+    }
+    pages::page(web, Extension(id), request).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn the_table_has_every_page_and_nothing_twice() {
+        let listed = leptos_axum::generate_route_list(frontend::app::App);
+        let pages: BTreeSet<String> = listed.iter().map(|page| page.path().to_owned()).collect();
+        let table: BTreeSet<String> =
+            ROUTES.iter().filter(|route| route.kind == Kind::Page).map(|route| route.path.to_owned()).collect();
+        assert_eq!(pages, table);
+        let paths: BTreeSet<&str> = ROUTES.iter().map(|route| route.path).collect();
+        assert_eq!(paths.len(), ROUTES.len());
+        assert!(ROUTES.iter().all(|route| !route.summary.is_empty()));
+    }
+
+    #[test]
+    fn a_label_is_from_the_table() {
+        assert_eq!(label(Some("/explain/{id}")), "/explain/{id}");
+        assert_eq!(label(Some("/nowhere")), "other");
+        assert_eq!(label(None), "other");
+    }
+}
