@@ -4,10 +4,10 @@
 //! basis, keys, filters and rules version. It is kept when a figure is first
 //! shown, so that it can be resolved for as long as the lake is kept.
 
-use super::cube::{amount, value_of};
+use super::cube::value_of;
 use super::{App, hash_of};
 use crate::error::AppError;
-use domain::allocate::{CubeKey, CubeValue};
+use domain::allocate::CubeKey;
 use domain::{BillingPeriod, Money};
 use frontend::query::PageQuery;
 use serde::{Deserialize, Serialize};
@@ -117,12 +117,14 @@ impl App {
         let charges: Vec<lake::ChargeFile> = files.iter().map(super::allocate::charge_file).collect();
         let (lake, wanted, dimensions) = (self.lake.clone(), seed.clone(), program.rules.dimensions.clone());
         let task_program = program.clone();
-        let basis = seed.basis;
+        let basis = match seed.basis {
+            Basis::Billed => lake::query::Basis::Billed,
+            Basis::Effective => lake::query::Basis::Effective,
+        };
         let found = self
             .heavy("cannot read the bill lines", move || {
                 let covers = |key: &CubeKey| wanted.covers(key, &dimensions);
-                let of = |value: &CubeValue| amount(value, basis);
-                Ok(lake::query::bill_lines(&lake, &charges, &task_program, &covers, &of, LISTED_LINES)?)
+                Ok(lake::query::bill_lines(&lake, &charges, &task_program, &covers, basis, LISTED_LINES)?)
             })
             .await?;
         let cost = self.figure(&seed).await?;

@@ -120,6 +120,7 @@ struct Input {
     files: Vec<InputFile>,
     hash: String,
     format_version: String,
+    provider: Option<String>,
     findings: Vec<Finding>,
 }
 
@@ -331,7 +332,7 @@ fn look(paths: &[String], format: &str, scratch: &std::path::Path) -> Result<Inp
     }
     located.sort_by(|a, b| a.name.cmp(&b.name));
     located.dedup_by(|a, b| a.path == b.path);
-    let mut input = Input { parts: Vec::new(), files: Vec::new(), hash: String::new(), format_version: String::new(), findings: Vec::new() };
+    let mut input = Input { parts: Vec::new(), files: Vec::new(), hash: String::new(), format_version: String::new(), provider: None, findings: Vec::new() };
     let mut seen: BTreeMap<String, String> = BTreeMap::new();
     for file in &located {
         let sighted = sources::sight(file).map_err(refused)?;
@@ -360,8 +361,16 @@ fn recognise(table: Sighted, format: &str, input: &mut Input) -> Result<(), AppE
         (columns, None)
     } else {
         let (headers, first) = sources::header_row(&table).map_err(refused)?;
-        let at = headers.iter().position(|h| h.trim().trim_start_matches("x_").eq_ignore_ascii_case("FocusVersion"));
-        (headers, at.and_then(|at| first.and_then(|row| row.get(at).cloned())).filter(|text| !text.trim().is_empty()))
+        let named = |name: &str| headers.iter().position(|h| h.trim().trim_start_matches("x_").eq_ignore_ascii_case(name));
+        let cell = |name: &str| {
+            let text = first.as_ref()?.get(named(name)?)?;
+            (!domain::dialect::is_null(text.trim().as_bytes())).then(|| text.clone())
+        };
+        if input.provider.is_none() {
+            input.provider = cell("ServiceProviderName").or_else(|| cell("ProviderName"));
+        }
+        let declared = cell("FocusVersion");
+        (headers, declared)
     };
     let detected = sources::detect(&headers, format, declared.as_deref()).map_err(|finding| AppError::Refused(vec![finding.in_file(name)]))?;
     input.findings.push(Finding::info("format_detected", format!("read as FOCUS {}: {}", detected.dialect.version, detected.why)).in_file(name));
@@ -415,7 +424,7 @@ fn new_delivery(request: &IngestBilling, input: &Input, source: &str, delivery_i
     NewDelivery {
         delivery_id: delivery_id.to_owned(),
         source_id: source.to_owned(),
-        provider: staged.provider.clone(),
+        provider: input.provider.clone(),
         format: "focus".to_owned(),
         format_version: Some(input.format_version.clone()),
         input_hash: input.hash.clone(),

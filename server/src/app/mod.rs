@@ -14,7 +14,6 @@ use cube::CubeCache;
 use lake::Lake;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 use store::Store;
 
 /// Everything a use case works with. Clones share it.
@@ -33,10 +32,6 @@ pub struct App {
 pub(crate) const COMPANY: &str = "company";
 /// Setting that marks the data as synthetic.
 pub(crate) const SYNTHETIC: &str = "synthetic";
-
-/// Files nobody names are removed after a day: a writer that was killed leaves
-/// them, a writer that is alive needs them.
-const UNNAMED_AFTER: Duration = Duration::from_secs(24 * 3600);
 
 impl App {
     /// Opens database and lake, making the data folder when it is not there.
@@ -96,7 +91,12 @@ impl App {
     pub async fn tidy(&self) -> Result<Vec<String>, AppError> {
         let named = self.store.named_paths().await?;
         let lake = self.lake.clone();
-        self.heavy("cannot tidy the lake", move || Ok(lake::object::remove_unnamed(&lake, &named, UNNAMED_AFTER)?)).await
+        self.heavy("cannot tidy the lake", move || {
+            // a writer that was killed leaves files, a writer that is alive needs them
+            let before = std::time::SystemTime::now() - lake::object::UNNAMED_FOR;
+            Ok(lake.remove_unnamed(&named, before)?)
+        })
+        .await
     }
 
     /// Names the company, and says whether it is a synthetic one.

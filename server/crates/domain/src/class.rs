@@ -130,6 +130,12 @@ impl ClassRules {
         PRESET.clone()
     }
 
+    /// A mapping that knows nothing: everything is [`Class::Other`].
+    #[must_use]
+    pub fn none() -> ClassRules {
+        ClassRules { rules: Vec::new() }
+    }
+
     /// Parses a mapping file.
     ///
     /// # Errors

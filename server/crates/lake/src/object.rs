@@ -2,8 +2,7 @@
 //! staged, synced, put in place under its name, never changed (invariant 5).
 
 use crate::error::LakeError;
-use futures::executor::block_on;
-use futures::{StreamExt, TryStreamExt};
+use futures::{FutureExt, StreamExt, TryStreamExt};
 use object_store::{ObjectStore, ObjectStoreExt, PutMode, PutOptions, memory::InMemory};
 use sha2::{Digest, Sha256};
 use std::fs;
@@ -209,7 +208,7 @@ impl Lake {
         check_path(path)?;
         match self {
             Lake::File(root) => root.join(path).try_exists().map_err(LakeError::io("look for", path)),
-            Lake::Memory(store) => match block_on(store.head(&path.into())) {
+            Lake::Memory(store) => match ready(store.head(&path.into())) {
                 Ok(_) => Ok(true),
                 Err(object_store::Error::NotFound { .. }) => Ok(false),
                 Err(e) => Err(LakeError::object("look for", path)(e)),
@@ -228,7 +227,7 @@ impl Lake {
                 Err(e) if e.kind() != io::ErrorKind::NotFound => Err(LakeError::io("remove", path)(e)),
                 _ => Ok(()),
             },
-            Lake::Memory(store) => match block_on(store.delete(&path.into())) {
+            Lake::Memory(store) => match ready(store.delete(&path.into())) {
                 Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
                 Err(e) => Err(LakeError::object("remove", path)(e)),
             },
@@ -245,13 +244,22 @@ impl Lake {
         match self {
             Lake::File(root) => walk(root, root, &mut found)?,
             Lake::Memory(store) => {
-                let metas: Vec<_> = block_on(store.list(None).boxed().try_collect()).map_err(LakeError::object("list", prefix))?;
+                let metas: Vec<_> = ready(store.list(None).boxed().try_collect()).map_err(LakeError::object("list", prefix))?;
                 found.extend(metas.into_iter().map(|meta: object_store::ObjectMeta| Listed { path: meta.location.to_string(), modified: meta.last_modified.into() }));
             }
         }
         found.retain(|listed| listed.path.starts_with(prefix));
         found.sort_by(|a, b| a.path.cmp(&b.path));
         Ok(found)
+    }
+
+    /// Where other programs find a file: a local path, or `memory:` for tests.
+    #[must_use]
+    pub fn url(&self, path: &str) -> String {
+        match self {
+            Lake::File(root) => root.join(path).display().to_string(),
+            Lake::Memory(_) => format!("memory:{path}"),
+        }
     }
 
     /// Removes every file that `named` does not name and that was last written
@@ -333,7 +341,7 @@ fn put_memory(store: &InMemory, file: &Path, stored: &StoredFile) -> Result<bool
     let path = &stored.path;
     let content = fs::read(file).map_err(LakeError::io("read", path))?;
     let create = PutOptions { mode: PutMode::Create, ..PutOptions::default() };
-    match block_on(store.put_opts(&path.as_str().into(), content.into(), create)) {
+    match ready(store.put_opts(&path.as_str().into(), content.into(), create)) {
         Ok(_) => Ok(true),
         Err(object_store::Error::AlreadyExists { .. }) => {
             let there = hex(&Sha256::digest(get_memory(store, path)?));
@@ -343,8 +351,13 @@ fn put_memory(store: &InMemory, file: &Path, stored: &StoredFile) -> Result<bool
     }
 }
 
+/// The store in memory never waits: its futures are ready at once.
+fn ready<T>(future: impl Future<Output = object_store::Result<T>>) -> object_store::Result<T> {
+    future.now_or_never().unwrap_or(Err(object_store::Error::NotImplemented { operation: "waiting".to_owned(), implementer: "memory".to_owned() }))
+}
+
 fn get_memory(store: &InMemory, path: &str) -> Result<bytes::Bytes, LakeError> {
-    let got = block_on(async { store.get(&path.into()).await?.bytes().await });
+    let got = ready(async { store.get(&path.into()).await?.bytes().await });
     got.map_err(|e| match e {
         object_store::Error::NotFound { .. } => LakeError::Missing { path: path.to_owned() },
         other => LakeError::object("read", path)(other),

@@ -4,12 +4,15 @@ use crate::error::LakeError;
 use crate::object::Lake;
 use crate::rows::Charges;
 use crate::schema::ChargeFile;
-use domain::Money;
-use domain::allocate::{CubeKey, Program};
+use domain::allocate::{CubeKey, CubeValue, Program};
 use domain::apportion::apportion;
 use domain::charge::Attributes;
 use domain::instant::Span;
+use domain::class::{Class, ClassRules};
 use domain::owner::Assignment;
+use domain::rule::{RuleSet, Sample};
+use domain::{Currency, Money};
+use std::collections::BTreeMap;
 
 /// Which cost a figure shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,7 +55,27 @@ pub struct BillLines {
     pub count: u64,
     /// Sum of all their shares: the figure.
     pub total: Money,
+    /// All of them by delivery, class and owner.
+    pub groups: Vec<LineGroup>,
 }
+
+/// Lines behind a figure that came with one delivery and have one owner.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LineGroup {
+    /// The delivery.
+    pub delivery_id: String,
+    /// Their class.
+    pub class: Class,
+    /// Their owner, and by which rules.
+    pub assignment: Assignment,
+    /// How many lines.
+    pub count: u64,
+    /// Sum of their shares.
+    pub total: Money,
+}
+
+/// Columns shown beside a line that no rule needs to look at.
+const SHOWN: [&str; 3] = ["ResourceId", "ChargeDescription", "ServiceName"];
 
 /// Finds the bill lines whose money, or part of it, is under the keys `wanted`
 /// accepts, one currency at a time.
@@ -61,8 +84,9 @@ pub struct BillLines {
 /// When a file cannot be read or the shares cannot be added exactly.
 pub fn bill_lines(lake: &Lake, files: &[ChargeFile], program: &Program, wanted: &dyn Fn(&CubeKey) -> bool, basis: Basis, limit: usize) -> Result<BillLines, LakeError> {
     let overflow = |_| LakeError::Overflow { what: "the shares".to_owned() };
-    let mut charges = Charges::new(program);
-    let mut found = BillLines { lines: Vec::new(), count: 0, total: Money::ZERO };
+    let mut charges = Charges::with(program, &SHOWN);
+    let mut found = BillLines { lines: Vec::new(), count: 0, total: Money::ZERO, groups: Vec::new() };
+    let mut groups: BTreeMap<(String, Class, Assignment), (u64, Money)> = BTreeMap::new();
     let mut landings = Vec::new();
     for file in files {
         charges.read(lake, file, |charges, row| {
@@ -72,11 +96,13 @@ pub fn bill_lines(lake: &Lake, files: &[ChargeFile], program: &Program, wanted: 
                 let key = CubeKey { period: row.period, day: Some(landing.start.day()), ..charges.key(landing.key).clone() };
                 if wanted(&key) {
                     let part = if basis == Basis::Billed { landing.billed } else { landing.effective };
-                    let (sum, assignment) = share.take().unwrap_or((Money::ZERO, key.assignment));
-                    share = Some((sum.checked_add(part).map_err(overflow)?, assignment));
+                    let (sum, first) = share.take().unwrap_or_else(|| (Money::ZERO, (key.class, key.assignment)));
+                    share = Some((sum.checked_add(part).map_err(overflow)?, first));
                 }
             }
-            let Some((share, assignment)) = share else { return Ok(()) };
+            let Some((share, (class, assignment))) = share else { return Ok(()) };
+            let group = groups.entry((file.delivery_id.clone(), class, assignment.clone())).or_default();
+            *group = (group.0 + 1, group.1.checked_add(share).map_err(overflow)?);
             found.count += 1;
             found.total = found.total.checked_add(share).map_err(overflow)?;
             found.lines.push(BillLine {
@@ -97,7 +123,57 @@ pub fn bill_lines(lake: &Lake, files: &[ChargeFile], program: &Program, wanted: 
         })?;
     }
     keep_largest(&mut found.lines, limit);
+    let group = |((delivery_id, class, assignment), (count, total))| LineGroup { delivery_id, class, assignment, count, total };
+    found.groups = groups.into_iter().map(group).collect();
     Ok(found)
+}
+
+/// Sums of the charges themselves, by currency: what a reconciliation compares
+/// the manifest and the cube with.
+///
+/// # Errors
+/// When a file cannot be read or a sum overflows.
+pub fn totals(lake: &Lake, files: &[ChargeFile]) -> Result<BTreeMap<Currency, CubeValue>, LakeError> {
+    let overflow = |_| LakeError::Overflow { what: "the charges".to_owned() };
+    // no rules and no classes: currency alone tells charges apart
+    let program = Program { rules: RuleSet::empty(), classes: ClassRules::none() };
+    let mut charges = Charges::bare(&program);
+    let mut sums: BTreeMap<u32, CubeValue> = BTreeMap::new();
+    for file in files {
+        charges.read(lake, file, |_, row| {
+            let value = CubeValue { charges: 1, billed: row.billed, effective: row.effective };
+            sums.entry(row.set).or_default().add(value).map_err(overflow)
+        })?;
+    }
+    let mut totals: BTreeMap<Currency, CubeValue> = BTreeMap::new();
+    for (set, value) in sums {
+        totals.entry(charges.set(set).currency.clone()).or_default().add(value).map_err(overflow)?;
+    }
+    Ok(totals)
+}
+
+/// The distinct sets of attributes these rules look at, with the effective
+/// cost behind each, apart by the dates at which rules begin and end.
+///
+/// # Errors
+/// When a file cannot be read or a sum overflows.
+pub fn samples(lake: &Lake, files: &[ChargeFile], rules: &RuleSet) -> Result<Vec<Sample>, LakeError> {
+    let overflow = |_| LakeError::Overflow { what: "the samples".to_owned() };
+    let program = Program { rules: rules.clone(), classes: ClassRules::none() };
+    let mut charges = Charges::new(&program);
+    let mut sums: BTreeMap<(u32, usize), (Span, Money)> = BTreeMap::new();
+    for file in files {
+        charges.read(lake, file, |_, row| {
+            let sum = sums.entry((row.set, rules.epoch(row.span.start))).or_insert((row.span, Money::ZERO));
+            sum.1 = sum.1.checked_add(row.effective).map_err(overflow)?;
+            Ok(())
+        })?;
+    }
+    let sample = |((set, _), (span, cost))| {
+        let set = charges.set(set);
+        Sample { attributes: set.attributes.clone(), span, currency: set.currency.clone(), cost }
+    };
+    Ok(sums.into_iter().map(sample).collect())
 }
 
 fn keep_largest(lines: &mut Vec<BillLine>, limit: usize) {

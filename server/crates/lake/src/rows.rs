@@ -52,6 +52,7 @@ pub(crate) struct Landing {
 pub(crate) struct Charges<'p> {
     program: &'p Program,
     columns: Vec<String>,
+    with_tags: bool,
     ids: PlHashMap<Box<[u8]>, u32>,
     sets: Vec<Set>,
     key_ids: PlHashMap<CubeKey, u32>,
@@ -61,11 +62,22 @@ pub(crate) struct Charges<'p> {
 impl<'p> Charges<'p> {
     /// Charges with the columns a program looks at.
     pub fn new(program: &'p Program) -> Charges<'p> {
+        Charges::with(program, &[])
+    }
+
+    /// The same, and these columns besides, which decide nothing.
+    pub fn with(program: &'p Program, more: &[&str]) -> Charges<'p> {
         let mut columns = program.columns();
+        columns.extend(more.iter().map(|name| (*name).to_owned()));
         columns.extend([CATEGORY.to_owned(), CURRENCY.to_owned()]);
         // tags are parsed apart
         columns.remove(TAGS);
-        Charges { program, columns: columns.into_iter().collect(), ids: PlHashMap::default(), sets: Vec::new(), key_ids: PlHashMap::default(), keys: Vec::new() }
+        Charges { program, columns: columns.into_iter().collect(), with_tags: true, ids: PlHashMap::default(), sets: Vec::new(), key_ids: PlHashMap::default(), keys: Vec::new() }
+    }
+
+    /// Charges of which only the currency matters.
+    pub fn bare(program: &'p Program) -> Charges<'p> {
+        Charges { columns: vec![CURRENCY.to_owned()], with_tags: false, ..Charges::new(program) }
     }
 
     /// A set of attributes.
@@ -83,7 +95,8 @@ impl<'p> Charges<'p> {
         let local = lake.local(&file.path)?;
         scan::check_version(local.path(), &file.path)?;
         let schema = scan::schema(local.path(), &file.path)?;
-        let texts = self.columns.iter().map(String::as_str).chain([TAGS]).filter(|name| schema.get(name) == Some(&DataType::String));
+        let tags = self.with_tags.then_some(TAGS);
+        let texts = self.columns.iter().map(String::as_str).chain(tags).filter(|name| schema.get(name) == Some(&DataType::String));
         let fixed = [LINE, PART, BILLING_PERIOD].into_iter().chain(AMOUNTS).chain(SPAN);
         let wanted: Vec<String> = texts.chain(fixed).map(str::to_owned).collect();
         scan::batches(local.path(), &file.path, &wanted, |frame| self.frame(frame, &file.path, &mut each))
@@ -91,7 +104,7 @@ impl<'p> Charges<'p> {
 
     fn frame(&mut self, frame: &DataFrame, path: &str, each: &mut impl FnMut(&mut Self, &Row) -> Result<(), LakeError>) -> Result<(), LakeError> {
         let damaged = |what: &str| LakeError::Damaged { path: path.to_owned(), detail: format!("{what} is not as it was written") };
-        let texts: Vec<Option<&StringChunked>> = self.columns.iter().map(|name| scan::text(frame, name)).chain([scan::text(frame, TAGS)]).collect();
+        let texts: Vec<Option<&StringChunked>> = self.columns.iter().map(|name| scan::text(frame, name)).chain([self.with_tags.then(|| scan::text(frame, TAGS)).flatten()]).collect();
         let [billed, effective] = AMOUNTS.map(|name| scan::units(frame, name).ok_or_else(|| damaged(name)));
         let [start, end] = SPAN.map(|name| scan::instants(frame, name).ok_or_else(|| damaged(name)));
         let (billed, effective, start, end) = (billed?, effective?, start?, end?);

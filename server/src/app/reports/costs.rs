@@ -132,7 +132,7 @@ impl App {
         }))?;
         let all = ground.cube.total(&ground.cube.select(&ground.currency, &[]), ground.basis)?;
         let filtered = all.checked_sub(total)?;
-        let label = super::group_options(&ground.cube).into_iter().find(|o| Some(&o.key) == query.by.first()).map_or_else(String::new, |o| o.label);
+        let label = group_options(&ground.cube).into_iter().find(|o| Some(&o.key) == query.by.first()).map_or_else(String::new, |o| o.label);
         let mut parts = vec![
             (format!("with {}", label.to_lowercase()), total.checked_sub(unallocated)?.to_string()),
             (format!("without {}", label.to_lowercase()), unallocated.to_string()),
@@ -221,12 +221,12 @@ fn cost_chart(report: &CostReport) -> Option<wire::Chart> {
     let rest = if ranked.len() > CHART_ROWS { ranked.split_off(5) } else { ranked.split_off(ranked.len().min(6)) };
     let mut series: Vec<charts::Series> = ranked
         .into_iter()
-        .map(|(name, values)| series(if name.is_empty() { "without owner" } else { name }, &values))
+                        .map(|(name, values)| one_series(if name.is_empty() { "without owner" } else { name }, &values))
         .collect();
     if !rest.is_empty() {
         let mut sums = vec![None; 13];
         rest.iter().for_each(|(_, values)| add_months(&mut sums, values));
-        series.push(self::series(&format!("Other ({})", rest.len()), &sums));
+        series.push(one_series(&format!("Other ({})", rest.len()), &sums));
     }
     let labels = months_until(&report.period)?;
     let bars = charts::Bars { id: "costs-by-month", label_head: "Month", labels: &labels, series: &series, last_is_open: false, size: (1160, 260) };
@@ -242,7 +242,7 @@ pub(crate) fn basis_word(basis: wire::Basis) -> &'static str {
     }
 }
 
-fn series(name: &str, values: &[Option<Money>]) -> charts::Series {
+fn one_series(name: &str, values: &[Option<Money>]) -> charts::Series {
     charts::Series { name: name.to_owned(), values: values.iter().map(|v| v.map(|m| m.to_string())).collect() }
 }
 

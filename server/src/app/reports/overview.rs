@@ -75,7 +75,6 @@ struct Pace {
     /// Whether the month is complete.
     complete: bool,
     now: Vec<Money>,
-    before: Option<Vec<Money>>,
     total: Money,
     total_before: Option<Money>,
 }
@@ -114,7 +113,7 @@ impl Pace {
         };
         let total = now.last().copied().unwrap_or_default();
         let total_before = before.as_ref().and_then(|values| values.last().copied());
-        Ok(Pace { days, complete, now, before, total, total_before })
+        Ok(Pace { days, complete, now, total, total_before })
     }
 }
 

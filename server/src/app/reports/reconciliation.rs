@@ -161,11 +161,12 @@ fn causes(cube: &PeriodCube, currency: &Currency, seeds: &mut Vec<ExplainSeed>) 
     let mut groups: Vec<_> = cube.group(&lines, &by, Basis::Effective)?.into_iter().collect();
     groups.sort_by_key(|(keys, (cost, _))| (std::cmp::Reverse(cost.abs()), keys.clone()));
     let mut causes = Vec::new();
-    for (keys, (cost, rows)) in groups.into_iter().filter(|(_, (cost, _))| !cost.is_zero()).take(CAUSES) {
-        let seed = ExplainSeed::new(cube.period, currency.as_str(), Basis::Effective, cube.rules_version, &by, &keys, &filters);
-        let class = Class::parse(&keys[0]).map_or(&*keys[0], Class::label);
+    groups.retain(|(_, (cost, _))| !cost.is_zero());
+    for (keys, (cost, rows)) in groups.iter().take(CAUSES) {
+        let seed = ExplainSeed::new(cube.period, currency.as_str(), Basis::Effective, cube.rules_version, &by, keys, &filters);
+        let class = Class::parse(&keys[0]).map_or_else(|| keys[0].to_string(), |class| class.label().to_owned());
         let service = if keys[1].is_empty() { "no service name" } else { &keys[1] };
-        causes.push(Cause { label: format!("{class}: {service}"), rows, cost: cost.to_string(), explain_id: Some(seed.id()) });
+        causes.push(Cause { label: format!("{class}: {service}"), rows: *rows, cost: cost.to_string(), explain_id: Some(seed.id()) });
         seeds.push(seed);
     }
     Ok(causes)
