@@ -54,10 +54,12 @@ async fn every_route_of_the_table_answers_with_the_headers() {
 #[tokio::test]
 async fn nothing_but_the_table_answers() {
     let site = Site::empty().await;
-    for path in ["/nowhere", "/costs/", "/api", "/api/v1", "/api/v1/nothing", "/static", "/manifest.json", "/theme/x"] {
+    for path in ["/nowhere", "/api", "/api/v1", "/api/v1/nothing", "/static", "/manifest.json", "/theme/x"] {
         let answer = site.get(path).await;
         assert_eq!(answer.status, 404, "{path}");
     }
+    let spelled = site.get("/costs/?by=tenant").await;
+    assert_eq!((spelled.status, spelled.header("location")), (308, "/costs?by=tenant"));
     assert!(site.get("/nowhere").await.text().contains("<h1>"), "people get a page");
     assert_eq!(site.get("/api/v1/nothing").await.json()["errors"][0]["code"], "not_found");
     for (method, path) in [("POST", "/costs"), ("GET", "/theme"), ("DELETE", "/api/v1/costs")] {

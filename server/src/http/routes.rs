@@ -5,8 +5,8 @@ use super::error::ApiError;
 use super::observe::RequestId;
 use super::{Web, api, assets, downloads, openapi, pages, probes, theme};
 use axum::extract::Request;
-use axum::http::StatusCode;
-use axum::response::Response;
+use axum::http::{StatusCode, Uri};
+use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::{MethodRouter, get, post};
 use axum::{Extension, Router};
 
@@ -153,7 +153,21 @@ async fn nothing_there(
         let detail = "there is nothing here; /api/openapi.json lists what there is";
         return ApiError::refused(StatusCode::NOT_FOUND, "not_found", detail, &id).for_path("/api/");
     }
+    if let Some(address) = one_spelling(request.uri()) {
+        return Redirect::permanent(&address).into_response();
+    }
     pages::page(web, Extension(id), request).await
+}
+
+/// The address without empty segments, when it has some: the frontend's router
+/// ignores them, and one page has one address.
+fn one_spelling(uri: &Uri) -> Option<String> {
+    let segments: Vec<&str> = uri.path().split('/').filter(|segment| !segment.is_empty()).collect();
+    let path = format!("/{}", segments.join("/"));
+    if path == uri.path() || !theme::is_local(&path) {
+        return None;
+    }
+    Some(uri.query().map_or(path.clone(), |query| format!("{path}?{query}")))
 }
 
 #[cfg(test)]
@@ -171,6 +185,22 @@ mod tests {
         let paths: BTreeSet<&str> = ROUTES.iter().map(|route| route.path).collect();
         assert_eq!(paths.len(), ROUTES.len());
         assert!(ROUTES.iter().all(|route| !route.summary.is_empty()));
+    }
+
+    #[test]
+    fn one_page_has_one_address() {
+        let table = [
+            ("/costs/?by=tenant", Some("/costs?by=tenant")),
+            ("//costs", Some("/costs")),
+            ("/explain/1//", Some("/explain/1")),
+            ("//evil.example/", Some("/evil.example")),
+            ("/costs", None),
+            ("/", None),
+        ];
+        for (given, expected) in table {
+            let uri = Uri::builder().path_and_query(given).build().expect("an address");
+            assert_eq!(one_spelling(&uri).as_deref(), expected, "{given}");
+        }
     }
 
     #[test]

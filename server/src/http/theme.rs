@@ -58,7 +58,7 @@ pub(super) async fn choose(
 
 /// A path that no browser reads as another site: browsers take a backslash for
 /// a slash, drop control characters, and read `//name` as a host.
-fn is_local(path: &str) -> bool {
+pub(super) fn is_local(path: &str) -> bool {
     path.starts_with('/')
         && !path.starts_with("//")
         && path.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\')

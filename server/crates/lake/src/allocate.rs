@@ -18,7 +18,9 @@ use polars::prelude::PlHashMap;
 /// # Errors
 /// When a file cannot be read, or an amount split or added exactly.
 pub fn allocate(lake: &Lake, files: &[ChargeFile], program: &Program, split: Splitter) -> Result<Cube, LakeError> {
-    let overflow = |_| LakeError::Overflow { what: "the charges".to_owned() };
+    let overflow = |_| LakeError::Overflow {
+        what: "the charges".to_owned(),
+    };
     let mut charges = Charges::new(program);
     let mut sums: PlHashMap<(u32, BillingPeriod, Day), CubeValue> = PlHashMap::default();
     let mut landings = Vec::new();
@@ -27,14 +29,23 @@ pub fn allocate(lake: &Lake, files: &[ChargeFile], program: &Program, split: Spl
             charges.landings(row, &file.path, split, &mut landings)?;
             for (at, landing) in landings.iter().enumerate() {
                 let sum = sums.entry((landing.key, row.period, landing.start.day())).or_default();
-                sum.add(CubeValue { charges: u64::from(at == 0), billed: landing.billed, effective: landing.effective }).map_err(overflow)?;
+                sum.add(CubeValue {
+                    charges: u64::from(at == 0),
+                    billed: landing.billed,
+                    effective: landing.effective,
+                })
+                .map_err(overflow)?;
             }
             Ok(())
         })?;
     }
     let mut cube = Cube::new(program.rules.dimensions.clone());
     for ((key, period, day), value) in sums {
-        let key = CubeKey { period, day: Some(day), ..charges.key(key).clone() };
+        let key = CubeKey {
+            period,
+            day: Some(day),
+            ..charges.key(key).clone()
+        };
         cube.add(key, value).map_err(overflow)?;
     }
     Ok(cube)

@@ -102,12 +102,18 @@ impl LakeError {
         move |source| LakeError::Io { action, path, source }
     }
 
-    pub(crate) fn parquet(action: &'static str, path: impl Into<String>) -> impl FnOnce(polars::prelude::PolarsError) -> LakeError {
+    pub(crate) fn parquet(
+        action: &'static str,
+        path: impl Into<String>,
+    ) -> impl FnOnce(polars::prelude::PolarsError) -> LakeError {
         let path = path.into();
         move |source| LakeError::Parquet { action, path, source }
     }
 
-    pub(crate) fn object(action: &'static str, path: impl Into<String>) -> impl FnOnce(object_store::Error) -> LakeError {
+    pub(crate) fn object(
+        action: &'static str,
+        path: impl Into<String>,
+    ) -> impl FnOnce(object_store::Error) -> LakeError {
         let path = path.into();
         move |source| LakeError::Object { action, path, source }
     }

@@ -87,10 +87,17 @@ impl Staging {
     /// When the operating system refuses, as on a full disk.
     pub fn close(self) -> Result<Closed, LakeError> {
         let sha256 = hex(&self.hasher.finalize());
-        let file = self.file.into_inner().map_err(|e| LakeError::io("write", "a staged file")(e.into_error()))?;
+        let file = self
+            .file
+            .into_inner()
+            .map_err(|e| LakeError::io("write", "a staged file")(e.into_error()))?;
         readable(file.as_file()).map_err(LakeError::io("set the permissions of", file.path()))?;
         file.as_file().sync_all().map_err(LakeError::io("sync", file.path()))?;
-        Ok(Closed { file: file.into_temp_path(), bytes: self.bytes, sha256 })
+        Ok(Closed {
+            file: file.into_temp_path(),
+            bytes: self.bytes,
+            sha256,
+        })
     }
 }
 
@@ -138,11 +145,19 @@ impl Lake {
             Lake::File(root) => {
                 let folder = root.join(TMP);
                 fs::create_dir_all(&folder).map_err(LakeError::io("make the folder", &folder))?;
-                builder.tempfile_in(&folder).map_err(LakeError::io("write in", &folder))?
+                builder
+                    .tempfile_in(&folder)
+                    .map_err(LakeError::io("write in", &folder))?
             }
-            Lake::Memory(_) => builder.tempfile().map_err(LakeError::io("write in", "the temporary folder"))?,
+            Lake::Memory(_) => builder
+                .tempfile()
+                .map_err(LakeError::io("write in", "the temporary folder"))?,
         };
-        Ok(Staging { file: BufWriter::with_capacity(1 << 17, file), hasher: Sha256::new(), bytes: 0 })
+        Ok(Staging {
+            file: BufWriter::with_capacity(1 << 17, file),
+            hasher: Sha256::new(),
+            bytes: 0,
+        })
     }
 
     /// Puts a staged file in place, durably. The same bytes again are fine.
@@ -159,7 +174,11 @@ impl Lake {
     /// As [`Lake::put`].
     pub fn put_closed(&self, closed: Closed, path: &str) -> Result<(StoredFile, bool), LakeError> {
         check_path(path)?;
-        let stored = StoredFile { path: path.to_owned(), bytes: closed.bytes, sha256: closed.sha256 };
+        let stored = StoredFile {
+            path: path.to_owned(),
+            bytes: closed.bytes,
+            sha256: closed.sha256,
+        };
         let new = match self {
             Lake::File(root) => put_file(root, closed.file, &stored)?,
             Lake::Memory(store) => put_memory(store, &closed.file, &stored)?,
@@ -177,7 +196,10 @@ impl Lake {
             Lake::File(root) => {
                 let path_there = root.join(path);
                 match fs::metadata(&path_there) {
-                    Ok(_) => Ok(LocalCopy { path: path_there, copy: None }),
+                    Ok(_) => Ok(LocalCopy {
+                        path: path_there,
+                        copy: None,
+                    }),
                     Err(e) if e.kind() == io::ErrorKind::NotFound => Err(LakeError::Missing { path: path.to_owned() }),
                     Err(e) => Err(LakeError::io("open", path)(e)),
                 }
@@ -185,8 +207,13 @@ impl Lake {
             Lake::Memory(store) => {
                 let content = get_memory(store, path)?;
                 let mut file = NamedTempFile::new().map_err(LakeError::io("copy", path))?;
-                file.write_all(&content).and_then(|()| file.flush()).map_err(LakeError::io("copy", path))?;
-                Ok(LocalCopy { path: PathBuf::new(), copy: Some(file.into_temp_path()) })
+                file.write_all(&content)
+                    .and_then(|()| file.flush())
+                    .map_err(LakeError::io("copy", path))?;
+                Ok(LocalCopy {
+                    path: PathBuf::new(),
+                    copy: Some(file.into_temp_path()),
+                })
             }
         }
     }
@@ -244,8 +271,12 @@ impl Lake {
         match self {
             Lake::File(root) => walk(root, root, &mut found)?,
             Lake::Memory(store) => {
-                let metas: Vec<_> = ready(store.list(None).boxed().try_collect()).map_err(LakeError::object("list", prefix))?;
-                found.extend(metas.into_iter().map(|meta: object_store::ObjectMeta| Listed { path: meta.location.to_string(), modified: meta.last_modified.into() }));
+                let metas: Vec<_> =
+                    ready(store.list(None).boxed().try_collect()).map_err(LakeError::object("list", prefix))?;
+                found.extend(metas.into_iter().map(|meta: object_store::ObjectMeta| Listed {
+                    path: meta.location.to_string(),
+                    modified: meta.last_modified.into(),
+                }));
             }
         }
         found.retain(|listed| listed.path.starts_with(prefix));
@@ -267,7 +298,11 @@ impl Lake {
     ///
     /// # Errors
     /// When the store refuses.
-    pub fn remove_unnamed(&self, named: &std::collections::HashSet<String>, before: SystemTime) -> Result<Vec<String>, LakeError> {
+    pub fn remove_unnamed(
+        &self,
+        named: &std::collections::HashSet<String>,
+        before: SystemTime,
+    ) -> Result<Vec<String>, LakeError> {
         let mut removed = Vec::new();
         for listed in self.list("")? {
             if !named.contains(&listed.path) && listed.modified < before {
@@ -292,7 +327,12 @@ fn put_file(root: &Path, file: TempPath, stored: &StoredFile) -> Result<bool, La
         Ok(()) => true,
         Err(e) if e.error.kind() == io::ErrorKind::AlreadyExists => {
             // it becomes young again, so that a clean-up running now leaves it alone
-            let touch = || fs::File::options().append(true).open(&target)?.set_modified(SystemTime::now());
+            let touch = || {
+                fs::File::options()
+                    .append(true)
+                    .open(&target)?
+                    .set_modified(SystemTime::now())
+            };
             touch().map_err(LakeError::io("touch", path))?;
             if hash_file(&target).map_err(LakeError::io("read", path))? != stored.sha256 {
                 return Err(LakeError::Immutable { path: path.clone() });
@@ -332,7 +372,9 @@ fn make_folders(root: &Path, folder: &Path) -> Result<(), LakeError> {
 
 fn sync_folder(folder: &Path) -> Result<(), LakeError> {
     if cfg!(unix) {
-        fs::File::open(folder).and_then(|handle| handle.sync_all()).map_err(LakeError::io("sync the folder", folder))?;
+        fs::File::open(folder)
+            .and_then(|handle| handle.sync_all())
+            .map_err(LakeError::io("sync the folder", folder))?;
     }
     Ok(())
 }
@@ -340,12 +382,19 @@ fn sync_folder(folder: &Path) -> Result<(), LakeError> {
 fn put_memory(store: &InMemory, file: &Path, stored: &StoredFile) -> Result<bool, LakeError> {
     let path = &stored.path;
     let content = fs::read(file).map_err(LakeError::io("read", path))?;
-    let create = PutOptions { mode: PutMode::Create, ..PutOptions::default() };
+    let create = PutOptions {
+        mode: PutMode::Create,
+        ..PutOptions::default()
+    };
     match ready(store.put_opts(&path.as_str().into(), content.into(), create)) {
         Ok(_) => Ok(true),
         Err(object_store::Error::AlreadyExists { .. }) => {
             let there = hex(&Sha256::digest(get_memory(store, path)?));
-            if there == stored.sha256 { Ok(false) } else { Err(LakeError::Immutable { path: path.clone() }) }
+            if there == stored.sha256 {
+                Ok(false)
+            } else {
+                Err(LakeError::Immutable { path: path.clone() })
+            }
         }
         Err(e) => Err(LakeError::object("write", path)(e)),
     }
@@ -353,7 +402,12 @@ fn put_memory(store: &InMemory, file: &Path, stored: &StoredFile) -> Result<bool
 
 /// The store in memory never waits: its futures are ready at once.
 fn ready<T>(future: impl Future<Output = object_store::Result<T>>) -> object_store::Result<T> {
-    future.now_or_never().unwrap_or(Err(object_store::Error::NotImplemented { operation: "waiting".to_owned(), implementer: "memory".to_owned() }))
+    future
+        .now_or_never()
+        .unwrap_or(Err(object_store::Error::NotImplemented {
+            operation: "waiting".to_owned(),
+            implementer: "memory".to_owned(),
+        }))
 }
 
 fn get_memory(store: &InMemory, path: &str) -> Result<bytes::Bytes, LakeError> {
@@ -379,15 +433,25 @@ fn walk(root: &Path, folder: &Path, found: &mut Vec<Listed>) -> Result<(), LakeE
         } else if let Ok(inside) = path.strip_prefix(root) {
             let parts: Vec<_> = inside.iter().map(|part| part.to_string_lossy()).collect();
             let modified = meta.modified().map_err(LakeError::io("look at", &path))?;
-            found.push(Listed { path: parts.join("/"), modified });
+            found.push(Listed {
+                path: parts.join("/"),
+                modified,
+            });
         }
     }
     Ok(())
 }
 
 fn check_path(path: &str) -> Result<(), LakeError> {
-    let plain = !path.is_empty() && path.split('/').all(|part| !matches!(part, "" | "." | "..") && !part.contains(['\\', ':', '\0']));
-    if plain { Ok(()) } else { Err(LakeError::BadPath { path: path.to_owned() }) }
+    let plain = !path.is_empty()
+        && path
+            .split('/')
+            .all(|part| !matches!(part, "" | "." | "..") && !part.contains(['\\', ':', '\0']));
+    if plain {
+        Ok(())
+    } else {
+        Err(LakeError::BadPath { path: path.to_owned() })
+    }
 }
 
 fn hash_file(path: &Path) -> io::Result<String> {
@@ -398,11 +462,13 @@ fn hash_file(path: &Path) -> io::Result<String> {
 
 fn hex(bytes: &[u8]) -> String {
     use std::fmt::Write as _;
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        // writing to a String cannot fail
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
+    bytes
+        .iter()
+        .fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+            // writing to a String cannot fail
+            let _ = write!(text, "{byte:02x}");
+            text
+        })
 }
 
 #[cfg(test)]
@@ -420,18 +486,30 @@ mod tests {
     fn contract(lake: &Lake) {
         let stored = write(lake, "a/b/one.txt", "hello").expect("stored");
         assert_eq!(stored.bytes, 5);
-        assert_eq!(stored.sha256, "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824");
+        assert_eq!(
+            stored.sha256,
+            "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824"
+        );
         assert_eq!(lake.read("a/b/one.txt").expect("reads"), b"hello");
         assert!(lake.exists("a/b/one.txt").expect("asks"));
         assert_eq!(write(lake, "a/b/one.txt", "hello").expect("same bytes again"), stored);
-        assert!(matches!(write(lake, "a/b/one.txt", "other"), Err(LakeError::Immutable { .. })));
+        assert!(matches!(
+            write(lake, "a/b/one.txt", "other"),
+            Err(LakeError::Immutable { .. })
+        ));
         assert_eq!(lake.read("a/b/one.txt").expect("unchanged"), b"hello");
         assert!(matches!(lake.local("a/none"), Err(LakeError::Missing { .. })));
         for bad in ["", "/etc/x", "../x", "a//b", "a/../b", "a\\b"] {
             assert!(matches!(write(lake, bad, "x"), Err(LakeError::BadPath { .. })), "{bad}");
         }
         write(lake, "a/two.txt", "2").expect("stored");
-        let paths = |prefix: &str| lake.list(prefix).expect("lists").into_iter().map(|l| l.path).collect::<Vec<_>>();
+        let paths = |prefix: &str| {
+            lake.list(prefix)
+                .expect("lists")
+                .into_iter()
+                .map(|l| l.path)
+                .collect::<Vec<_>>()
+        };
         assert_eq!(paths(""), ["a/b/one.txt", "a/two.txt"]);
         assert_eq!(paths("a/b"), ["a/b/one.txt"]);
         let named = HashSet::from(["a/two.txt".to_owned()]);

@@ -7,8 +7,8 @@ use crate::schema::ChargeFile;
 use domain::allocate::{CubeKey, CubeValue, Program};
 use domain::apportion::apportion;
 use domain::charge::Attributes;
-use domain::instant::Span;
 use domain::class::{Class, ClassRules};
+use domain::instant::Span;
 use domain::owner::Assignment;
 use domain::rule::{RuleSet, Sample};
 use domain::{Currency, Money};
@@ -82,10 +82,24 @@ const SHOWN: [&str; 3] = ["ResourceId", "ChargeDescription", "ServiceName"];
 ///
 /// # Errors
 /// When a file cannot be read or the shares cannot be added exactly.
-pub fn bill_lines(lake: &Lake, files: &[ChargeFile], program: &Program, wanted: &dyn Fn(&CubeKey) -> bool, basis: Basis, limit: usize) -> Result<BillLines, LakeError> {
-    let overflow = |_| LakeError::Overflow { what: "the shares".to_owned() };
+pub fn bill_lines(
+    lake: &Lake,
+    files: &[ChargeFile],
+    program: &Program,
+    wanted: &dyn Fn(&CubeKey) -> bool,
+    basis: Basis,
+    limit: usize,
+) -> Result<BillLines, LakeError> {
+    let overflow = |_| LakeError::Overflow {
+        what: "the shares".to_owned(),
+    };
     let mut charges = Charges::with(program, &SHOWN);
-    let mut found = BillLines { lines: Vec::new(), count: 0, total: Money::ZERO, groups: Vec::new() };
+    let mut found = BillLines {
+        lines: Vec::new(),
+        count: 0,
+        total: Money::ZERO,
+        groups: Vec::new(),
+    };
     let mut groups: BTreeMap<(String, Class, Assignment), (u64, Money)> = BTreeMap::new();
     let mut landings = Vec::new();
     for file in files {
@@ -93,15 +107,27 @@ pub fn bill_lines(lake: &Lake, files: &[ChargeFile], program: &Program, wanted: 
             charges.landings(row, &file.path, apportion, &mut landings)?;
             let mut share = None;
             for landing in &landings {
-                let key = CubeKey { period: row.period, day: Some(landing.start.day()), ..charges.key(landing.key).clone() };
+                let key = CubeKey {
+                    period: row.period,
+                    day: Some(landing.start.day()),
+                    ..charges.key(landing.key).clone()
+                };
                 if wanted(&key) {
-                    let part = if basis == Basis::Billed { landing.billed } else { landing.effective };
-                    let (sum, first) = share.take().unwrap_or_else(|| (Money::ZERO, (key.class, key.assignment)));
+                    let part = if basis == Basis::Billed {
+                        landing.billed
+                    } else {
+                        landing.effective
+                    };
+                    let (sum, first) = share.take().unwrap_or((Money::ZERO, (key.class, key.assignment)));
                     share = Some((sum.checked_add(part).map_err(overflow)?, first));
                 }
             }
-            let Some((share, (class, assignment))) = share else { return Ok(()) };
-            let group = groups.entry((file.delivery_id.clone(), class, assignment.clone())).or_default();
+            let Some((share, (class, assignment))) = share else {
+                return Ok(());
+            };
+            let group = groups
+                .entry((file.delivery_id.clone(), class, assignment.clone()))
+                .or_default();
             *group = (group.0 + 1, group.1.checked_add(share).map_err(overflow)?);
             found.count += 1;
             found.total = found.total.checked_add(share).map_err(overflow)?;
@@ -123,7 +149,13 @@ pub fn bill_lines(lake: &Lake, files: &[ChargeFile], program: &Program, wanted: 
         })?;
     }
     keep_largest(&mut found.lines, limit);
-    let group = |((delivery_id, class, assignment), (count, total))| LineGroup { delivery_id, class, assignment, count, total };
+    let group = |((delivery_id, class, assignment), (count, total))| LineGroup {
+        delivery_id,
+        class,
+        assignment,
+        count,
+        total,
+    };
     found.groups = groups.into_iter().map(group).collect();
     Ok(found)
 }
@@ -134,20 +166,33 @@ pub fn bill_lines(lake: &Lake, files: &[ChargeFile], program: &Program, wanted: 
 /// # Errors
 /// When a file cannot be read or a sum overflows.
 pub fn totals(lake: &Lake, files: &[ChargeFile]) -> Result<BTreeMap<Currency, CubeValue>, LakeError> {
-    let overflow = |_| LakeError::Overflow { what: "the charges".to_owned() };
+    let overflow = |_| LakeError::Overflow {
+        what: "the charges".to_owned(),
+    };
     // no rules and no classes: currency alone tells charges apart
-    let program = Program { rules: RuleSet::empty(), classes: ClassRules::none() };
+    let program = Program {
+        rules: RuleSet::empty(),
+        classes: ClassRules::none(),
+    };
     let mut charges = Charges::bare(&program);
     let mut sums: BTreeMap<u32, CubeValue> = BTreeMap::new();
     for file in files {
         charges.read(lake, file, |_, row| {
-            let value = CubeValue { charges: 1, billed: row.billed, effective: row.effective };
+            let value = CubeValue {
+                charges: 1,
+                billed: row.billed,
+                effective: row.effective,
+            };
             sums.entry(row.set).or_default().add(value).map_err(overflow)
         })?;
     }
     let mut totals: BTreeMap<Currency, CubeValue> = BTreeMap::new();
     for (set, value) in sums {
-        totals.entry(charges.set(set).currency.clone()).or_default().add(value).map_err(overflow)?;
+        totals
+            .entry(charges.set(set).currency.clone())
+            .or_default()
+            .add(value)
+            .map_err(overflow)?;
     }
     Ok(totals)
 }
@@ -158,25 +203,42 @@ pub fn totals(lake: &Lake, files: &[ChargeFile]) -> Result<BTreeMap<Currency, Cu
 /// # Errors
 /// When a file cannot be read or a sum overflows.
 pub fn samples(lake: &Lake, files: &[ChargeFile], rules: &RuleSet) -> Result<Vec<Sample>, LakeError> {
-    let overflow = |_| LakeError::Overflow { what: "the samples".to_owned() };
-    let program = Program { rules: rules.clone(), classes: ClassRules::none() };
+    let overflow = |_| LakeError::Overflow {
+        what: "the samples".to_owned(),
+    };
+    let program = Program {
+        rules: rules.clone(),
+        classes: ClassRules::none(),
+    };
     let mut charges = Charges::new(&program);
     let mut sums: BTreeMap<(u32, usize), (Span, Money)> = BTreeMap::new();
     for file in files {
         charges.read(lake, file, |_, row| {
-            let sum = sums.entry((row.set, rules.epoch(row.span.start))).or_insert((row.span, Money::ZERO));
+            let sum = sums
+                .entry((row.set, rules.epoch(row.span.start)))
+                .or_insert((row.span, Money::ZERO));
             sum.1 = sum.1.checked_add(row.effective).map_err(overflow)?;
             Ok(())
         })?;
     }
     let sample = |((set, _), (span, cost))| {
         let set = charges.set(set);
-        Sample { attributes: set.attributes.clone(), span, currency: set.currency.clone(), cost }
+        Sample {
+            attributes: set.attributes.clone(),
+            span,
+            currency: set.currency.clone(),
+            cost,
+        }
     };
     Ok(sums.into_iter().map(sample).collect())
 }
 
 fn keep_largest(lines: &mut Vec<BillLine>, limit: usize) {
-    lines.sort_by(|a, b| b.share.abs().cmp(&a.share.abs()).then_with(|| (&a.delivery_id, a.part, a.line).cmp(&(&b.delivery_id, b.part, b.line))));
+    lines.sort_by(|a, b| {
+        b.share
+            .abs()
+            .cmp(&a.share.abs())
+            .then_with(|| (&a.delivery_id, a.part, a.line).cmp(&(&b.delivery_id, b.part, b.line)))
+    });
     lines.truncate(limit);
 }

@@ -72,12 +72,24 @@ impl<'p> Charges<'p> {
         columns.extend([CATEGORY.to_owned(), CURRENCY.to_owned()]);
         // tags are parsed apart
         columns.remove(TAGS);
-        Charges { program, columns: columns.into_iter().collect(), with_tags: true, ids: PlHashMap::default(), sets: Vec::new(), key_ids: PlHashMap::default(), keys: Vec::new() }
+        Charges {
+            program,
+            columns: columns.into_iter().collect(),
+            with_tags: true,
+            ids: PlHashMap::default(),
+            sets: Vec::new(),
+            key_ids: PlHashMap::default(),
+            keys: Vec::new(),
+        }
     }
 
     /// Charges of which only the currency matters.
     pub fn bare(program: &'p Program) -> Charges<'p> {
-        Charges { columns: vec![CURRENCY.to_owned()], with_tags: false, ..Charges::new(program) }
+        Charges {
+            columns: vec![CURRENCY.to_owned()],
+            with_tags: false,
+            ..Charges::new(program)
+        }
     }
 
     /// A set of attributes.
@@ -91,31 +103,66 @@ impl<'p> Charges<'p> {
     }
 
     /// Hands every row of a file to `each`.
-    pub fn read(&mut self, lake: &Lake, file: &ChargeFile, mut each: impl FnMut(&mut Self, &Row) -> Result<(), LakeError>) -> Result<(), LakeError> {
+    pub fn read(
+        &mut self,
+        lake: &Lake,
+        file: &ChargeFile,
+        mut each: impl FnMut(&mut Self, &Row) -> Result<(), LakeError>,
+    ) -> Result<(), LakeError> {
         let local = lake.local(&file.path)?;
         scan::check_version(local.path(), &file.path)?;
         let schema = scan::schema(local.path(), &file.path)?;
         let tags = self.with_tags.then_some(TAGS);
-        let texts = self.columns.iter().map(String::as_str).chain(tags).filter(|name| schema.get(name) == Some(&DataType::String));
+        let texts = self
+            .columns
+            .iter()
+            .map(String::as_str)
+            .chain(tags)
+            .filter(|name| schema.get(name) == Some(&DataType::String));
         let fixed = [LINE, PART, BILLING_PERIOD].into_iter().chain(AMOUNTS).chain(SPAN);
         let wanted: Vec<String> = texts.chain(fixed).map(str::to_owned).collect();
-        scan::batches(local.path(), &file.path, &wanted, |frame| self.frame(frame, &file.path, &mut each))
+        scan::batches(local.path(), &file.path, &wanted, |frame| {
+            self.frame(frame, &file.path, &mut each)
+        })
     }
 
-    fn frame(&mut self, frame: &DataFrame, path: &str, each: &mut impl FnMut(&mut Self, &Row) -> Result<(), LakeError>) -> Result<(), LakeError> {
-        let damaged = |what: &str| LakeError::Damaged { path: path.to_owned(), detail: format!("{what} is not as it was written") };
-        let texts: Vec<Option<&StringChunked>> = self.columns.iter().map(|name| scan::text(frame, name)).chain([self.with_tags.then(|| scan::text(frame, TAGS)).flatten()]).collect();
+    fn frame(
+        &mut self,
+        frame: &DataFrame,
+        path: &str,
+        each: &mut impl FnMut(&mut Self, &Row) -> Result<(), LakeError>,
+    ) -> Result<(), LakeError> {
+        let damaged = |what: &str| LakeError::Damaged {
+            path: path.to_owned(),
+            detail: format!("{what} is not as it was written"),
+        };
+        let texts: Vec<Option<&StringChunked>> = self
+            .columns
+            .iter()
+            .map(|name| scan::text(frame, name))
+            .chain([self.with_tags.then(|| scan::text(frame, TAGS)).flatten()])
+            .collect();
         let [billed, effective] = AMOUNTS.map(|name| scan::units(frame, name).ok_or_else(|| damaged(name)));
         let [start, end] = SPAN.map(|name| scan::instants(frame, name).ok_or_else(|| damaged(name)));
         let (billed, effective, start, end) = (billed?, effective?, start?, end?);
-        let int = |name: &'static str| frame.column(name).and_then(|column| column.i32()).map_err(|_| damaged(name));
+        let int = |name: &'static str| {
+            frame
+                .column(name)
+                .and_then(|column| column.i32())
+                .map_err(|_| damaged(name))
+        };
         let (period, part) = (int(BILLING_PERIOD)?, int(PART)?);
-        let line = frame.column(LINE).and_then(|column| column.i64()).map_err(|_| damaged(LINE))?;
+        let line = frame
+            .column(LINE)
+            .and_then(|column| column.i64())
+            .map_err(|_| damaged(LINE))?;
         let mut key = Vec::new();
         let mut last: (Vec<u8>, Option<u32>) = (Vec::new(), None);
         for row in 0..frame.height() {
             key.clear();
-            texts.iter().for_each(|column| push(&mut key, column.and_then(|column| column.get(row))));
+            texts
+                .iter()
+                .for_each(|column| push(&mut key, column.and_then(|column| column.get(row))));
             let set = match last.1 {
                 Some(set) if last.0 == key => set,
                 _ => {
@@ -125,14 +172,22 @@ impl<'p> Charges<'p> {
                     set
                 }
             };
-            let money = |column: &Int128Chunked, name: &str| column.get(row).and_then(Money::from_units).ok_or_else(|| damaged(name));
+            let money = |column: &Int128Chunked, name: &str| {
+                column.get(row).and_then(Money::from_units).ok_or_else(|| damaged(name))
+            };
             let when = |column: &Int64Chunked, name: &str| column.get(row).map(Instant).ok_or_else(|| damaged(name));
             let charge = Row {
                 set,
                 part: part.get(row).unwrap_or(0),
                 line: line.get(row).unwrap_or(0),
-                period: period.get(row).and_then(BillingPeriod::from_number).ok_or_else(|| damaged(BILLING_PERIOD))?,
-                span: Span { start: when(start, SPAN[0])?, end: when(end, SPAN[1])? },
+                period: period
+                    .get(row)
+                    .and_then(BillingPeriod::from_number)
+                    .ok_or_else(|| damaged(BILLING_PERIOD))?,
+                span: Span {
+                    start: when(start, SPAN[0])?,
+                    end: when(end, SPAN[1])?,
+                },
                 billed: money(billed, AMOUNTS[0])?,
                 effective: money(effective, AMOUNTS[1])?,
             };
@@ -149,13 +204,28 @@ impl<'p> Charges<'p> {
         let id = u32::try_from(self.sets.len()).unwrap_or(u32::MAX);
         self.ids.insert(key.into(), id);
         let value = |at: usize| texts[at].and_then(|column| column.get(row));
-        let named = self.columns.iter().enumerate().filter_map(|(at, name)| Some((name.clone(), value(at)?.to_owned())));
+        let named = self
+            .columns
+            .iter()
+            .enumerate()
+            .filter_map(|(at, name)| Some((name.clone(), value(at)?.to_owned())));
         let columns = named.collect();
         let tags = tags::parse(value(self.columns.len()).unwrap_or("")).unwrap_or_default();
         let attributes = Attributes { columns, tags };
-        let currency = attributes.column(CURRENCY).and_then(Currency::parse).unwrap_or_else(Currency::unknown);
-        let category = attributes.column(CATEGORY).and_then(ChargeCategory::parse).unwrap_or(ChargeCategory::Usage);
-        self.sets.push(Set { attributes, currency, category, keys: Vec::new() });
+        let currency = attributes
+            .column(CURRENCY)
+            .and_then(Currency::parse)
+            .unwrap_or_else(Currency::unknown);
+        let category = attributes
+            .column(CATEGORY)
+            .and_then(ChargeCategory::parse)
+            .unwrap_or(ChargeCategory::Usage);
+        self.sets.push(Set {
+            attributes,
+            currency,
+            category,
+            keys: Vec::new(),
+        });
         id
     }
 
@@ -167,7 +237,14 @@ impl<'p> Charges<'p> {
             return *key;
         }
         // period and day come from the row, so that the same owner is one key
-        let found = key_of(self.program, BillingPeriod::of(Instant(0)), &set.currency, set.category, &set.attributes, at);
+        let found = key_of(
+            self.program,
+            BillingPeriod::of(Instant(0)),
+            &set.currency,
+            set.category,
+            &set.attributes,
+            at,
+        );
         let found = CubeKey { day: None, ..found };
         let next = u32::try_from(self.keys.len()).unwrap_or(u32::MAX);
         let keys = &mut self.keys;
@@ -181,21 +258,41 @@ impl<'p> Charges<'p> {
 
     /// Where a row's money lands, as the reference says: cut at midnights and
     /// rule dates, split by time.
-    pub fn landings(&mut self, row: &Row, path: &str, split: Splitter, into: &mut Vec<Landing>) -> Result<(), LakeError> {
+    pub fn landings(
+        &mut self,
+        row: &Row,
+        path: &str,
+        split: Splitter,
+        into: &mut Vec<Landing>,
+    ) -> Result<(), LakeError> {
         into.clear();
         // rules change at midnight: within one day nothing is cut
         if row.span.within_one_day() {
             let key = self.key_at(row, row.span.start);
-            into.push(Landing { key, start: row.span.start, billed: row.billed, effective: row.effective });
+            into.push(Landing {
+                key,
+                start: row.span.start,
+                billed: row.billed,
+                effective: row.effective,
+            });
             return Ok(());
         }
-        let refused = |source| LakeError::Split { path: path.to_owned(), line: row.line, source };
+        let refused = |source| LakeError::Split {
+            path: path.to_owned(),
+            line: row.line,
+            source,
+        };
         let pieces = pieces(&self.program.rules, row.span);
         let billed = split_over(row.billed, &pieces, split).map_err(refused)?;
         let effective = split_over(row.effective, &pieces, split).map_err(refused)?;
         for ((piece, billed), effective) in pieces.iter().zip(billed).zip(effective) {
             let key = self.key_at(row, piece.start);
-            into.push(Landing { key, start: piece.start, billed, effective });
+            into.push(Landing {
+                key,
+                start: piece.start,
+                billed,
+                effective,
+            });
         }
         Ok(())
     }

@@ -57,7 +57,11 @@ pub fn instant_type() -> DataType {
 #[must_use]
 pub fn charge_path(source: &str, period: BillingPeriod, delivery_id: &str, part: u32, sha256: &str) -> String {
     let hash: String = sha256.chars().take(12).collect();
-    format!("charges/{}/{period}/{}-{part:04}-{hash}.parquet", plain(source), plain(delivery_id))
+    format!(
+        "charges/{}/{period}/{}-{part:04}-{hash}.parquet",
+        plain(source),
+        plain(delivery_id)
+    )
 }
 
 /// Path of a delivery's refused rows.
@@ -69,7 +73,17 @@ pub fn quarantine_path(delivery_id: &str, sha256: &str) -> String {
 
 /// Text as one portable path segment.
 fn plain(text: &str) -> String {
-    let kept: String = text.chars().take(96).map(|c| if c.is_ascii_alphanumeric() || matches!(c, '-' | '_') { c } else { '_' }).collect();
+    let kept: String = text
+        .chars()
+        .take(96)
+        .map(|c| {
+            if c.is_ascii_alphanumeric() || matches!(c, '-' | '_') {
+                c
+            } else {
+                '_'
+            }
+        })
+        .collect();
     if kept.is_empty() { "_".to_owned() } else { kept }
 }
 
@@ -80,7 +94,10 @@ mod tests {
     #[test]
     fn paths_are_plain_whatever_the_names() {
         let period: BillingPeriod = "2024-09".parse().expect("valid");
-        assert_eq!(charge_path("AWS prod/../x", period, "d-1", 3, "0123456789abcdef"), "charges/AWS_prod____x/2024-09/d-1-0003-0123456789ab.parquet");
+        assert_eq!(
+            charge_path("AWS prod/../x", period, "d-1", 3, "0123456789abcdef"),
+            "charges/AWS_prod____x/2024-09/d-1-0003-0123456789ab.parquet"
+        );
         assert_eq!(quarantine_path("", "ff"), "quarantine/_-ff.csv.gz");
     }
 }

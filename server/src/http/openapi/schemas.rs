@@ -1,4 +1,5 @@
 //! The shapes of `wire` as JSON Schema, by name.
+#![expect(clippy::needless_pass_by_value, reason = "schemas are put together once, inside out")]
 
 use serde_json::{Map, Value, json};
 

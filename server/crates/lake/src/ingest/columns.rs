@@ -30,20 +30,49 @@ pub(crate) struct Plan {
 impl Plan {
     /// The plan of a bound header.
     pub fn new(binding: Binding) -> Plan {
-        let known = binding.dialect.columns.iter().zip(&binding.positions).filter_map(|(spec, at)| {
-            at.map(|at| Target { name: spec.name.to_owned(), kind: spec.kind, at, spec: Some(*spec) })
+        let known = binding
+            .dialect
+            .columns
+            .iter()
+            .zip(&binding.positions)
+            .filter_map(|(spec, at)| {
+                at.map(|at| Target {
+                    name: spec.name.to_owned(),
+                    kind: spec.kind,
+                    at,
+                    spec: Some(*spec),
+                })
+            });
+        let unknown = binding.unknown.iter().map(|(name, at)| Target {
+            name: name.clone(),
+            kind: ColumnKind::Text,
+            at: *at,
+            spec: None,
         });
-        let unknown = binding.unknown.iter().map(|(name, at)| Target { name: name.clone(), kind: ColumnKind::Text, at: *at, spec: None });
         let targets: Vec<Target> = known.chain(unknown).collect();
-        let lake = [(LINE, DataType::Int64), (PART, DataType::Int32), (BILLING_PERIOD, DataType::Int32)];
+        let lake = [
+            (LINE, DataType::Int64),
+            (PART, DataType::Int32),
+            (BILLING_PERIOD, DataType::Int32),
+        ];
         let fields = lake.into_iter().map(|(name, kind)| Field::new(name.into(), kind));
-        let fields = fields.chain(targets.iter().map(|t| Field::new(t.name.as_str().into(), stored_type(t.kind))));
+        let fields = fields.chain(
+            targets
+                .iter()
+                .map(|t| Field::new(t.name.as_str().into(), stored_type(t.kind))),
+        );
         let schema = Arc::new(Schema::from_iter(fields));
-        Plan { binding, targets, schema }
+        Plan {
+            binding,
+            targets,
+            schema,
+        }
     }
 
     fn slot(&self, name: &str) -> Option<usize> {
-        self.targets.iter().position(|target| target.spec.is_some_and(|spec| spec.name == name))
+        self.targets
+            .iter()
+            .position(|target| target.spec.is_some_and(|spec| spec.name == name))
     }
 }
 
@@ -98,7 +127,9 @@ pub(crate) fn check(plan: &Plan, block: &Block, expected: Option<BillingPeriod>)
     };
     for target in &plan.targets {
         let values = match target.kind {
-            ColumnKind::Money | ColumnKind::UnitPrice | ColumnKind::Quantity => Values::Units(units(target, block, &mut checked.bad)),
+            ColumnKind::Money | ColumnKind::UnitPrice | ColumnKind::Quantity => {
+                Values::Units(units(target, block, &mut checked.bad))
+            }
             ColumnKind::Instant => Values::Instants(instants(target, block, &mut checked.bad, &mut checked.ran_over)),
             ColumnKind::Text | ColumnKind::Tags => {
                 text(target, block, whole_is_text, &mut checked.bad);
@@ -174,7 +205,10 @@ fn instants(target: &Target, block: &Block, bad: &mut [bool], ran_over: &mut Vec
     });
     let over = parsed.iter().enumerate().filter(|(_, (_, _, over))| *over);
     ran_over.extend(over.map(|(row, _)| (row, target.name.clone())));
-    mark(bad, parsed.into_iter().map(|(value, refused, _)| (value, refused)).collect())
+    mark(
+        bad,
+        parsed.into_iter().map(|(value, refused, _)| (value, refused)).collect(),
+    )
 }
 
 fn text(target: &Target, block: &Block, whole_is_text: bool, bad: &mut [bool]) {
@@ -188,7 +222,9 @@ fn text(target: &Target, block: &Block, whole_is_text: bool, bad: &mut [bool]) {
         if is_null(cell) || (tags && cell.trim_ascii().is_empty()) {
             return needed;
         }
-        let Ok(text) = std::str::from_utf8(cell) else { return true };
+        let Ok(text) = std::str::from_utf8(cell) else {
+            return true;
+        };
         match name {
             "ChargeCategory" => ChargeCategory::parse(text).is_none(),
             "BillingCurrency" => Currency::parse(text).is_none(),
@@ -223,17 +259,28 @@ fn plain_tags(cell: &[u8]) -> bool {
 }
 
 fn usage(block: &Block, at: usize) -> Vec<bool> {
-    each(block, at, |_, cell| std::str::from_utf8(cell).ok().and_then(ChargeCategory::parse) == Some(ChargeCategory::Usage))
+    each(block, at, |_, cell| {
+        std::str::from_utf8(cell).ok().and_then(ChargeCategory::parse) == Some(ChargeCategory::Usage)
+    })
 }
 
 /// Periods must run forward; the billing period is the month of its start.
 fn periods(plan: &Plan, checked: &mut Checked, expected: Option<BillingPeriod>) {
-    let Checked { values, bad, periods, slots, .. } = checked;
+    let Checked {
+        values,
+        bad,
+        periods,
+        slots,
+        ..
+    } = checked;
     let column = |slot: Option<usize>| match slot.map(|slot| &values[slot]) {
         Some(Values::Instants(values)) => values.as_slice(),
         _ => &[],
     };
-    let (start, end) = (column(plan.slot("BillingPeriodStart")), column(plan.slot("BillingPeriodEnd")));
+    let (start, end) = (
+        column(plan.slot("BillingPeriodStart")),
+        column(plan.slot("BillingPeriodEnd")),
+    );
     let (charge_start, charge_end) = (column(slots.charge_start), column(slots.charge_end));
     let at = |values: &[Option<i64>], row: usize| values.get(row).copied().flatten();
     let mut last = (None, BillingPeriod::of(Instant(0)));
@@ -243,7 +290,9 @@ fn periods(plan: &Plan, checked: &mut Checked, expected: Option<BillingPeriod>) 
             last = (billing_start, BillingPeriod::of(Instant(billing_start.unwrap_or(0))));
         }
         periods.push(last.1);
-        *bad |= at(end, row) <= billing_start || at(charge_end, row) < at(charge_start, row) || expected.is_some_and(|period| period != last.1);
+        *bad |= at(end, row) <= billing_start
+            || at(charge_end, row) < at(charge_start, row)
+            || expected.is_some_and(|period| period != last.1);
     }
 }
 
@@ -265,7 +314,10 @@ impl Checked {
     /// BilledCost and EffectiveCost of a good row.
     pub fn costs(&self, row: usize) -> (i128, i128) {
         // mandatory: a row without them is bad
-        (self.units(self.slots.billed, row).unwrap_or(0), self.units(self.slots.effective, row).unwrap_or(0))
+        (
+            self.units(self.slots.billed, row).unwrap_or(0),
+            self.units(self.slots.effective, row).unwrap_or(0),
+        )
     }
 
     /// ListCost and ContractedCost.
@@ -308,7 +360,13 @@ impl Group {
                 kind => Builder::Units(PrimitiveChunkedBuilder::new(name, 0), scale_of(kind).0 as usize),
             }
         });
-        Group { columns: columns.collect(), lines: Vec::new(), part, period, bytes: 0 }
+        Group {
+            columns: columns.collect(),
+            lines: Vec::new(),
+            part,
+            period,
+            bytes: 0,
+        }
     }
 
     /// Rows so far.
@@ -344,7 +402,10 @@ impl Group {
                 _ => {}
             }
         }
-        self.lines.extend(rows.iter().map(|row| i64::try_from(block.lines[*row as usize]).unwrap_or(i64::MAX)));
+        self.lines.extend(
+            rows.iter()
+                .map(|row| i64::try_from(block.lines[*row as usize]).unwrap_or(i64::MAX)),
+        );
     }
 
     /// The rows as a frame of one chunk.
@@ -358,7 +419,9 @@ impl Group {
         ];
         for builder in self.columns {
             columns.push(match builder {
-                Builder::Units(builder, scale) => builder.finish().into_decimal_unchecked(PRECISION, scale).into_column(),
+                Builder::Units(builder, scale) => {
+                    builder.finish().into_decimal_unchecked(PRECISION, scale).into_column()
+                }
                 Builder::Instants(builder) => match instant_type() {
                     DataType::Datetime(unit, zone) => builder.finish().into_datetime(unit, zone).into_column(),
                     _ => builder.finish().into_column(),

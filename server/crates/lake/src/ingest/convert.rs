@@ -42,7 +42,12 @@ struct Written {
 
 /// See [`super::ingest`].
 pub(crate) fn run(lake: &Lake, request: &Request<'_>, progress: &dyn Fn(Progress)) -> Result<Staged, IngestError> {
-    let bytes_total = request.parts.iter().filter_map(|part| std::fs::metadata(&part.path).ok()).map(|meta| meta.len()).sum();
+    let bytes_total = request
+        .parts
+        .iter()
+        .filter_map(|part| std::fs::metadata(&part.path).ok())
+        .map(|meta| meta.len())
+        .sum();
     let counter = Arc::new(AtomicU64::new(0));
     let mut converter = Converter {
         lake,
@@ -63,7 +68,14 @@ pub(crate) fn run(lake: &Lake, request: &Request<'_>, progress: &dyn Fn(Progress
         let counting = &counter;
         scope.spawn(move || reader::run(request.parts, request.max_record_bytes, counting, &block_to, &used));
         let writer = scope.spawn(move || write_all(lake, request.delivery_id, &frames));
-        let report = |part: usize, rows: u64| progress(Progress { part, bytes_read: counter.load(Ordering::Relaxed).min(bytes_total), bytes_total, rows });
+        let report = |part: usize, rows: u64| {
+            progress(Progress {
+                part,
+                bytes_read: counter.load(Ordering::Relaxed).min(bytes_total),
+                bytes_total,
+                rows,
+            })
+        };
         let converted = converter.consume(blocks, &used_to, frame_to, &report);
         let written = writer.join().map_err(|_| LakeError::Stage { stage: "write" })?;
         // a full disk ends the writer first: its reason is the one to tell
@@ -82,14 +94,21 @@ fn write_all(lake: &Lake, delivery_id: &str, frames: &Receiver<Frame>) -> Result
             Frame::Rows(part, period, schema, frame) => {
                 let file = match open.entry((part, period)) {
                     std::collections::btree_map::Entry::Occupied(entry) => entry.into_mut(),
-                    std::collections::btree_map::Entry::Vacant(entry) => entry.insert(ParquetFile::create(lake, &schema, delivery_id)?),
+                    std::collections::btree_map::Entry::Vacant(entry) => {
+                        entry.insert(ParquetFile::create(lake, &schema, delivery_id)?)
+                    }
                 };
                 file.write(&frame)?;
             }
             Frame::EndOfPart => {
                 for ((part, period), file) in std::mem::take(&mut open) {
                     let (rows, closed) = file.finish()?;
-                    written.push(Written { part, period, rows, closed });
+                    written.push(Written {
+                        part,
+                        period,
+                        rows,
+                        closed,
+                    });
                 }
             }
         }
@@ -132,7 +151,13 @@ impl Converter<'_> {
 
     /// Takes everything the reader sends. Owns the channels, so that the other
     /// threads end when it does.
-    fn consume(&mut self, blocks: Receiver<Message>, used: &Sender<Block>, to: SyncSender<Frame>, report: &dyn Fn(usize, u64)) -> Result<(), IngestError> {
+    fn consume(
+        &mut self,
+        blocks: Receiver<Message>,
+        used: &Sender<Block>,
+        to: SyncSender<Frame>,
+        report: &dyn Fn(usize, u64),
+    ) -> Result<(), IngestError> {
         let mut ended = 0;
         for message in &blocks {
             match message {
@@ -158,8 +183,17 @@ impl Converter<'_> {
             return Err(self.with_rows(IngestError::Refused(Vec::new())));
         }
         if self.rows == 0 {
-            let empty = std::mem::take(&mut self.findings).into_iter().filter(|finding| finding.code == "no_rows");
-            return Err(IngestError::Refused(empty.map(|finding| Finding { severity: domain::Severity::Error, ..finding }).collect()));
+            let empty = std::mem::take(&mut self.findings)
+                .into_iter()
+                .filter(|finding| finding.code == "no_rows");
+            return Err(IngestError::Refused(
+                empty
+                    .map(|finding| Finding {
+                        severity: domain::Severity::Error,
+                        ..finding
+                    })
+                    .collect(),
+            ));
         }
         Ok(())
     }
@@ -170,7 +204,10 @@ impl Converter<'_> {
             IngestError::Refused(more) => {
                 self.count_unlisted();
                 let rows = std::mem::take(&mut self.findings);
-                let mut findings: Vec<Finding> = rows.into_iter().filter(|finding| finding.severity == domain::Severity::Error).collect();
+                let mut findings: Vec<Finding> = rows
+                    .into_iter()
+                    .filter(|finding| finding.severity == domain::Severity::Error)
+                    .collect();
                 findings.extend(more);
                 IngestError::Refused(findings)
             }
@@ -181,11 +218,19 @@ impl Converter<'_> {
     fn begin(&mut self, position: usize, headers: Vec<String>) -> Result<(), IngestError> {
         let part = self.part(position);
         let name = part.name.clone();
-        let binding = Binding::new(&part.dialect, &headers)
-            .map_err(|findings| IngestError::Refused(findings.into_iter().map(|finding| finding.in_file(&name)).collect()))?;
-        self.findings.extend(binding.findings.iter().cloned().map(|finding| finding.in_file(&name)));
+        let binding = Binding::new(&part.dialect, &headers).map_err(|findings| {
+            IngestError::Refused(findings.into_iter().map(|finding| finding.in_file(&name)).collect())
+        })?;
+        self.findings
+            .extend(binding.findings.iter().cloned().map(|finding| finding.in_file(&name)));
         let at = |column: &str| binding.position(column);
-        let places = (at("BillingAccountId"), at("SubAccountId"), at("BillingCurrency"), at("InvoiceId"), at("BilledCost"));
+        let places = (
+            at("BillingAccountId"),
+            at("SubAccountId"),
+            at("BillingCurrency"),
+            at("InvoiceId"),
+            at("BilledCost"),
+        );
         self.file = Some(Current {
             position,
             plan: Plan::new(binding),
@@ -203,7 +248,9 @@ impl Converter<'_> {
     }
 
     fn block(&mut self, block: &Block, to: &SyncSender<Frame>) -> Result<(), IngestError> {
-        let Some(mut file) = self.file.take() else { return Err(LakeError::Stage { stage: "read" }.into()) };
+        let Some(mut file) = self.file.take() else {
+            return Err(LakeError::Stage { stage: "read" }.into());
+        };
         let result = self.block_of(&mut file, block, to);
         self.file = Some(file);
         result
@@ -219,7 +266,8 @@ impl Converter<'_> {
         }
         for (row, column) in checked.ran_over.iter().filter(|(row, _)| !checked.bad[*row]) {
             file.ran_over += 1;
-            file.first_ran_over.get_or_insert_with(|| (block.lines[*row], column.clone()));
+            file.first_ran_over
+                .get_or_insert_with(|| (block.lines[*row], column.clone()));
         }
         if self.request.on_error == OnError::Fail && self.refused > 0 {
             return Ok(()); // nothing is kept any more: only more bad rows are looked for
@@ -246,14 +294,24 @@ impl Converter<'_> {
         self.append(file, block, &checked, &by_period, to)
     }
 
-    fn append(&mut self, file: &Current, block: &Block, checked: &Checked, by_period: &BTreeMap<BillingPeriod, Vec<u32>>, to: &SyncSender<Frame>) -> Result<(), IngestError> {
+    fn append(
+        &mut self,
+        file: &Current,
+        block: &Block,
+        checked: &Checked,
+        by_period: &BTreeMap<BillingPeriod, Vec<u32>>,
+        to: &SyncSender<Frame>,
+    ) -> Result<(), IngestError> {
         let part = part_number(file.position);
         for (period, rows) in by_period {
             // as many rows at a time as still fit the row group
             let mut rows = rows.as_slice();
             while !rows.is_empty() {
                 let number = i32::try_from(part).unwrap_or(i32::MAX);
-                let group = self.groups.entry(*period).or_insert_with(|| Group::new(&file.plan, number, *period));
+                let group = self
+                    .groups
+                    .entry(*period)
+                    .or_insert_with(|| Group::new(&file.plan, number, *period));
                 let (now, later) = rows.split_at(rows.len().min(GROUP_ROWS - group.rows()));
                 group.append(&file.plan, block, checked, now);
                 rows = later;
@@ -263,12 +321,27 @@ impl Converter<'_> {
             }
         }
         if self.groups.len() > MAX_PERIODS {
-            let finding = Finding::error("too_many_periods", format!("has rows of more than {MAX_PERIODS} billing periods"));
-            return Err(IngestError::refused(finding.in_file(&self.part(file.position).name).in_column("BillingPeriodStart").remedy("deliver fewer periods at a time, or correct the dates")));
+            let finding = Finding::error(
+                "too_many_periods",
+                format!("has rows of more than {MAX_PERIODS} billing periods"),
+            );
+            return Err(IngestError::refused(
+                finding
+                    .in_file(&self.part(file.position).name)
+                    .in_column("BillingPeriodStart")
+                    .remedy("deliver fewer periods at a time, or correct the dates"),
+            ));
         }
         // many small periods together are bounded like one large
         while self.groups.values().map(|group| group.bytes).sum::<usize>() > GROUP_BYTES {
-            let Some(largest) = self.groups.iter().max_by_key(|(_, group)| group.bytes).map(|(period, _)| *period) else { break };
+            let Some(largest) = self
+                .groups
+                .iter()
+                .max_by_key(|(_, group)| group.bytes)
+                .map(|(period, _)| *period)
+            else {
+                break;
+            };
             self.flush(file, largest, to)?;
         }
         Ok(())
@@ -278,7 +351,9 @@ impl Converter<'_> {
     fn flush(&mut self, file: &Current, period: BillingPeriod, to: &SyncSender<Frame>) -> Result<(), IngestError> {
         let part = part_number(file.position);
         let empty = Group::new(&file.plan, i32::try_from(part).unwrap_or(i32::MAX), period);
-        let Some(group) = self.groups.insert(period, empty).filter(|group| group.rows() > 0) else { return Ok(()) };
+        let Some(group) = self.groups.insert(period, empty).filter(|group| group.rows() > 0) else {
+            return Ok(());
+        };
         let frame = Frame::Rows(part, period, Arc::clone(&file.plan.schema), group.finish()?);
         to.send(frame).map_err(|_| LakeError::Stage { stage: "write" }.into())
     }
@@ -287,7 +362,11 @@ impl Converter<'_> {
     fn count(&mut self, file: &Current, block: &Block, checked: &Checked, row: usize) -> Result<(), IngestError> {
         let text = |at: Option<usize>| {
             let cell = at.map_or(&b""[..], |at| block.cell(row, at));
-            if is_null(cell) { "" } else { std::str::from_utf8(cell).unwrap_or("") }
+            if is_null(cell) {
+                ""
+            } else {
+                std::str::from_utf8(cell).unwrap_or("")
+            }
         };
         let (billed, effective) = checked.costs(row);
         let (list, contracted) = checked.references(row);
@@ -305,15 +384,28 @@ impl Converter<'_> {
             usage_end,
             invoiced: !text(file.invoice).is_empty(),
         };
-        let place = Place { part: file.position, line: block.lines[row] };
+        let place = Place {
+            part: file.position,
+            line: block.lines[row],
+        };
         let new = self.totals.add(&facts, place).map_err(|error| {
-            let finding = Finding::error("amount_overflow", format!("with this row the sum of its billing account is wrong: {error}"));
-            IngestError::refused(finding.in_file(&self.part(place.part).name).at_line(place.line).remedy("correct the amounts"))
+            let finding = Finding::error(
+                "amount_overflow",
+                format!("with this row the sum of its billing account is wrong: {error}"),
+            );
+            IngestError::refused(
+                finding
+                    .in_file(&self.part(place.part).name)
+                    .at_line(place.line)
+                    .remedy("correct the amounts"),
+            )
         })?;
         match new {
             Some(group) if !self.request.allow_mixed_currencies => {
                 let name = |part: usize| self.part(part).name.clone();
-                self.totals.mixed_currencies(group, &name).map_or(Ok(()), |finding| Err(IngestError::refused(finding)))
+                self.totals
+                    .mixed_currencies(group, &name)
+                    .map_or(Ok(()), |finding| Err(IngestError::refused(finding)))
             }
             _ => Ok(()),
         }
@@ -322,15 +414,26 @@ impl Converter<'_> {
     fn refuse_rows(&mut self, file: &Current, block: &Block, checked: &Checked) -> Result<(), IngestError> {
         let name = self.part(file.position).name.clone();
         let quarantine = self.request.on_error == OnError::Quarantine;
-        let limit = if quarantine { usize::MAX } else { self.request.max_findings.max(1).saturating_sub(self.listed) };
+        let limit = if quarantine {
+            usize::MAX
+        } else {
+            self.request.max_findings.max(1).saturating_sub(self.listed)
+        };
         for bad in bad_rows(&file.plan, block, &checked.bad, self.request.expected_period, limit) {
             self.refused += 1;
             if self.listed < self.request.max_findings.max(1) {
                 self.listed += 1;
-                self.findings.extend(bad.errors.iter().map(|error| explain::finding(error, &name, bad.line)));
+                self.findings
+                    .extend(bad.errors.iter().map(|error| explain::finding(error, &name, bad.line)));
             }
             if quarantine {
-                let reasons = bad.errors.iter().map(|error| if error.column.is_empty() { error.message.clone() } else { format!("{}: {}", error.column, error.message) });
+                let reasons = bad.errors.iter().map(|error| {
+                    if error.column.is_empty() {
+                        error.message.clone()
+                    } else {
+                        format!("{}: {}", error.column, error.message)
+                    }
+                });
                 let cell = |at: Option<usize>| at.filter(|_| bad.aligned).map(|at| bad.cells[at]);
                 let reason = reasons.collect::<Vec<_>>().join("; ");
                 self.bin.keep(
@@ -349,7 +452,9 @@ impl Converter<'_> {
             }
         }
         if !quarantine && self.listed >= self.request.max_findings.max(1) {
-            let finding = Finding::error("stopped", "there may be more: reading stopped here").in_file(&name).remedy("correct these rows and try again");
+            let finding = Finding::error("stopped", "there may be more: reading stopped here")
+                .in_file(&name)
+                .remedy("correct these rows and try again");
             return Err(self.with_rows(IngestError::refused(finding)));
         }
         Ok(())
@@ -359,11 +464,19 @@ impl Converter<'_> {
         let Some(file) = self.file.take() else { return Ok(()) };
         let name = self.part(file.position).name.clone();
         if file.rows == 0 {
-            let finding = Finding::warning("no_rows", "has a header but no rows").in_file(&name).at_line(1);
-            self.findings.push(finding.remedy("export the period again, or leave the file out"));
+            let finding = Finding::warning("no_rows", "has a header but no rows")
+                .in_file(&name)
+                .at_line(1);
+            self.findings
+                .push(finding.remedy("export the period again, or leave the file out"));
         }
         if let Some((line, column)) = &file.first_ran_over {
-            let finding = Finding::warning("hour_ran_over", "says hour 24 or later; it was counted into the next day").in_file(&name).at_line(*line);
+            let finding = Finding::warning(
+                "hour_ran_over",
+                "says hour 24 or later; it was counted into the next day",
+            )
+            .in_file(&name)
+            .at_line(*line);
             self.findings.push(finding.in_column(column).times(file.ran_over));
         }
         let periods: Vec<BillingPeriod> = self.groups.keys().copied().collect();
@@ -371,13 +484,15 @@ impl Converter<'_> {
             self.flush(&file, period, to)?;
         }
         self.groups.clear();
-        to.send(Frame::EndOfPart).map_err(|_| LakeError::Stage { stage: "write" }.into())
+        to.send(Frame::EndOfPart)
+            .map_err(|_| LakeError::Stage { stage: "write" }.into())
     }
 
     fn count_unlisted(&mut self) {
         let more = self.refused.saturating_sub(self.listed as u64);
         if more > 0 {
-            self.findings.push(Finding::error("more_refused_rows", "more rows were refused than are listed").times(more));
+            self.findings
+                .push(Finding::error("more_refused_rows", "more rows were refused than are listed").times(more));
         }
     }
 
@@ -387,7 +502,9 @@ impl Converter<'_> {
         let totals = std::mem::take(&mut self.totals).into_sorted();
         let mut files = Vec::with_capacity(written.len());
         let mut new = Vec::new();
-        let result = self.put(written, &mut files, &mut new).and_then(|()| verify::read_back(self.lake, &files, &totals));
+        let result = self
+            .put(written, &mut files, &mut new)
+            .and_then(|()| verify::read_back(self.lake, &files, &totals));
         if let Err(error) = result {
             for path in new {
                 // what cannot be removed is unnamed, and the clean-up takes it
@@ -396,17 +513,42 @@ impl Converter<'_> {
             return Err(error.into());
         }
         let quarantine = self.bin.finish(self.lake, self.request.delivery_id)?;
-        Ok(Staged { files, totals, rejected_rows: self.refused, quarantine, findings: self.findings })
+        Ok(Staged {
+            files,
+            totals,
+            rejected_rows: self.refused,
+            quarantine,
+            findings: self.findings,
+        })
     }
 
     fn put(&self, written: Vec<Written>, files: &mut Vec<LakeFile>, new: &mut Vec<String>) -> Result<(), LakeError> {
-        for Written { part, period, rows, closed } in written {
-            let path = charge_path(self.request.source, period, self.request.delivery_id, part, closed.sha256());
+        for Written {
+            part,
+            period,
+            rows,
+            closed,
+        } in written
+        {
+            let path = charge_path(
+                self.request.source,
+                period,
+                self.request.delivery_id,
+                part,
+                closed.sha256(),
+            );
             let (stored, is_new) = self.lake.put_closed(closed, &path)?;
             if is_new {
                 new.push(stored.path.clone());
             }
-            files.push(LakeFile { path: stored.path, period, part, rows, bytes: stored.bytes, sha256: stored.sha256 });
+            files.push(LakeFile {
+                path: stored.path,
+                period,
+                part,
+                rows,
+                bytes: stored.bytes,
+                sha256: stored.sha256,
+            });
         }
         Ok(())
     }

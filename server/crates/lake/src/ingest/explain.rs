@@ -16,10 +16,20 @@ pub(crate) struct BadRow<'b> {
 }
 
 /// Every refused row of a block, by line, at most `limit` of them.
-pub(crate) fn bad_rows<'b>(plan: &Plan, block: &'b Block, bad: &[bool], expected: Option<BillingPeriod>, limit: usize) -> Vec<BadRow<'b>> {
+pub(crate) fn bad_rows<'b>(
+    plan: &Plan,
+    block: &'b Block,
+    bad: &[bool],
+    expected: Option<BillingPeriod>,
+    limit: usize,
+) -> Vec<BadRow<'b>> {
     let width = plan.binding.width;
     let cells = |range: &[Cell]| -> Vec<&'b [u8]> { range.iter().map(|cell| block.bytes(*cell)).collect() };
-    let marked = bad.iter().enumerate().filter(|(_, bad)| **bad).map(|(row, _)| (block.lines[row], Some(row), 0));
+    let marked = bad
+        .iter()
+        .enumerate()
+        .filter(|(_, bad)| **bad)
+        .map(|(row, _)| (block.lines[row], Some(row), 0));
     let ragged = block.ragged.iter().enumerate().map(|(at, (line, _))| (*line, None, at));
     let mut places: Vec<(u64, Option<usize>, usize)> = marked.chain(ragged).collect();
     places.sort_unstable();
@@ -27,12 +37,22 @@ pub(crate) fn bad_rows<'b>(plan: &Plan, block: &'b Block, bad: &[bool], expected
         Some(row) => {
             let cells = cells(&block.cells[row * width..(row + 1) * width]);
             let errors = errors(plan, &cells, expected);
-            BadRow { line, cells, errors, aligned: true }
+            BadRow {
+                line,
+                cells,
+                errors,
+                aligned: true,
+            }
         }
         None => {
             let cells = cells(&block.ragged[at].1);
             let message = format!("has {} cells where the header has {width}", cells.len());
-            BadRow { line, cells, errors: vec![CellError::row("wrong_cell_count", message)], aligned: false }
+            BadRow {
+                line,
+                cells,
+                errors: vec![CellError::row("wrong_cell_count", message)],
+                aligned: false,
+            }
         }
     });
     explained.collect()
@@ -42,23 +62,39 @@ pub(crate) fn bad_rows<'b>(plan: &Plan, block: &'b Block, bad: &[bool], expected
 fn errors(plan: &Plan, cells: &[&[u8]], expected: Option<BillingPeriod>) -> Vec<CellError> {
     let binding = &plan.binding;
     let columns = binding.dialect.columns.iter().zip(&binding.positions);
-    let mut errors: Vec<CellError> = columns.filter_map(|(column, at)| check_cell(column, cells[(*at)?])).collect();
+    let mut errors: Vec<CellError> = columns
+        .filter_map(|(column, at)| check_cell(column, cells[(*at)?]))
+        .collect();
     for (name, at) in &binding.unknown {
         if std::str::from_utf8(cells[*at]).is_err() {
-            errors.push(CellError { code: "bad_utf8", column: name.clone(), message: "is not UTF-8".to_owned() });
+            errors.push(CellError {
+                code: "bad_utf8",
+                column: name.clone(),
+                message: "is not UTF-8".to_owned(),
+            });
         }
     }
     let when = |name: &str| {
         let cell = binding.position(name).map(|at| cells[at]);
-        cell.and_then(|cell| instant::parse(cell).ok()).map_or(Instant(0), |parsed| parsed.instant)
+        cell.and_then(|cell| instant::parse(cell).ok())
+            .map_or(Instant(0), |parsed| parsed.instant)
     };
     if errors.is_empty() {
-        errors.extend(check_spans(when("BillingPeriodStart"), when("BillingPeriodEnd"), when("ChargePeriodStart"), when("ChargePeriodEnd")));
+        errors.extend(check_spans(
+            when("BillingPeriodStart"),
+            when("BillingPeriodEnd"),
+            when("ChargePeriodStart"),
+            when("ChargePeriodEnd"),
+        ));
     }
     let period = BillingPeriod::of(when("BillingPeriodStart"));
     if let Some(expected) = expected.filter(|expected| errors.is_empty() && *expected != period) {
         let message = format!("is in the billing period {period} where {expected} was asked for");
-        errors.push(CellError { code: "wrong_period", column: "BillingPeriodStart".to_owned(), message });
+        errors.push(CellError {
+            code: "wrong_period",
+            column: "BillingPeriodStart".to_owned(),
+            message,
+        });
     }
     if errors.is_empty() {
         // the fast check refused what the slow one takes: never drop it silently
@@ -75,6 +111,13 @@ pub(crate) fn finding(error: &CellError, file: &str, line: u64) -> Finding {
         "missing_value" => "export the row with a value",
         _ => "correct the export, or keep the other rows with --on-error quarantine",
     };
-    let finding = Finding::error(error.code, &error.message).in_file(file).at_line(line).remedy(remedy);
-    if error.column.is_empty() { finding } else { finding.in_column(&error.column) }
+    let finding = Finding::error(error.code, &error.message)
+        .in_file(file)
+        .at_line(line)
+        .remedy(remedy);
+    if error.column.is_empty() {
+        finding
+    } else {
+        finding.in_column(&error.column)
+    }
 }

@@ -174,7 +174,9 @@ pub enum IngestError {
 }
 
 fn first(findings: &[Finding]) -> String {
-    let Some(finding) = findings.first() else { return "no reason was given".to_owned() };
+    let Some(finding) = findings.first() else {
+        return "no reason was given".to_owned();
+    };
     match findings.len() {
         1 => finding.to_string(),
         n => format!("{finding} (and {} more)", n - 1),

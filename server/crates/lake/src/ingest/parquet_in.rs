@@ -22,12 +22,20 @@ use std::sync::mpsc::SyncSender;
 pub(crate) fn columns(path: &Path) -> Result<Vec<String>, LakeError> {
     let name = path.display().to_string();
     let file = File::open(path).map_err(LakeError::io("open", path))?;
-    let schema = ParquetReader::new(file).schema().map_err(LakeError::parquet("read", name))?;
+    let schema = ParquetReader::new(file)
+        .schema()
+        .map_err(LakeError::parquet("read", name))?;
     Ok(schema.iter_names().map(|name| name.to_string()).collect())
 }
 
 /// Sends the rows of a Parquet part as blocks.
-pub(crate) fn read(part: &Part, position: usize, max_record: usize, counter: &Arc<AtomicU64>, to: &SyncSender<Message>) -> Result<Result<(), Hangup>, IngestError> {
+pub(crate) fn read(
+    part: &Part,
+    position: usize,
+    max_record: usize,
+    counter: &Arc<AtomicU64>,
+    to: &SyncSender<Message>,
+) -> Result<Result<(), Hangup>, IngestError> {
     let bytes = open(part)?.metadata().map_or(0, |meta| meta.len());
     let names = columns(&part.path).map_err(|e| refuse(part, &e))?;
     let rows = rows(&part.path).map_err(|e| refuse(part, &e))?;
@@ -40,7 +48,9 @@ pub(crate) fn read(part: &Part, position: usize, max_record: usize, counter: &Ar
         for block in blocks(frame, seen) {
             if let Some(line) = block.overlong(max_record) {
                 let finding = Finding::error("record_too_long", format!("the row is longer than {max_record} bytes"));
-                return Err(Stop::Ingest(IngestError::refused(finding.in_file(&part.name).at_line(line).remedy("allow longer records"))));
+                return Err(Stop::Ingest(IngestError::refused(
+                    finding.in_file(&part.name).at_line(line).remedy("allow longer records"),
+                )));
             }
             to.send(Message::Block(block)).map_err(|_| Stop::Hangup)?;
         }
@@ -74,7 +84,9 @@ impl From<LakeError> for Stop {
 
 fn rows(path: &Path) -> Result<u64, LakeError> {
     let file = File::open(path).map_err(LakeError::io("open", path))?;
-    let rows = ParquetReader::new(file).num_rows().map_err(LakeError::parquet("read", path.display().to_string()))?;
+    let rows = ParquetReader::new(file)
+        .num_rows()
+        .map_err(LakeError::parquet("read", path.display().to_string()))?;
     Ok(rows as u64)
 }
 
@@ -88,10 +100,17 @@ fn refuse(part: &Part, error: &LakeError) -> IngestError {
 fn blocks(frame: &DataFrame, before: u64) -> Vec<Block> {
     const ROWS: usize = 8_192;
     let (rows, width) = (frame.height(), frame.width());
-    let columns: Vec<Series> = frame.columns().iter().map(|column| column.as_materialized_series().clone()).collect();
+    let columns: Vec<Series> = frame
+        .columns()
+        .iter()
+        .map(|column| column.as_materialized_series().clone())
+        .collect();
     let mut blocks = Vec::new();
     for first in (0..rows).step_by(ROWS) {
-        let mut block = Block { width, ..Block::default() };
+        let mut block = Block {
+            width,
+            ..Block::default()
+        };
         for row in first..rows.min(first + ROWS) {
             for column in &columns {
                 let start = block.data.len();
@@ -101,7 +120,10 @@ fn blocks(frame: &DataFrame, before: u64) -> Vec<Block> {
                     Ok(value) => block.data.extend_from_slice(text_of(&value).as_bytes()),
                     Err(_) => {}
                 }
-                let cell: Cell = (u32::try_from(start).unwrap_or(u32::MAX), u32::try_from(block.data.len()).unwrap_or(u32::MAX));
+                let cell: Cell = (
+                    u32::try_from(start).unwrap_or(u32::MAX),
+                    u32::try_from(block.data.len()).unwrap_or(u32::MAX),
+                );
                 block.cells.push(cell);
             }
             block.lines.push(before + row as u64 + 1);
@@ -117,7 +139,9 @@ impl Block {
     fn overlong(&self, max: usize) -> Option<u64> {
         let rows = self.cells.chunks(self.width.max(1));
         let length = |row: &[Cell]| row.iter().map(|cell| (cell.1 - cell.0) as usize).sum::<usize>();
-        rows.zip(&self.lines).find(|(row, _)| length(row) > max).map(|(_, line)| *line)
+        rows.zip(&self.lines)
+            .find(|(row, _)| length(row) > max)
+            .map(|(_, line)| *line)
     }
 }
 
@@ -145,7 +169,8 @@ fn double(text: &str) -> String {
     if digits <= MONEY_SCALE as usize {
         return text.to_owned();
     }
-    parse_units(text.as_bytes(), MONEY_SCALE, Excess::Round).map_or_else(|_| text.to_owned(), |units| format_units(units, MONEY_SCALE))
+    parse_units(text.as_bytes(), MONEY_SCALE, Excess::Round)
+        .map_or_else(|_| text.to_owned(), |units| format_units(units, MONEY_SCALE))
 }
 
 fn instant(value: i64, unit: TimeUnit) -> String {
@@ -178,6 +203,12 @@ fn json(value: &AnyValue<'_>) -> serde_json::Value {
 }
 
 fn object(fields: &[Field], values: &[AnyValue<'_>]) -> serde_json::Value {
-    let pairs = fields.iter().zip(values).filter(|(_, value)| !matches!(value, AnyValue::Null));
-    pairs.map(|(field, value)| (field.name().to_string(), json(value))).collect::<serde_json::Map<_, _>>().into()
+    let pairs = fields
+        .iter()
+        .zip(values)
+        .filter(|(_, value)| !matches!(value, AnyValue::Null));
+    pairs
+        .map(|(field, value)| (field.name().to_string(), json(value)))
+        .collect::<serde_json::Map<_, _>>()
+        .into()
 }

@@ -44,17 +44,22 @@ impl Bin {
             Some(writer) => writer,
             None => {
                 let packed = GzEncoder::new(lake.staging()?, Compression::new(6));
-                self.writer.insert(csv::WriterBuilder::new().flexible(true).from_writer(packed))
+                self.writer
+                    .insert(csv::WriterBuilder::new().flexible(true).from_writer(packed))
             }
         };
         if self.part != Some(row.part) {
             self.part = Some(row.part);
-            let header = ["file", "line", "reason"].into_iter().chain(row.headers.iter().map(String::as_str));
+            let header = ["file", "line", "reason"]
+                .into_iter()
+                .chain(row.headers.iter().map(String::as_str));
             writer.write_record(header).map_err(write_error)?;
         }
         let line = row.line.to_string();
         let before = [row.file.as_bytes(), line.as_bytes(), row.reason.as_bytes()];
-        writer.write_record(before.into_iter().chain(row.cells.iter().copied())).map_err(write_error)?;
+        writer
+            .write_record(before.into_iter().chain(row.cells.iter().copied()))
+            .map_err(write_error)?;
         self.rows += 1;
         self.count_money(row);
         Ok(())
@@ -86,6 +91,11 @@ impl Bin {
         let closed = packed.finish().map_err(write_error)?.close()?;
         let path = quarantine_path(delivery_id, closed.sha256());
         let (stored, _) = lake.put_closed(closed, &path)?;
-        Ok(Some(Quarantine { path: stored.path, rows: self.rows, money: self.money, rows_without_money: self.rows_without_money }))
+        Ok(Some(Quarantine {
+            path: stored.path,
+            rows: self.rows,
+            money: self.money,
+            rows_without_money: self.rows_without_money,
+        }))
     }
 }

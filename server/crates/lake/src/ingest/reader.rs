@@ -31,7 +31,13 @@ pub(crate) const BLOCKS_UNDER_WAY: usize = 2;
 pub(crate) struct Hangup;
 
 /// Sends the records of every part.
-pub(crate) fn run(parts: &[Part], max_record: usize, counter: &Arc<AtomicU64>, to: &SyncSender<Message>, used: &Receiver<Block>) {
+pub(crate) fn run(
+    parts: &[Part],
+    max_record: usize,
+    counter: &Arc<AtomicU64>,
+    to: &SyncSender<Message>,
+    used: &Receiver<Block>,
+) {
     for (position, part) in parts.iter().enumerate() {
         let sent = match part.container {
             Container::Parquet => parquet_in::read(part, position, max_record, counter, to),
@@ -53,9 +59,19 @@ pub(crate) fn run(parts: &[Part], max_record: usize, counter: &Arc<AtomicU64>, t
     }
 }
 
-fn read_text(part: &Part, position: usize, max_record: usize, counter: &Arc<AtomicU64>, to: &SyncSender<Message>, used: &Receiver<Block>) -> Result<Result<(), Hangup>, IngestError> {
+fn read_text(
+    part: &Part,
+    position: usize,
+    max_record: usize,
+    counter: &Arc<AtomicU64>,
+    to: &SyncSender<Message>,
+    used: &Receiver<Block>,
+) -> Result<Result<(), Hangup>, IngestError> {
     let file = open(part)?;
-    let counted = Counted { inner: file, counter: Arc::clone(counter) };
+    let counted = Counted {
+        inner: file,
+        counter: Arc::clone(counter),
+    };
     match &part.container {
         Container::Gzip => {
             let unpacked = MultiGzDecoder::new(BufReader::with_capacity(1 << 18, counted));
@@ -66,7 +82,9 @@ fn read_text(part: &Part, position: usize, max_record: usize, counter: &Arc<Atom
             let unpacked = archive.by_name(entry).map_err(|e| zip_error(part, e))?;
             send_records(part, position, Splitter::new(unpacked, max_record), to, used)
         }
-        Container::Plain | Container::Parquet => send_records(part, position, Splitter::new(counted, max_record), to, used),
+        Container::Plain | Container::Parquet => {
+            send_records(part, position, Splitter::new(counted, max_record), to, used)
+        }
     }
 }
 
@@ -78,8 +96,16 @@ pub(crate) fn open(part: &Part) -> Result<File, IngestError> {
     })
 }
 
-fn send_records<R: Read>(part: &Part, position: usize, mut splitter: Splitter<R>, to: &SyncSender<Message>, used: &Receiver<Block>) -> Result<Result<(), Hangup>, IngestError> {
-    let header = splitter.header().map_err(|e| split_error(part, splitter.max_record(), e))?;
+fn send_records<R: Read>(
+    part: &Part,
+    position: usize,
+    mut splitter: Splitter<R>,
+    to: &SyncSender<Message>,
+    used: &Receiver<Block>,
+) -> Result<Result<(), Hangup>, IngestError> {
+    let header = splitter
+        .header()
+        .map_err(|e| split_error(part, splitter.max_record(), e))?;
     if to.send(Message::Begin(position, header)).is_err() {
         return Ok(Err(Hangup));
     }
@@ -101,17 +127,27 @@ fn send_records<R: Read>(part: &Part, position: usize, mut splitter: Splitter<R>
 fn split_error(part: &Part, max_record: usize, error: SplitError) -> IngestError {
     let finding = match error {
         SplitError::Io(e) => return read_error(part, e),
-        SplitError::TooLong(line) => Finding::error("record_too_long", format!("the record is longer than {max_record} bytes"))
+        SplitError::TooLong(line) => Finding::error(
+            "record_too_long",
+            format!("the record is longer than {max_record} bytes"),
+        )
+        .at_line(line)
+        .remedy("look for a quote that is not closed, or allow longer records"),
+        SplitError::UnclosedQuote(line) => Finding::error(
+            "unclosed_quote",
+            "a quoted cell of the record that starts here is not closed before the file ends",
+        )
+        .at_line(line)
+        .remedy("close the quote, or export the file again: it may be cut off"),
+        SplitError::Nul(line) => Finding::error("not_csv", "has a NUL byte, so it is no CSV text")
             .at_line(line)
-            .remedy("look for a quote that is not closed, or allow longer records"),
-        SplitError::UnclosedQuote(line) => Finding::error("unclosed_quote", "a quoted cell of the record that starts here is not closed before the file ends")
-            .at_line(line)
-            .remedy("close the quote, or export the file again: it may be cut off"),
-        SplitError::Nul(line) => {
-            Finding::error("not_csv", "has a NUL byte, so it is no CSV text").at_line(line).remedy("give CSV in UTF-8, CSV in gzip or zip, or Parquet")
-        }
-        SplitError::NotText => Finding::error("not_csv", "the header is not UTF-8 text").at_line(1).remedy("give CSV in UTF-8, CSV in gzip or zip, or Parquet"),
-        SplitError::Empty => Finding::error("no_header", "is empty: it has no header").at_line(1).remedy("export the file again"),
+            .remedy("give CSV in UTF-8, CSV in gzip or zip, or Parquet"),
+        SplitError::NotText => Finding::error("not_csv", "the header is not UTF-8 text")
+            .at_line(1)
+            .remedy("give CSV in UTF-8, CSV in gzip or zip, or Parquet"),
+        SplitError::Empty => Finding::error("no_header", "is empty: it has no header")
+            .at_line(1)
+            .remedy("export the file again"),
     };
     IngestError::refused(finding.in_file(&part.name))
 }
@@ -120,7 +156,9 @@ fn split_error(part: &Part, max_record: usize, error: SplitError) -> IngestError
 fn read_error(part: &Part, error: io::Error) -> IngestError {
     let what = match error.kind() {
         io::ErrorKind::UnexpectedEof => "ends too early: it is cut off".to_owned(),
-        io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput | io::ErrorKind::Other => format!("cannot be unpacked: {error}"),
+        io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput | io::ErrorKind::Other => {
+            format!("cannot be unpacked: {error}")
+        }
         io::ErrorKind::IsADirectory => "is a folder".to_owned(),
         _ => return LakeError::io("read", &part.path)(error).into(),
     };
@@ -135,7 +173,9 @@ fn zip_error(part: &Part, error: zip::result::ZipError) -> IngestError {
 }
 
 pub(crate) fn damaged(part: &Part, what: String) -> IngestError {
-    let finding = Finding::error("damaged_file", what).in_file(&part.name).remedy("copy or export the file again");
+    let finding = Finding::error("damaged_file", what)
+        .in_file(&part.name)
+        .remedy("copy or export the file again");
     IngestError::refused(finding)
 }
 

@@ -110,7 +110,17 @@ impl<R: Read> Splitter<R> {
     pub fn new(input: R, max_record: usize) -> Splitter<R> {
         // ranges are 32 bits wide
         let max_record = max_record.clamp(1, 1 << 30);
-        Splitter { input, data: Vec::new(), filled: 0, at: 0, eof: false, line: 1, width: 0, max_record, escapes: Vec::new() }
+        Splitter {
+            input,
+            data: Vec::new(),
+            filled: 0,
+            at: 0,
+            eof: false,
+            line: 1,
+            width: 0,
+            max_record,
+            escapes: Vec::new(),
+        }
     }
 
     /// Longest record taken, in bytes.
@@ -128,7 +138,13 @@ impl<R: Read> Splitter<R> {
         loop {
             cells.clear();
             self.escapes.clear();
-            match split(&self.data[..self.filled], self.at, self.eof, &mut cells, &mut self.escapes) {
+            match split(
+                &self.data[..self.filled],
+                self.at,
+                self.eof,
+                &mut cells,
+                &mut self.escapes,
+            ) {
                 Step::Blank { next } => {
                     self.at = next;
                     self.line += 1;
@@ -136,7 +152,9 @@ impl<R: Read> Splitter<R> {
                 Step::Record { next, newlines } => {
                     self.check_length(next - self.at)?;
                     unescape(&mut self.data, &mut cells, &self.escapes);
-                    let names = cells.iter().map(|cell| std::str::from_utf8(&self.data[cell.0 as usize..cell.1 as usize]).map(str::to_owned));
+                    let names = cells.iter().map(|cell| {
+                        std::str::from_utf8(&self.data[cell.0 as usize..cell.1 as usize]).map(str::to_owned)
+                    });
                     let names: Vec<String> = names.collect::<Result<_, _>>().map_err(|_| SplitError::NotText)?;
                     self.at = next;
                     self.line += newlines + 1;
@@ -188,7 +206,13 @@ impl<R: Read> Splitter<R> {
         loop {
             let first = block.cells.len();
             self.escapes.clear();
-            match split(&self.data[..self.filled], self.at, self.eof, &mut block.cells, &mut self.escapes) {
+            match split(
+                &self.data[..self.filled],
+                self.at,
+                self.eof,
+                &mut block.cells,
+                &mut self.escapes,
+            ) {
                 Step::Blank { next } => {
                     if next == self.at {
                         return Ok(()); // end of file
@@ -219,7 +243,11 @@ impl<R: Read> Splitter<R> {
     }
 
     fn check_length(&self, bytes: usize) -> Result<(), SplitError> {
-        if bytes > self.max_record { Err(SplitError::TooLong(self.line)) } else { Ok(()) }
+        if bytes > self.max_record {
+            Err(SplitError::TooLong(self.line))
+        } else {
+            Ok(())
+        }
     }
 
     /// More text for a record that is not whole yet: twice as much as there is.
@@ -260,7 +288,10 @@ impl<R: Read> Splitter<R> {
 
 fn range(start: usize, end: usize) -> Cell {
     // blocks are at most 2^30 bytes and one block long, so this never saturates
-    (u32::try_from(start).unwrap_or(u32::MAX), u32::try_from(end).unwrap_or(u32::MAX))
+    (
+        u32::try_from(start).unwrap_or(u32::MAX),
+        u32::try_from(end).unwrap_or(u32::MAX),
+    )
 }
 
 /// Scans one record. Cells with quotes to undo are noted as (cell, closing quote).
@@ -285,7 +316,9 @@ fn split(text: &[u8], start: usize, eof: bool, cells: &mut Vec<Cell>, escapes: &
             let mut from = at + 1;
             let mut doubled = false;
             loop {
-                let Some(found) = memchr(b'"', &text[from..]) else { return if eof { Step::Unclosed } else { Step::More } };
+                let Some(found) = memchr(b'"', &text[from..]) else {
+                    return if eof { Step::Unclosed } else { Step::More };
+                };
                 let quote = from + found;
                 match text.get(quote + 1) {
                     None if !eof => return Step::More,
@@ -320,10 +353,25 @@ fn split(text: &[u8], start: usize, eof: bool, cells: &mut Vec<Cell>, escapes: &
             Some(b',') => at = end + 1,
             Some(b'\r') => match text.get(end + 1) {
                 None if !eof => return Step::More,
-                Some(b'\n') => return Step::Record { next: end + 2, newlines },
-                _ => return Step::Record { next: end + 1, newlines },
+                Some(b'\n') => {
+                    return Step::Record {
+                        next: end + 2,
+                        newlines,
+                    };
+                }
+                _ => {
+                    return Step::Record {
+                        next: end + 1,
+                        newlines,
+                    };
+                }
             },
-            Some(_) => return Step::Record { next: end + 1, newlines },
+            Some(_) => {
+                return Step::Record {
+                    next: end + 1,
+                    newlines,
+                };
+            }
             None => return Step::Record { next: end, newlines },
         }
     }
@@ -357,6 +405,8 @@ mod tests {
     use proptest::prelude::*;
 
     type Row = (u64, Vec<String>);
+    /// A text, and the line and cells of its records.
+    type Shape = (&'static str, &'static [(u64, &'static [&'static str])]);
 
     fn all(text: &[u8], max: usize) -> Result<Vec<Row>, SplitError> {
         let mut splitter = Splitter::new(text, max);
@@ -364,8 +414,21 @@ mod tests {
         let mut block = Block::default();
         while let Some(next) = splitter.next_block(block)? {
             let text = |cell: Cell| String::from_utf8_lossy(next.bytes(cell)).into_owned();
-            let mut found: Vec<Row> = (0..next.rows()).map(|row| (next.lines[row], (0..next.width).map(|c| text(next.cells[row * next.width + c])).collect())).collect();
-            found.extend(next.ragged.iter().map(|(line, cells)| (*line, cells.iter().map(|c| text(*c)).collect())));
+            let mut found: Vec<Row> = (0..next.rows())
+                .map(|row| {
+                    (
+                        next.lines[row],
+                        (0..next.width)
+                            .map(|c| text(next.cells[row * next.width + c]))
+                            .collect(),
+                    )
+                })
+                .collect();
+            found.extend(
+                next.ragged
+                    .iter()
+                    .map(|(line, cells)| (*line, cells.iter().map(|c| text(*c)).collect())),
+            );
             found.sort_by_key(|(line, _)| *line);
             rows.extend(found);
             block = next;
@@ -375,11 +438,20 @@ mod tests {
 
     #[test]
     fn shapes_of_records() {
-        let cases: &[(&str, &[(u64, &[&str])])] = &[
+        let cases: &[Shape] = &[
             ("a,b\n1,2\n", &[(1, &["a", "b"]), (2, &["1", "2"])]),
-            ("\u{feff}a,b\r\n1,2\r\n\r\n3,4", &[(1, &["a", "b"]), (2, &["1", "2"]), (4, &["3", "4"])]),
-            ("a,b\n\n\n\"x\ny\",\"q \"\"z\"\"\"\n5,6\n", &[(1, &["a", "b"]), (4, &["x\ny", "q \"z\""]), (6, &["5", "6"])]),
-            ("a,b\n1\n1,2,3\n,\n", &[(1, &["a", "b"]), (2, &["1"]), (3, &["1", "2", "3"]), (4, &["", ""])]),
+            (
+                "\u{feff}a,b\r\n1,2\r\n\r\n3,4",
+                &[(1, &["a", "b"]), (2, &["1", "2"]), (4, &["3", "4"])],
+            ),
+            (
+                "a,b\n\n\n\"x\ny\",\"q \"\"z\"\"\"\n5,6\n",
+                &[(1, &["a", "b"]), (4, &["x\ny", "q \"z\""]), (6, &["5", "6"])],
+            ),
+            (
+                "a,b\n1\n1,2,3\n,\n",
+                &[(1, &["a", "b"]), (2, &["1"]), (3, &["1", "2", "3"]), (4, &["", ""])],
+            ),
             ("a,b\n\"é\"\"é\",\"\"\n", &[(1, &["a", "b"]), (2, &["é\"é", ""])]),
             ("a,b\n\"x\"y,p\"q\n", &[(1, &["a", "b"]), (2, &["xy", "p\"q"])]),
             ("a,b\r1,2\r", &[(1, &["a", "b"]), (2, &["1", "2"])]),
@@ -388,7 +460,10 @@ mod tests {
         ];
         for (text, expect) in cases {
             let rows = all(text.as_bytes(), 1 << 20).expect(text);
-            let expect: Vec<Row> = expect.iter().map(|(line, cells)| (*line, cells.iter().map(|c| (*c).to_owned()).collect())).collect();
+            let expect: Vec<Row> = expect
+                .iter()
+                .map(|(line, cells)| (*line, cells.iter().map(|c| (*c).to_owned()).collect()))
+                .collect();
             assert_eq!(rows, expect, "{text:?}");
         }
     }
@@ -397,7 +472,10 @@ mod tests {
     fn what_cannot_be_split() {
         assert!(matches!(all(b"", 99), Err(SplitError::Empty)));
         assert!(matches!(all(b"\n\n", 99), Err(SplitError::Empty)));
-        assert!(matches!(all(b"a,b\n1,2\n3,\"4\n", 99), Err(SplitError::UnclosedQuote(3))));
+        assert!(matches!(
+            all(b"a,b\n1,2\n3,\"4\n", 99),
+            Err(SplitError::UnclosedQuote(3))
+        ));
         assert!(matches!(all(b"a,b\n1,2\n3,\0\n", 99), Err(SplitError::Nul(3))));
         assert!(matches!(all(b"a,\xff\n1,2\n", 99), Err(SplitError::NotText)));
         let long = format!("a,b\n1,2\n3,{}\n", "x".repeat(200));
@@ -410,7 +488,10 @@ mod tests {
         let endless = io::repeat(b'x').take(1 << 30);
         let mut splitter = Splitter::new(Read::chain(&b"a,b\n\""[..], endless), 1 << 16);
         splitter.header().expect("header");
-        assert!(matches!(splitter.next_block(Block::default()), Err(SplitError::TooLong(2))));
+        assert!(matches!(
+            splitter.next_block(Block::default()),
+            Err(SplitError::TooLong(2))
+        ));
         assert!(splitter.data.len() <= BLOCK_BYTES);
     }
 
@@ -440,7 +521,10 @@ mod tests {
             for at in 0..next.rows() {
                 assert_eq!(next.lines[at], 2 + 2 * row as u64);
                 assert_eq!(next.cell(at, 0), row.to_string().as_bytes());
-                assert_eq!(next.cell(at, 1), format!("{}\n\"{row}\"", "x".repeat(row % 700)).as_bytes());
+                assert_eq!(
+                    next.cell(at, 1),
+                    format!("{}\n\"{row}\"", "x".repeat(row % 700)).as_bytes()
+                );
                 row += 1;
             }
             block = next;

@@ -44,7 +44,10 @@ struct RawKey {
 
 impl RawKey {
     fn is(&self, facts: &RowFacts<'_>) -> bool {
-        self.sub_account == facts.sub_account && self.account == facts.account && self.currency == facts.currency && self.period == facts.period
+        self.sub_account == facts.sub_account
+            && self.account == facts.account
+            && self.currency == facts.currency
+            && self.period == facts.period
     }
 }
 
@@ -119,11 +122,18 @@ impl Totals {
         }
         same_hash.push(self.keys.len());
         let currency = Currency::parse(facts.currency).unwrap_or_else(Currency::unknown);
-        let name = (facts.period, currency.clone(), facts.account.to_owned(), facts.sub_account.to_owned());
+        let name = (
+            facts.period,
+            currency.clone(),
+            facts.account.to_owned(),
+            facts.sub_account.to_owned(),
+        );
         let group = self.by_group.get(&name).copied().unwrap_or_else(|| {
             let group = self.groups.len();
             self.by_group.insert(name, group);
-            self.by_account.entry((facts.period, facts.account.to_owned())).or_insert(group);
+            self.by_account
+                .entry((facts.period, facts.account.to_owned()))
+                .or_insert(group);
             self.groups.push(empty(facts, currency));
             self.places.push(place);
             group
@@ -147,10 +157,24 @@ impl Totals {
             return None;
         }
         let (here, there) = (self.places[new], self.places[other]);
-        let account = if group.billing_account_id.is_empty() { "without an id".to_owned() } else { format!("{:?}", group.billing_account_id) };
-        let elsewhere = if here.part == there.part { format!("line {}", there.line) } else { format!("{} line {}", names(there.part), there.line) };
-        let message = format!("the billing account {account} has {} here and {} in {elsewhere}, in the billing period {}", group.currency, self.groups[other].currency, group.period);
-        let finding = Finding::error("mixed_currencies", message).in_file(names(here.part)).at_line(here.line).in_column("BillingCurrency");
+        let account = if group.billing_account_id.is_empty() {
+            "without an id".to_owned()
+        } else {
+            format!("{:?}", group.billing_account_id)
+        };
+        let elsewhere = if here.part == there.part {
+            format!("line {}", there.line)
+        } else {
+            format!("{} line {}", names(there.part), there.line)
+        };
+        let message = format!(
+            "the billing account {account} has {} here and {} in {elsewhere}, in the billing period {}",
+            group.currency, self.groups[other].currency, group.period
+        );
+        let finding = Finding::error("mixed_currencies", message)
+            .in_file(names(here.part))
+            .at_line(here.line)
+            .in_column("BillingCurrency");
         Some(finding.remedy("deliver each currency by itself, or allow mixed currencies"))
     }
 
@@ -158,7 +182,12 @@ impl Totals {
     pub fn into_sorted(self) -> Vec<ControlTotal> {
         let mut groups = self.groups;
         groups.sort_by(|a, b| {
-            (a.period, &a.currency, &a.billing_account_id, &a.sub_account_id).cmp(&(b.period, &b.currency, &b.billing_account_id, &b.sub_account_id))
+            (a.period, &a.currency, &a.billing_account_id, &a.sub_account_id).cmp(&(
+                b.period,
+                &b.currency,
+                &b.billing_account_id,
+                &b.sub_account_id,
+            ))
         });
         groups
     }
@@ -170,33 +199,78 @@ mod tests {
 
     fn facts<'a>(period: &str, currency: &'a str, sub_account: &'a str, billed: i128) -> RowFacts<'a> {
         let period = period.parse().expect(period);
-        RowFacts { period, currency, account: "a", sub_account, billed, effective: 1, list: Some(2), contracted: None, start: billed as i64, usage_end: None, invoiced: billed > 2 }
+        RowFacts {
+            period,
+            currency,
+            account: "a",
+            sub_account,
+            billed,
+            effective: 1,
+            list: Some(2),
+            contracted: None,
+            start: billed as i64,
+            usage_end: None,
+            invoiced: billed > 2,
+        }
     }
 
     #[test]
     fn groups_runs_and_spellings() {
         let mut totals = Totals::default();
-        let rows = [("2024-09", "USD", "x", 1), ("2024-09", "USD", "x", 2), ("2024-09", "usd", "x", 3), ("2024-09", "USD", "y", 4), ("2024-09", "USD", "x", 5)];
-        let new: Vec<Option<usize>> = rows.iter().map(|(p, c, s, b)| totals.add(&facts(p, c, s, *b), Place { part: 0, line: 2 }).expect("fits")).collect();
+        let rows = [
+            ("2024-09", "USD", "x", 1),
+            ("2024-09", "USD", "x", 2),
+            ("2024-09", "usd", "x", 3),
+            ("2024-09", "USD", "y", 4),
+            ("2024-09", "USD", "x", 5),
+        ];
+        let new: Vec<Option<usize>> = rows
+            .iter()
+            .map(|(p, c, s, b)| {
+                totals
+                    .add(&facts(p, c, s, *b), Place { part: 0, line: 2 })
+                    .expect("fits")
+            })
+            .collect();
         assert_eq!(new, [Some(0), None, None, Some(1), None]);
         assert!(totals.mixed_currencies(1, &|_| "f".to_owned()).is_none());
         let sorted = totals.into_sorted();
-        let brief: Vec<_> = sorted.iter().map(|g| (g.sub_account_id.as_str(), g.rows, g.billed.units(), g.rows_with_invoice, g.billed_with_invoice.units(), g.first_charge.0)).collect();
+        let brief: Vec<_> = sorted
+            .iter()
+            .map(|g| {
+                (
+                    g.sub_account_id.as_str(),
+                    g.rows,
+                    g.billed.units(),
+                    g.rows_with_invoice,
+                    g.billed_with_invoice.units(),
+                    g.first_charge.0,
+                )
+            })
+            .collect();
         assert_eq!(brief, [("x", 4, 11, 2, 8, 1), ("y", 1, 4, 1, 4, 4)]);
-        assert_eq!((sorted[0].list.map(Money::units), sorted[0].contracted), (Some(8), None));
+        assert_eq!(
+            (sorted[0].list.map(Money::units), sorted[0].contracted),
+            (Some(8), None)
+        );
     }
 
     #[test]
     fn a_second_currency_names_both_lines() {
         let mut totals = Totals::default();
-        let add = |totals: &mut Totals, c: &'static str, p, line| totals.add(&facts(p, c, "x", 1), Place { part: 0, line }).expect("fits");
+        let add = |totals: &mut Totals, c: &'static str, p, line| {
+            totals.add(&facts(p, c, "x", 1), Place { part: 0, line }).expect("fits")
+        };
         add(&mut totals, "USD", "2024-09", 2);
         let other_month = add(&mut totals, "EUR", "2024-10", 3).expect("new");
         assert!(totals.mixed_currencies(other_month, &|_| "f".to_owned()).is_none());
         let second = add(&mut totals, "EUR", "2024-09", 7).expect("new");
         let finding = totals.mixed_currencies(second, &|_| "f.csv".to_owned()).expect("mixed");
         let text = finding.to_string();
-        assert!(text.contains("f.csv: line 7") && text.contains("USD in line 2"), "{text}");
+        assert!(
+            text.contains("f.csv: line 7") && text.contains("USD in line 2"),
+            "{text}"
+        );
     }
 
     #[test]
@@ -204,7 +278,10 @@ mod tests {
         let mut totals = Totals::default();
         let most = 10i128.pow(38) - 1;
         let at = Place { part: 0, line: 2 };
-        let row = |billed| RowFacts { start: 0, ..facts("2024-09", "USD", "x", billed) };
+        let row = |billed| RowFacts {
+            start: 0,
+            ..facts("2024-09", "USD", "x", billed)
+        };
         totals.add(&RowFacts { billed: most, ..row(0) }, at).expect("fits");
         assert!(totals.add(&row(1), at).is_err());
     }

@@ -32,24 +32,37 @@ pub(crate) fn read_back(lake: &Lake, files: &[LakeFile], expect: &[ControlTotal]
     for file in files {
         let local = lake.local(&file.path)?;
         let schema = scan::schema(local.path(), &file.path)?;
-        let columns: Vec<String> = COLUMNS.iter().filter(|name| schema.contains(name)).map(|name| (*name).to_owned()).collect();
+        let columns: Vec<String> = COLUMNS
+            .iter()
+            .filter(|name| schema.contains(name))
+            .map(|name| (*name).to_owned())
+            .collect();
         let mut rows = 0u64;
         scan::batches(local.path(), &file.path, &columns, |frame| {
             rows += frame.height() as u64;
             add(frame, &file.path, &mut totals)
         })?;
         if rows != file.rows {
-            return Err(LakeError::Damaged { path: file.path.clone(), detail: format!("{rows} rows where {} were written", file.rows) });
+            return Err(LakeError::Damaged {
+                path: file.path.clone(),
+                detail: format!("{rows} rows where {} were written", file.rows),
+            });
         }
     }
     let found = totals.into_sorted();
     if let Some((found, expect)) = found.iter().zip(expect).find(|(found, expect)| found != expect) {
         let path = files.first().map_or_else(String::new, |file| file.path.clone());
-        return Err(LakeError::Damaged { path, detail: format!("control totals {found:?} where {expect:?} were written") });
+        return Err(LakeError::Damaged {
+            path,
+            detail: format!("control totals {found:?} where {expect:?} were written"),
+        });
     }
     if found.len() != expect.len() {
         let path = files.first().map_or_else(String::new, |file| file.path.clone());
-        return Err(LakeError::Damaged { path, detail: format!("{} control totals where {} were written", found.len(), expect.len()) });
+        return Err(LakeError::Damaged {
+            path,
+            detail: format!("{} control totals where {} were written", found.len(), expect.len()),
+        });
     }
     Ok(())
 }
@@ -59,20 +72,34 @@ fn cell(column: Option<&StringChunked>, row: usize) -> &str {
 }
 
 fn add(frame: &DataFrame, path: &str, totals: &mut Totals) -> Result<(), LakeError> {
-    let damaged = |what: &str| LakeError::Damaged { path: path.to_owned(), detail: format!("{what} is not as it was written") };
+    let damaged = |what: &str| LakeError::Damaged {
+        path: path.to_owned(),
+        detail: format!("{what} is not as it was written"),
+    };
     let text = |name: &str| scan::text(frame, name);
-    let (currency, account, sub_account, invoice) = (text("BillingCurrency"), text("BillingAccountId"), text("SubAccountId"), text("InvoiceId"));
+    let (currency, account, sub_account, invoice) = (
+        text("BillingCurrency"),
+        text("BillingAccountId"),
+        text("SubAccountId"),
+        text("InvoiceId"),
+    );
     let category = text("ChargeCategory").ok_or_else(|| damaged("ChargeCategory"))?;
     let needed = |name: &'static str| scan::units(frame, name).ok_or_else(|| damaged(name));
     let (billed, effective) = (needed("BilledCost")?, needed("EffectiveCost")?);
     let (list, contracted) = (scan::units(frame, "ListCost"), scan::units(frame, "ContractedCost"));
     let when = |name: &'static str| scan::instants(frame, name).ok_or_else(|| damaged(name));
     let (start, end) = (when("ChargePeriodStart")?, when("ChargePeriodEnd")?);
-    let periods = frame.column(BILLING_PERIOD).and_then(|column| column.i32()).map_err(|_| damaged(BILLING_PERIOD))?;
+    let periods = frame
+        .column(BILLING_PERIOD)
+        .and_then(|column| column.i32())
+        .map_err(|_| damaged(BILLING_PERIOD))?;
     for row in 0..frame.height() {
         let usage = category.get(row).and_then(ChargeCategory::parse) == Some(ChargeCategory::Usage);
         let facts = RowFacts {
-            period: periods.get(row).and_then(BillingPeriod::from_number).ok_or_else(|| damaged(BILLING_PERIOD))?,
+            period: periods
+                .get(row)
+                .and_then(BillingPeriod::from_number)
+                .ok_or_else(|| damaged(BILLING_PERIOD))?,
             currency: cell(currency, row),
             account: cell(account, row),
             sub_account: cell(sub_account, row),
@@ -84,7 +111,9 @@ fn add(frame: &DataFrame, path: &str, totals: &mut Totals) -> Result<(), LakeErr
             usage_end: end.get(row).filter(|_| usage),
             invoiced: !cell(invoice, row).is_empty(),
         };
-        totals.add(&facts, Place { part: 0, line: 0 }).map_err(|_| LakeError::Overflow { what: path.to_owned() })?;
+        totals
+            .add(&facts, Place { part: 0, line: 0 })
+            .map_err(|_| LakeError::Overflow { what: path.to_owned() })?;
     }
     Ok(())
 }
