@@ -23,16 +23,14 @@ const KEYS: [(&str, &str); 18] = [
     ("BillingAccountId", "Billing account"),
 ];
 
-const TERMS: [(&str, &str); 10] = [
+const TERMS: [(&str, &str); 8] = [
     ("billed", "Billed"),
-    ("commitment_purchases", "Commitment purchases, paid now"),
-    ("amortised_used", "Commitments used, amortised"),
-    ("amortised_unused", "Commitments not used, amortised"),
-    ("corrections", "Corrections and cut-off"),
-    ("correction_in", "Corrections taken into the period"),
-    ("correction_out", "Corrections moved out of the period"),
-    ("cut_off_in", "Cut-off lines taken in"),
-    ("cut_off_out", "Cut-off lines moved out"),
+    ("commitment_purchases", "Commitment purchases"),
+    ("amortised_used", "Amortised, used"),
+    ("amortised_unused", "Amortised, unused"),
+    ("prepaid_purchases", "Prepaid purchases"),
+    ("corrections", "Corrections"),
+    ("unexplained", "Difference the bill does not explain"),
     ("effective", "Effective"),
 ];
 

@@ -51,6 +51,8 @@ pub struct Flags {
     pub config: Option<PathBuf>,
     /// `--data-dir`.
     pub data_dir: Option<PathBuf>,
+    /// The command's own default of the data folder.
+    pub default_data_dir: Option<PathBuf>,
     /// `--listen`.
     pub listen: Option<String>,
     /// `--site-dir`.
@@ -90,7 +92,7 @@ impl Config {
             flags.data_dir,
             env("TONNAGE_DATA_DIR").map(PathBuf::from),
             file.data_dir,
-            PathBuf::from("./tonnage-data"),
+            flags.default_data_dir.unwrap_or_else(|| PathBuf::from("./tonnage-data")),
         );
         let site_dir = pick(
             flags.site_dir,

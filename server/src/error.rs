@@ -91,6 +91,8 @@ impl AppError {
         match self {
             AppError::Refused(_) | AppError::Usage { .. } | AppError::NoData | AppError::NotFound { .. } => 2,
             AppError::DoesNotAddUp { .. } => 1,
+            // another database or release is needed: running again cannot help
+            AppError::Store(store::StoreError::Unsupported { .. }) => 2,
             AppError::Held { .. } => 4,
             AppError::Store(_) | AppError::Lake(_) | AppError::Overflow(_) | AppError::Broken { .. } => 3,
         }

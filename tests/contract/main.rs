@@ -2,4 +2,5 @@
 //! each of them. A module per kind of backend.
 
 mod databases;
+mod lake;
 mod store;

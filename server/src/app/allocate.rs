@@ -236,19 +236,28 @@ fn allocated(row: AllocationRow, unchanged: bool) -> Allocated {
     }
 }
 
-/// The cube of an allocation, in the shape pages read.
+/// The cube of a period as of now, in the shape pages read.
 pub(crate) async fn load(app: &App, period: BillingPeriod) -> Result<Arc<super::cube::PeriodCube>, AppError> {
-    let (row, _) = app.fresh_allocation(period).await?;
-    if let Some(cube) = app.cubes.get(&row.allocation_id) {
+    let view = app.view().await?;
+    if let Some(cube) = view.cube(period) {
         return Ok(cube);
     }
-    let (lake, path, id) = (app.lake.clone(), row.cube_path.clone(), row.allocation_id.clone());
-    let rules_version = row.rules_version;
-    let cube = app
-        .heavy("cannot read the cube", move || {
-            let cube = lake::cube::read_cube(&lake, &path)?;
-            super::cube::PeriodCube::new(id, period, rules_version, &cube)
-        })
-        .await?;
-    Ok(app.cubes.put(cube))
+    let (row, unchanged) = app.fresh_allocation(period).await?;
+    let cube = match app.cubes.get(&row.allocation_id) {
+        Some(cube) => cube,
+        None => {
+            let (lake, path, id) = (app.lake.clone(), row.cube_path.clone(), row.allocation_id.clone());
+            let rules_version = row.rules_version;
+            let read = app.heavy("cannot read the cube", move || {
+                let cube = lake::cube::read_cube(&lake, &path)?;
+                super::cube::PeriodCube::new(id, period, rules_version, &cube)
+            });
+            app.cubes.put(read.await?)
+        }
+    };
+    // an allocation made just now has raised the version: the next view keeps it
+    if unchanged && app.store.manifest_version().await? == view.version {
+        view.keep(&cube);
+    }
+    Ok(cube)
 }

@@ -20,6 +20,7 @@ const KEPT: usize = 64;
 pub struct CubeCache {
     cubes: RwLock<HashMap<String, Arc<PeriodCube>>>,
     explained: RwLock<HashSet<String>>,
+    view: RwLock<Option<Arc<super::view::View>>>,
 }
 
 /// Explain ids remembered at most; forgetting them only costs a write.
@@ -41,6 +42,19 @@ impl CubeCache {
             map.insert(cube.allocation_id.clone(), cube.clone());
         }
         cube
+    }
+
+    /// The manifest at a version, if it was read already.
+    pub(super) fn view(&self, version: i64) -> Option<Arc<super::view::View>> {
+        self.view.read().ok()?.as_ref().filter(|view| view.version == version).cloned()
+    }
+
+    pub(super) fn keep_view(&self, view: super::view::View) -> Arc<super::view::View> {
+        let view = Arc::new(view);
+        if let Ok(mut kept) = self.view.write() {
+            *kept = Some(view.clone());
+        }
+        view
     }
 
     /// Whether this process has not kept this explain id yet.
@@ -97,15 +111,18 @@ pub struct PeriodCube {
 
 /// Keys every cube can be grouped by, besides owner dimensions: (key, label).
 pub const BILL_KEYS: [(&str, &str); 8] = [
-    ("class", "Class"),
-    ("ServiceName", "Provider service"),
-    ("ServiceCategory", "Service category"),
+    ("class", "Charge class"),
+    ("ServiceName", "Bill service"),
+    ("ServiceCategory", "Bill service category"),
     ("ProviderName", "Provider"),
     ("BillingAccountId", "Billing account"),
     ("SubAccountId", "Sub-account"),
-    ("RegionId", "Provider region"),
+    ("RegionId", "Bill region"),
     ("ChargeCategory", "Charge category"),
 ];
+
+/// Keys a report can be grouped by at once.
+pub const MAX_KEYS: usize = 4;
 
 /// The amount of a basis.
 #[must_use]
@@ -200,15 +217,15 @@ impl PeriodCube {
             .collect()
     }
 
-    /// Sums of selected lines by one or two keys, with the number of charges.
+    /// Sums of selected lines by up to [`MAX_KEYS`] keys, with the number of charges.
     ///
     /// # Errors
     /// When a sum overflows.
     pub fn group(&self, lines: &[usize], keys: &[String], basis: Basis) -> Result<BTreeMap<Vec<Arc<str>>, (Money, u64)>, AppError> {
         let columns: Vec<Option<&KeyColumn>> = keys.iter().map(|key| self.column(key)).collect();
-        let mut sums: HashMap<[u32; 2], (Money, u64)> = HashMap::new();
+        let mut sums: HashMap<[u32; MAX_KEYS], (Money, u64)> = HashMap::new();
         for line in lines {
-            let mut code = [0u32; 2];
+            let mut code = [0u32; MAX_KEYS];
             for (slot, column) in code.iter_mut().zip(&columns) {
                 *slot = column.map_or(0, |column| column.codes[*line]);
             }

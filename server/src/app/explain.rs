@@ -128,8 +128,9 @@ impl App {
             })
             .await?;
         let cost = self.figure(&seed).await?;
-        let records = self.store.deliveries(None).await?;
-        let lines: Vec<BillLine> = found.lines.iter().map(|line| bill_line(line, &seed, &program, &records)).collect();
+        let view = self.view().await?;
+        let records = &view.deliveries;
+        let lines: Vec<BillLine> = found.lines.iter().map(|line| bill_line(line, &seed, &program, records)).collect();
         let listed = Money::sum(found.lines.iter().map(|line| line.share))?;
         let rest_cost = found.total.checked_sub(listed)?;
         let mut steps = vec![step(StepKind::Figure, seed.title(), format!("{} cost of {} in {}", super::reports::basis_word(seed.basis), seed.period, seed.currency), cost, None)];
@@ -139,7 +140,7 @@ impl App {
         }
         steps.extend(rule_steps(&found, &program)?);
         steps.extend(class_steps(&found)?);
-        steps.extend(delivery_steps(&found, &records)?);
+        steps.extend(delivery_steps(&found, records)?);
         Ok(ExplainPage {
             context,
             explain: Explain {

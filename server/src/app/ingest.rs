@@ -7,6 +7,7 @@
 
 use super::{App, hash_of};
 use crate::error::AppError;
+use domain::dialect::Container;
 use domain::instant::{DAY_US, Instant};
 use domain::{BillingPeriod, Currency, Finding, Money};
 use lake::ingest::{IngestError, MAX_FINDINGS, MAX_RECORD_BYTES, OnError, Part, Progress, Request, Staged};
@@ -86,6 +87,20 @@ pub struct ShadowComparison {
     pub shadow_billed: Money,
     /// Their difference.
     pub difference: Money,
+    /// EffectiveCost of the source that counts.
+    pub counted_effective: Money,
+    /// EffectiveCost of the shadow.
+    pub shadow_effective: Money,
+    /// Their difference.
+    pub effective_difference: Money,
+}
+
+impl ShadowComparison {
+    /// Whether both costs are equal.
+    #[must_use]
+    pub fn agrees(&self) -> bool {
+        self.difference.is_zero() && self.effective_difference.is_zero()
+    }
 }
 
 /// One ingested delivery: the answer of `ingest billing --json`.
@@ -122,6 +137,8 @@ struct Input {
     format_version: String,
     provider: Option<String>,
     findings: Vec<Finding>,
+    /// What standard input was kept in; removed with this, however the call ends.
+    _spooled: Vec<tempfile::TempPath>,
 }
 
 impl App {
@@ -137,17 +154,25 @@ impl App {
         let named = request.source.clone().filter(|name| !name.trim().is_empty());
         if let Some(source) = &named {
             check_name(source)?;
-            if let Some(same) = self.already_there(source, &input).await? {
-                return Ok(unchanged(&same, input.findings.clone()));
+            if let Some(same) = self.already_there(source, &input, request.shadow).await? {
+                return self.unchanged(&same, &input).await;
             }
-        } else if let Some(same) = self.same_bytes_anywhere(&input).await? {
-            return Ok(unchanged(&same, input.findings.clone()));
+        } else if let Some(same) = self.same_bytes_anywhere(&input, request.shadow).await? {
+            return self.unchanged(&same, &input).await;
         }
         // the id also names the files, so the same call after a kill finds its own bytes
         let label = named.clone().unwrap_or_else(|| "auto".to_owned());
         let again = self.times_delivered(&label, &input.hash).await?;
         let delivery_id = hash_of([label.as_bytes(), input.hash.as_bytes(), &again.to_le_bytes()])[..16].to_owned();
-        let staged = self.stage(request, &input, &label, &delivery_id, progress).await?;
+        let staged = self.stage(request, &input, &label, &delivery_id, progress).await;
+        self.forget_spooled(&input);
+        let staged = staged?;
+        if staged.totals.is_empty() {
+            self.forget(&staged).await;
+            let mut findings = vec![Finding::error("no_good_rows", format!("none of the {} rows can be taken", staged.rejected_rows))];
+            findings.extend(staged.findings);
+            return Err(AppError::Refused(findings));
+        }
         let source = named.unwrap_or_else(|| default_source(&staged, &input));
         let ingested = self.commit(request, &input, &source, &delivery_id, &staged).await;
         if ingested.is_err() {
@@ -199,15 +224,16 @@ impl App {
         let mode = if request.shadow { ClaimMode::Shadow } else { ClaimMode::Hold };
         loop {
             let version = self.store.manifest_version().await?;
-            if let Some(same) = self.already_there(source, input).await? {
-                return Ok(unchanged(&same, input.findings.clone()));
+            if let Some(same) = self.already_there(source, input, request.shadow).await? {
+                return self.unchanged(&same, input).await;
             }
             let mut new = new_delivery(request, input, source, delivery_id, staged, now);
-            let changes = self.changes(source, &new).await?;
-            new.findings.extend(changes);
+            if !request.shadow {
+                new.findings.extend(self.changes(source, &new).await?);
+            }
             match self.store.commit_delivery(&new, mode, version).await {
                 Ok(_) => {
-                    let comparison = if request.shadow { self.compare_shadow(&new).await? } else { Vec::new() };
+                    let comparison = if request.shadow { self.compare_shadow(source, &new.totals).await? } else { Vec::new() };
                     return Ok(answer(&new, request.shadow, comparison));
                 }
                 Err(StoreError::Conflict { .. }) => {}
@@ -255,16 +281,24 @@ impl App {
         Ok(findings)
     }
 
-    async fn already_there(&self, source: &str, input: &Input) -> Result<Option<DeliveryRecord>, AppError> {
+    async fn already_there(&self, source: &str, input: &Input, shadow: bool) -> Result<Option<DeliveryRecord>, AppError> {
         let found = self.store.find_delivery_by_input(source, &input.hash).await?;
-        Ok(found.filter(still_counts))
+        Ok(found.filter(|delivery| stands(delivery, shadow)))
     }
 
     /// Without a source name the account decides, which is known after reading;
     /// the same bytes need no reading.
-    async fn same_bytes_anywhere(&self, input: &Input) -> Result<Option<DeliveryRecord>, AppError> {
+    async fn same_bytes_anywhere(&self, input: &Input, shadow: bool) -> Result<Option<DeliveryRecord>, AppError> {
         let all = self.store.deliveries(None).await?;
-        Ok(all.into_iter().find(|delivery| delivery.input_hash == input.hash && still_counts(delivery)))
+        Ok(all.into_iter().find(|delivery| delivery.input_hash == input.hash && stands(delivery, shadow)))
+    }
+
+    /// The same bytes again: nothing to do; a shadow is compared anew, since
+    /// what counts may have changed.
+    async fn unchanged(&self, record: &DeliveryRecord, input: &Input) -> Result<Ingested, AppError> {
+        let shadow = record.state == DeliveryState::Shadow;
+        let comparison = if shadow { self.compare_shadow(&record.source_id, &record.totals).await? } else { Vec::new() };
+        Ok(Ingested { comparison, ..unchanged(record, input.findings.clone()) })
     }
 
     async fn times_delivered(&self, label: &str, hash: &str) -> Result<u64, AppError> {
@@ -273,29 +307,48 @@ impl App {
         Ok(same.count() as u64)
     }
 
-    async fn compare_shadow(&self, new: &NewDelivery) -> Result<Vec<ShadowComparison>, AppError> {
-        let accounts: BTreeSet<(BillingPeriod, &str, &str)> =
-            new.totals.iter().map(|t| (t.period, t.billing_account_id.as_str(), t.sub_account_id.as_str())).collect();
-        let mut counted: BTreeMap<(BillingPeriod, Currency), Money> = BTreeMap::new();
-        for held in self.store.active_totals(None).await? {
-            let t = &held.total;
-            if accounts.contains(&(t.period, t.billing_account_id.as_str(), t.sub_account_id.as_str())) {
-                let sum = counted.entry((t.period, t.currency.clone())).or_default();
-                *sum = sum.checked_add(t.billed)?;
+    /// A shadow against what counts (A25), by billing account: the one who
+    /// holds a bill may name sub-accounts that the shadow does not, or the
+    /// other way round. A shadow without an account is compared with everything.
+    async fn compare_shadow(&self, source: &str, shadow: &[TotalRow]) -> Result<Vec<ShadowComparison>, AppError> {
+        let unknown = unknown_account(source);
+        let covers = |total: &TotalRow| {
+            let account = |t: &TotalRow| t.billing_account_id == unknown || t.billing_account_id == total.billing_account_id;
+            shadow.iter().any(|t| t.period == total.period && account(t))
+        };
+        let held = self.store.active_totals(None).await?;
+        let others = held.into_iter().filter(|t| t.source_id != source).map(|t| t.total);
+        let counted: Vec<TotalRow> = others.filter(covers).collect();
+        let mut sums: BTreeMap<(BillingPeriod, Currency), [Money; 4]> = BTreeMap::new();
+        for (rows, at) in [(by_period(&counted)?, 0), (by_period(shadow)?, 2)] {
+            for row in rows {
+                let sum = sums.entry((row.billing_period, row.currency)).or_default();
+                (sum[at], sum[at + 1]) = (row.billed_cost, row.effective_cost);
             }
         }
-        let mut rows = Vec::new();
-        for period in by_period(&new.totals)? {
-            let counted_billed = counted.get(&(period.billing_period, period.currency.clone())).copied().unwrap_or_default();
+        let mut rows = Vec::with_capacity(sums.len());
+        for ((billing_period, currency), [counted_billed, counted_effective, shadow_billed, shadow_effective]) in sums {
             rows.push(ShadowComparison {
-                billing_period: period.billing_period,
-                currency: period.currency,
+                billing_period,
+                currency,
                 counted_billed,
-                shadow_billed: period.billed_cost,
-                difference: period.billed_cost.checked_sub(counted_billed)?,
+                shadow_billed,
+                difference: shadow_billed.checked_sub(counted_billed)?,
+                counted_effective,
+                shadow_effective,
+                effective_difference: shadow_effective.checked_sub(counted_effective)?,
             });
         }
         Ok(rows)
+    }
+
+    /// Standard input was kept only to be read twice.
+    fn forget_spooled(&self, input: &Input) {
+        for part in input.parts.iter().filter(|part| part.path.starts_with(&self.scratch)) {
+            if let Err(error) = std::fs::remove_file(&part.path) {
+                tracing::warn!(%error, "a scratch file stays behind until the next tidy");
+            }
+        }
     }
 
     /// Removes files that were written for a delivery that did not come to be,
@@ -311,8 +364,15 @@ impl App {
     }
 }
 
-fn still_counts(delivery: &DeliveryRecord) -> bool {
-    !delivery.periods.is_empty() && delivery.periods.iter().all(|p| p.state != DeliveryState::Superseded)
+/// Whether a delivery is still all there: counting, or as a shadow.
+fn stands(delivery: &DeliveryRecord, shadow: bool) -> bool {
+    let fits = |state: DeliveryState| if shadow { state == DeliveryState::Shadow } else { state.counts() };
+    !delivery.periods.is_empty() && delivery.periods.iter().all(|p| fits(p.state))
+}
+
+/// The account of bills that name none: it cannot clash with another source's.
+fn unknown_account(source: &str) -> String {
+    format!("unknown:{source}")
 }
 
 fn check_name(source: &str) -> Result<(), AppError> {
@@ -323,27 +383,35 @@ fn check_name(source: &str) -> Result<(), AppError> {
 /// Finds, hashes and recognises the files.
 fn look(paths: &[String], format: &str, scratch: &std::path::Path) -> Result<Input, AppError> {
     let mut located = Vec::new();
+    let mut spooled = Vec::new();
     for path in paths {
         if path == "-" {
-            located.push(spool(scratch)?);
+            let path = spool(scratch)?;
+            located.push(Located { name: "standard input".to_owned(), path: path.to_path_buf() });
+            spooled.push(path);
         } else {
             located.extend(sources::locate(path).map_err(refused)?);
         }
     }
     located.sort_by(|a, b| a.name.cmp(&b.name));
     located.dedup_by(|a, b| a.path == b.path);
-    let mut input = Input { parts: Vec::new(), files: Vec::new(), hash: String::new(), format_version: String::new(), provider: None, findings: Vec::new() };
+    let mut input = Input { parts: Vec::new(), files: Vec::new(), hash: String::new(), format_version: String::new(), provider: None, findings: Vec::new(), _spooled: spooled };
     let mut seen: BTreeMap<String, String> = BTreeMap::new();
     for file in &located {
         let sighted = sources::sight(file).map_err(refused)?;
-        if let Some(first) = sighted.first() {
-            if let Some(other) = seen.insert(first.sha256.clone(), file.name.clone()) {
-                let finding = Finding::error("duplicate_delivery", format!("has the same bytes as {other}")).in_file(&file.name);
-                return Err(AppError::Refused(vec![finding.remedy("give each file once; its rows would count twice")]));
-            }
-            input.files.push(InputFile { name: file.name.clone(), bytes: first.bytes, sha256: first.sha256.clone() });
+        if let Some(first) = sighted.first()
+            && let Some(other) = seen.insert(first.sha256.clone(), file.name.clone())
+        {
+            let finding = Finding::error("duplicate_delivery", format!("has the same bytes as {other}")).in_file(&file.name);
+            return Err(AppError::Refused(vec![finding.remedy("give each file once; its rows would count twice")]));
         }
-        for table in sighted {
+        // a zip with several tables is as many parts, each with a name of its own
+        let several = sighted.len() > 1;
+        for mut table in sighted {
+            if let (true, Container::Zip { entry }) = (several, &table.container) {
+                table.located.name = format!("{}/{entry}", table.located.name);
+            }
+            input.files.push(InputFile { name: table.located.name.clone(), bytes: table.bytes, sha256: table.sha256.clone() });
             recognise(table, format, &mut input)?;
         }
     }
@@ -353,7 +421,7 @@ fn look(paths: &[String], format: &str, scratch: &std::path::Path) -> Result<Inp
 
 fn recognise(table: Sighted, format: &str, input: &mut Input) -> Result<(), AppError> {
     let name = &table.located.name;
-    let (headers, declared) = if table.container == domain::dialect::Container::Parquet {
+    let (headers, declared) = if table.container == Container::Parquet {
         let columns = lake::ingest::parquet_columns(&table.located.path).map_err(|error| {
             let finding = Finding::error("broken_parquet", format!("is not a readable Parquet file: {error}")).in_file(name);
             AppError::Refused(vec![finding.remedy("export or copy it again")])
@@ -385,12 +453,11 @@ fn recognise(table: Sighted, format: &str, input: &mut Input) -> Result<(), AppE
 }
 
 /// Standard input can be read once; the file it becomes can be looked at twice.
-fn spool(scratch: &std::path::Path) -> Result<Located, AppError> {
+fn spool(scratch: &std::path::Path) -> Result<tempfile::TempPath, AppError> {
     let doing = "cannot keep standard input in the data folder";
     let mut file = tempfile::Builder::new().prefix("stdin-").tempfile_in(scratch).map_err(|e| AppError::broken(doing, e))?;
     std::io::copy(&mut std::io::stdin().lock(), &mut file).map_err(|e| AppError::broken(doing, e))?;
-    let (_, path): (_, PathBuf) = file.keep().map_err(|e| AppError::broken(doing, e.error))?;
-    Ok(Located { name: "standard input".to_owned(), path })
+    Ok(file.into_temp_path())
 }
 
 fn refused(error: SourceError) -> AppError {
@@ -466,8 +533,7 @@ fn lake_row(file: &lake::ingest::LakeFile) -> LakeFileRow {
 }
 
 fn total_row(total: &lake::ingest::ControlTotal, source: &str) -> TotalRow {
-    // a bill without an account cannot clash with another source's
-    let account = if total.billing_account_id.is_empty() { format!("unknown:{source}") } else { total.billing_account_id.clone() };
+    let account = if total.billing_account_id.is_empty() { unknown_account(source) } else { total.billing_account_id.clone() };
     TotalRow {
         period: total.period,
         currency: total.currency.clone(),

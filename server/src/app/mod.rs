@@ -6,6 +6,7 @@ pub mod explain;
 pub mod ingest;
 pub mod reports;
 pub mod rules;
+pub(crate) mod view;
 
 use crate::clock::Clock;
 use crate::config::Config;
@@ -90,10 +91,11 @@ impl App {
     /// When the database or the lake cannot be read.
     pub async fn tidy(&self) -> Result<Vec<String>, AppError> {
         let named = self.store.named_paths().await?;
-        let lake = self.lake.clone();
+        let (lake, scratch) = (self.lake.clone(), self.scratch.clone());
         self.heavy("cannot tidy the lake", move || {
             // a writer that was killed leaves files, a writer that is alive needs them
             let before = std::time::SystemTime::now() - lake::object::UNNAMED_FOR;
+            forget_scratch(&scratch, before);
             Ok(lake.remove_unnamed(&named, before)?)
         })
         .await
@@ -117,6 +119,18 @@ impl App {
         let company = self.store.get_setting(COMPANY).await?;
         let synthetic = self.store.get_setting(SYNTHETIC).await?.as_deref() == Some("yes");
         Ok(wire::Site { company, synthetic, version: env!("CARGO_PKG_VERSION").to_owned() })
+    }
+}
+
+/// Removes scratch files last written before an instant; one that cannot be
+/// removed stays for the next time.
+fn forget_scratch(scratch: &Path, before: std::time::SystemTime) {
+    let Ok(entries) = std::fs::read_dir(scratch) else { return };
+    for entry in entries.flatten() {
+        let old = entry.metadata().and_then(|meta| meta.modified()).is_ok_and(|modified| modified < before);
+        if old && let Err(error) = std::fs::remove_file(entry.path()) {
+            tracing::warn!(path = %entry.path().display(), %error, "a scratch file stays behind");
+        }
     }
 }
 

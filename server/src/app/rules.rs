@@ -83,7 +83,7 @@ impl App {
         let new = Program { rules: parse(yaml)?, classes: ClassRules::preset() };
         let (old, _) = self.active_program().await?;
         let periods = match period {
-            Some(period) => vec![period],
+            Some(period) => vec![self.period_or_newest(Some(period)).await?],
             None => self.store.periods().await?,
         };
         let mut changes = Vec::new();
@@ -131,7 +131,7 @@ impl App {
 
     /// The given period, else the newest with a bill.
     pub(crate) async fn period_or_newest(&self, period: Option<BillingPeriod>) -> Result<BillingPeriod, AppError> {
-        let periods = self.store.periods().await?;
+        let periods = self.view().await?.periods.clone();
         match period {
             Some(period) if periods.contains(&period) => Ok(period),
             Some(period) => Err(AppError::NotFound { what: format!("bill for {period}") }),

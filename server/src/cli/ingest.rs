@@ -101,7 +101,7 @@ pub(super) async fn run(app: &App, args: Ingest, json: bool) -> Result<Outcome, 
     } else {
         print(&ingested)?;
     }
-    let differs = ingested.comparison.iter().any(|c| !c.difference.is_zero());
+    let differs = ingested.comparison.iter().any(|c| !c.agrees());
     Ok(if differs { Outcome::CheckFailed } else { Outcome::Done })
 }
 
@@ -115,8 +115,15 @@ fn print(ingested: &Ingested) -> Result<(), AppError> {
     table.print()?;
     for row in &ingested.comparison {
         output::line(&format!(
-            "shadow {} {}: counted {}, shadow {}, difference {}",
-            row.billing_period, row.currency, row.counted_billed, row.shadow_billed, row.difference
+            "shadow {} {}: billed {} counted, {} here, difference {}; effective {} counted, {} here, difference {}",
+            row.billing_period,
+            row.currency,
+            row.counted_billed,
+            row.shadow_billed,
+            row.difference,
+            row.counted_effective,
+            row.shadow_effective,
+            row.effective_difference
         ))?;
     }
     if ingested.rejected_rows > 0 {

@@ -110,9 +110,7 @@ async fn run(cli: Cli) -> Result<Outcome, AppError> {
         Command::Demo(args) => {
             flags.listen.clone_from(&args.listen);
             flags.site_dir.clone_from(&args.site_dir);
-            if flags.data_dir.is_none() {
-                flags.data_dir = Some(PathBuf::from("./tonnage-data/demo"));
-            }
+            flags.default_data_dir = Some(PathBuf::from("./tonnage-data/demo"));
         }
         _ => {}
     }

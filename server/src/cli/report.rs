@@ -3,11 +3,12 @@
 use super::Outcome;
 use super::output::{self, Table};
 use crate::app::App;
+use crate::app::cube::MAX_KEYS;
 use crate::app::reports::Rows;
 use crate::error::AppError;
 use crate::export;
 use clap::{Args, Subcommand, ValueEnum};
-use domain::BillingPeriod;
+use domain::{BillingPeriod, Money};
 use frontend::query::PageQuery;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -16,7 +17,7 @@ use wire::{Basis, CostsPage, CostsQuery, SortKey, SortOrder};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Report {
-    /// Costs of a month, grouped by one or two keys
+    /// Costs of a month, grouped by one or more keys
     Costs(Costs),
 }
 
@@ -29,7 +30,7 @@ pub(super) struct Costs {
     /// Month [default: the newest with a bill]
     #[arg(long, value_name = "YYYY-MM")]
     period: Option<BillingPeriod>,
-    /// One or two keys: owner dimensions or FOCUS columns
+    /// Keys, comma-separated: owner dimensions or FOCUS columns
     #[arg(long, value_delimiter = ',', default_value = "tenant")]
     by: Vec<String>,
     /// Which cost
@@ -60,6 +61,7 @@ enum Format {
     Csv,
     Json,
     Xlsx,
+    Parquet,
 }
 
 #[derive(Serialize)]
@@ -89,8 +91,9 @@ pub(super) async fn run(app: &App, args: Report, json: bool) -> Result<Outcome, 
     if args.currency.is_none() {
         one_currency(app, &PageQuery { period: period.clone(), basis, ..PageQuery::default() }).await?;
     }
-    if args.by.len() > 2 {
-        return Err(AppError::usage(format!("--by {} has {} keys", args.by.join(","), args.by.len()), "group by one or two keys"));
+    if args.by.len() > MAX_KEYS {
+        let what = format!("--by {} has {} keys", args.by.join(","), args.by.len());
+        return Err(AppError::usage(what, format!("group by up to {MAX_KEYS} keys")));
     }
     let query = CostsQuery {
         period,
@@ -107,13 +110,23 @@ pub(super) async fn run(app: &App, args: Report, json: bool) -> Result<Outcome, 
     match if json { Format::Json } else { args.format } {
         Format::Json => output::json(&answer(&page))?,
         Format::Csv => output::bytes(export::csv::costs(&page.report, &page.options).as_bytes())?,
-        Format::Xlsx if std::io::stdout().is_terminal() => {
-            return Err(AppError::usage("a workbook cannot be shown in a terminal", "redirect it: --format xlsx > costs.xlsx"));
+        Format::Xlsx | Format::Parquet if std::io::stdout().is_terminal() => {
+            return Err(AppError::usage("this format cannot be shown in a terminal", "redirect it: --format xlsx > costs.xlsx"));
         }
+        Format::Parquet => output::bytes(&parquet(&page)?)?,
         Format::Xlsx => output::bytes(&export::xlsx::costs(&page.report, &page.options)?)?,
         Format::Table => print(&page)?,
     }
     Ok(Outcome::Done)
+}
+
+/// Keys as text columns and the exact cost as `Decimal(38,24)`.
+fn parquet(page: &CostsPage) -> Result<Vec<u8>, AppError> {
+    let report = &page.report;
+    let rows = report.rows.iter().filter(|row| row.explain_id.is_some());
+    let keys = rows.clone().map(|row| report.by.iter().map(|key| row.keys.get(key).cloned().unwrap_or_default()).collect());
+    let costs: Vec<Money> = rows.map(|row| Money::parse(&row.cost).unwrap_or_default()).collect();
+    Ok(lake::cube::report_parquet(&report.by, &keys.collect::<Vec<_>>(), &costs)?)
 }
 
 /// Amounts of two currencies are never added, and none is picked in silence.

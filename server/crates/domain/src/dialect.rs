@@ -96,7 +96,7 @@ const fn spec(name: &'static str, kind: ColumnKind, need: Need, since: u8) -> Co
 use ColumnKind::{Instant as When, Money as Cost, Quantity, Tags as TagSet, Text, UnitPrice};
 use Need::{Expected, Mandatory, Optional};
 
-/// FOCUS Cost and Usage, versions 1.0 to 1.4 (section 1.1 of the format notes in `docs/FORMATS.md`).
+/// FOCUS Cost and Usage, versions 1.0 to 1.4 (`docs/FORMATS.md` has the table).
 pub const FOCUS_COLUMNS: &[ColumnSpec] = &[
     spec("BilledCost", Cost, Mandatory, 10),
     spec("EffectiveCost", Cost, Mandatory, 10),

@@ -31,39 +31,40 @@ pub enum RuleError {
 }
 
 /// What a condition or value looks at.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub enum Subject {
     /// A charge column by FOCUS name.
     Column(String),
-    /// A tag by key; a key with `*` looks at every key of that form.
+    /// A tag by key.
     Tag(String),
+    /// Every tag whose key is of this form (`kubernetes.io/cluster/*`).
+    TagsLike(globset::GlobMatcher),
 }
 
 impl Subject {
+    /// The tag with this key; a key with `*` looks at every key of that form.
+    fn tag(key: &str) -> Result<Subject, String> {
+        if !key.contains('*') {
+            return Ok(Subject::Tag(key.to_owned()));
+        }
+        let glob = globset::Glob::new(key).map_err(|error| format!("tag {key:?}: {error}"))?;
+        Ok(Subject::TagsLike(glob.compile_matcher()))
+    }
+
     fn values<'a>(&'a self, attributes: &'a Attributes) -> Vec<&'a str> {
         match self {
             Subject::Column(name) => attributes.column(name).into_iter().collect(),
-            Subject::Tag(key) if key.contains('*') => {
-                let Ok(glob) = globset::Glob::new(key) else {
-                    return Vec::new();
-                };
-                let matcher = glob.compile_matcher();
-                attributes
-                    .tags
-                    .iter()
-                    .filter(|(k, _)| matcher.is_match(k))
-                    .map(|(_, v)| v.as_str())
-                    .collect()
-            }
             Subject::Tag(key) => attributes.tag(key).into_iter().collect(),
+            Subject::TagsLike(keys) => {
+                let found = attributes.tags.iter().filter(|(key, _)| keys.is_match(key));
+                found.map(|(_, value)| value.as_str()).collect()
+            }
         }
     }
 
     fn first<'a>(&'a self, attributes: &'a Attributes) -> Option<&'a str> {
-        self.values(attributes)
-            .into_iter()
-            .map(str::trim)
-            .find(|value| !value.is_empty())
+        let texts = self.values(attributes).into_iter().map(str::trim);
+        texts.into_iter().find(|value| !value.is_empty())
     }
 }
 
@@ -130,7 +131,7 @@ impl Condition {
 }
 
 /// Where a dimension's value comes from.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub enum Value {
     /// This text.
     Literal(Arc<str>),
@@ -267,7 +268,7 @@ pub(crate) fn columns_of(subjects: Vec<&Subject>) -> BTreeSet<String> {
         .into_iter()
         .filter_map(|subject| match subject {
             Subject::Column(name) => Some(name.clone()),
-            Subject::Tag(_) => None,
+            Subject::Tag(_) | Subject::TagsLike(_) => None,
         })
         .collect()
 }

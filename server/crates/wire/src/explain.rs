@@ -84,7 +84,7 @@ pub struct BillLine {
     pub source: String,
     /// The file's name inside the delivery.
     pub file: String,
-    /// Row number in that file, the first charge being 1.
+    /// Line in that file, the header being 1; in Parquet the row, the first being 1.
     pub line: u64,
     /// Start of the charge, RFC 3339 UTC, inclusive.
     pub charge_start: String,

@@ -33,7 +33,8 @@ impl App {
     /// Fills in what a query leaves open: the newest period, the largest
     /// currency, the period before.
     pub(super) async fn ground(&self, query: &PageQuery) -> Result<Ground, AppError> {
-        let periods = self.store.periods().await?;
+        let view = self.view().await?;
+        let periods = view.periods.clone();
         let asked = query.period.as_deref().map(month).transpose()?;
         let period = self.period_or_newest(asked).await?;
         let cube = crate::app::allocate::load(self, period).await?;
@@ -46,11 +47,10 @@ impl App {
             Some(against) => Some(crate::app::allocate::load(self, against).await?),
             None => None,
         };
-        let totals = self.store.active_totals(None).await?;
-        let received = self.store.deliveries(None).await?;
+        let (totals, received) = (&view.totals, &view.deliveries);
         let now = self.clock.now();
         let sources: std::collections::BTreeSet<&str> = totals.iter().map(|t| t.source_id.as_str()).collect();
-        let fresh = sources.iter().filter(|source| is_fresh(source, &totals, &received, now)).count();
+        let fresh = sources.iter().filter(|source| is_fresh(source, totals, received, now)).count();
         let state = if totals.iter().any(|t| t.total.period == period && t.state == DeliveryState::Open) { PeriodState::Estimated } else { PeriodState::Actual };
         let counts = |id: &str| totals.iter().any(|t| t.delivery_id == id && t.total.period == period);
         let as_of = received.iter().filter(|d| counts(&d.delivery_id)).map(|d| Instant(d.received_us)).max();

@@ -124,8 +124,8 @@ impl App {
 
     /// `bill = owned + unallocated + filtered out`, against the control totals.
     async fn line(&self, ground: &Ground, query: &CostsQuery, total: Money, unallocated: Money) -> Result<ReconciliationLine, AppError> {
-        let held = self.store.active_totals(Some(ground.period)).await?;
-        let in_currency = held.iter().filter(|t| t.total.currency.as_str() == ground.currency);
+        let view = self.view().await?;
+        let in_currency = view.totals_of(ground.period).filter(|t| t.total.currency.as_str() == ground.currency);
         let bill = Money::sum(in_currency.map(|t| match ground.basis {
             wire::Basis::Effective => t.total.effective,
             wire::Basis::Billed => t.total.billed,

@@ -4,6 +4,7 @@ use super::sources::delivery;
 use crate::app::App;
 use crate::app::cube::PeriodCube;
 use crate::app::explain::ExplainSeed;
+use crate::app::view::{StoredTotals, View};
 use crate::error::AppError;
 use domain::allocate::CubeValue;
 use domain::bridge::BridgeTerm;
@@ -35,9 +36,9 @@ impl App {
     /// it is in the answer.
     pub async fn reconcile(&self, period: BillingPeriod) -> Result<Reconciliation, AppError> {
         let cube = crate::app::allocate::load(self, period).await?;
-        let totals = self.store.active_totals(Some(period)).await?;
-        let records = self.store.deliveries(None).await?;
-        let read_back = self.read_back(period).await?;
+        let view = self.view().await?;
+        let (totals, records): (Vec<&DeliveredTotal>, _) = (view.totals_of(period).collect(), &view.deliveries);
+        let read_back = self.read_back(&view, period).await?;
         let mut currencies: Vec<Currency> = totals.iter().map(|t| t.total.currency.clone()).collect();
         currencies.extend(cube.currencies.iter().cloned());
         currencies.sort();
@@ -45,20 +46,25 @@ impl App {
         let mut answers = Vec::with_capacity(currencies.len());
         let mut seeds = Vec::new();
         for currency in &currencies {
-            let held: Vec<&DeliveredTotal> = totals.iter().filter(|t| t.total.currency == *currency).collect();
+            let held: Vec<&DeliveredTotal> = totals.iter().copied().filter(|t| t.total.currency == *currency).collect();
             let lake = read_back.get(currency).copied().unwrap_or_default();
-            answers.push(reconcile_currency(&cube, currency, &held, lake, &records, &mut seeds)?);
+            answers.push(reconcile_currency(&cube, currency, &held, lake, records, &mut seeds)?);
         }
         self.remember(seeds).await?;
         Ok(Reconciliation { period: period.to_string(), currencies: answers })
     }
 
-    /// Sums of the charge files themselves, read anew.
-    async fn read_back(&self, period: BillingPeriod) -> Result<BTreeMap<Currency, CubeValue>, AppError> {
+    /// Sums of the charge files themselves, read once per process and manifest version.
+    async fn read_back(&self, view: &View, period: BillingPeriod) -> Result<StoredTotals, AppError> {
+        if let Some(totals) = view.stored(period) {
+            return Ok(totals);
+        }
         let files = self.store.active_files(Some(period)).await?;
         let charges: Vec<lake::ChargeFile> = files.iter().map(crate::app::allocate::charge_file).collect();
         let lake = self.lake.clone();
-        self.heavy("cannot add up the charges", move || Ok(lake::query::totals(&lake, &charges)?)).await
+        let totals = self.heavy("cannot add up the charges", move || Ok(lake::query::totals(&lake, &charges)?)).await?;
+        view.keep_stored(period, &totals);
+        Ok(totals)
     }
 }
 

@@ -109,6 +109,7 @@ fn subject(subject: &Subject) -> String {
     match subject {
         Subject::Column(name) => name.clone(),
         Subject::Tag(key) => format!("tag {key}"),
+        Subject::TagsLike(keys) => format!("a tag like {}", keys.glob()),
     }
 }
 

@@ -19,8 +19,8 @@ impl App {
     /// When there is no bill, or the machinery failed.
     pub async fn sources_page(&self, query: &PageQuery) -> Result<SourcesPage, AppError> {
         let ground = self.ground(query).await?;
-        let totals = self.store.active_totals(None).await?;
-        let records = self.store.deliveries(None).await?;
+        let view = self.view().await?;
+        let (totals, records) = (&view.totals, &view.deliveries);
         let now = self.clock.now();
         let mut sources = Vec::new();
         for record in self.store.sources().await? {
@@ -36,7 +36,7 @@ impl App {
                 deliveries: own.iter().map(|d| delivery(d, None)).collect::<Result<_, _>>()?,
                 data_through: data_through(held.iter().copied()),
                 last_error: None,
-                fresh: is_fresh(&id, &totals, &records, now),
+                fresh: is_fresh(&id, totals, records, now),
                 id,
             });
         }
@@ -46,7 +46,7 @@ impl App {
         Ok(SourcesPage { context: ground.context, sources, findings })
     }
 
-    /// Files of the lake that hold a period's charges, and its cube.
+    /// Files of the lake that hold a period's charges.
     ///
     /// # Errors
     /// When the database cannot be read.

@@ -155,7 +155,7 @@ fn value_of(name: &str, key: &str, raw: RawValue, groups: &BTreeSet<String>) -> 
             tag: Some(tag),
             column: None,
             capture: None,
-        }) => Ok(Value::From(Subject::Tag(tag))),
+        }) => Ok(Value::From(Subject::tag(&tag).map_err(|text| problem(name, text))?)),
         RawValue::From(RawFrom {
             tag: None,
             column: Some(column),
@@ -196,7 +196,7 @@ impl RawCondition {
     pub(crate) fn compile(self) -> Result<Condition, String> {
         let subject = match (self.column, self.tag) {
             (Some(column), None) => Some(Subject::Column(column)),
-            (None, Some(tag)) => Some(Subject::Tag(tag)),
+            (None, Some(tag)) => Some(Subject::tag(&tag)?),
             (None, None) => None,
             (Some(_), Some(_)) => return Err("a condition looks at a column or a tag, not both".into()),
         };

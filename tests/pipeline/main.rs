@@ -1,0 +1,10 @@
+//! From bill files to figures, end to end: the demo company against its truth,
+//! the public samples against their control totals, deliveries, reports, and
+//! everything that must be refused.
+
+mod bad_input;
+mod deliveries;
+mod folder;
+mod published;
+mod reports;
+mod truth;
