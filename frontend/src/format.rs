@@ -183,6 +183,16 @@ pub fn month_year(period: &str) -> String {
     }
 }
 
+/// `Nov 2026`, or `Nov 1–21` for the first days of it.
+#[must_use]
+pub fn month_days(period: &str, days: Option<u32>) -> String {
+    let month = month_short(period);
+    match days {
+        Some(days) => format!("{} 1\u{2013}{days}", month.split(' ').next().unwrap_or(&month)),
+        None => month,
+    }
+}
+
 /// `2026-11` as `Nov 2026`.
 #[must_use]
 pub fn month_short(period: &str) -> String {

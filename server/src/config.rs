@@ -92,7 +92,9 @@ impl Config {
             flags.data_dir,
             env("TONNAGE_DATA_DIR").map(PathBuf::from),
             file.data_dir,
-            flags.default_data_dir.unwrap_or_else(|| PathBuf::from("./tonnage-data")),
+            flags
+                .default_data_dir
+                .unwrap_or_else(|| PathBuf::from("./tonnage-data")),
         );
         let site_dir = pick(
             flags.site_dir,
@@ -100,10 +102,21 @@ impl Config {
             file.site_dir,
             PathBuf::from("target/site"),
         );
-        let listen = pick(flags.listen, env("TONNAGE_LISTEN"), file.listen, "127.0.0.1:8080".to_owned());
+        let listen = pick(
+            flags.listen,
+            env("TONNAGE_LISTEN"),
+            file.listen,
+            "127.0.0.1:8080".to_owned(),
+        );
         let database_url = match (env("TONNAGE_DATABASE_URL"), file.database_url) {
-            (Some(value), _) => Some(Setting { value, origin: Origin::Environment }),
-            (None, Some(value)) => Some(Setting { value, origin: Origin::File }),
+            (Some(value), _) => Some(Setting {
+                value,
+                origin: Origin::Environment,
+            }),
+            (None, Some(value)) => Some(Setting {
+                value,
+                origin: Origin::File,
+            }),
             (None, None) => None,
         };
         if let Some(url) = &database_url
@@ -115,8 +128,17 @@ impl Config {
                 "write postgres://user@host/database, or leave it out for SQLite in the data folder",
             ));
         }
-        let listen = Setting { value: listen_address(&listen.value)?, origin: listen.origin };
-        Ok(Config { data_dir, database_url, listen, site_dir, clock: clock(env)? })
+        let listen = Setting {
+            value: listen_address(&listen.value)?,
+            origin: listen.origin,
+        };
+        Ok(Config {
+            data_dir,
+            database_url,
+            listen,
+            site_dir,
+            clock: clock(env)?,
+        })
     }
 
     /// Address of the database.
@@ -136,10 +158,18 @@ impl Config {
 }
 
 fn read_file(path: &Path) -> Result<File, AppError> {
-    let text = std::fs::read_to_string(path)
-        .map_err(|error| AppError::usage(format!("cannot read the configuration {}: {error}", path.display()), "check the path"))?;
-    serde_saphyr::from_str(&text)
-        .map_err(|error| AppError::usage(format!("{}: {error}", path.display()), "known keys: data_dir, database_url, listen, site_dir"))
+    let text = std::fs::read_to_string(path).map_err(|error| {
+        AppError::usage(
+            format!("cannot read the configuration {}: {error}", path.display()),
+            "check the path",
+        )
+    })?;
+    serde_saphyr::from_str(&text).map_err(|error| {
+        AppError::usage(
+            format!("{}: {error}", path.display()),
+            "known keys: data_dir, database_url, listen, site_dir",
+        )
+    })
 }
 
 /// Until sign-in exists whoever reaches the port sees everything: loopback only.
@@ -150,7 +180,9 @@ fn listen_address(text: &str) -> Result<SocketAddr, AppError> {
         .map_err(|_| AppError::usage(format!("{text:?} is no address to listen on"), "write 127.0.0.1:8080"))?;
     if !address.ip().is_loopback() {
         return Err(AppError::usage(
-            format!("refusing to listen on {address}: there is no sign-in yet, so anyone who reaches the port would see every tenant"),
+            format!(
+                "refusing to listen on {address}: there is no sign-in yet, so anyone who reaches the port would see every tenant"
+            ),
             "listen on 127.0.0.1 or [::1], and put a tunnel or an authenticating proxy on the same machine in front",
         ));
     }
@@ -159,7 +191,9 @@ fn listen_address(text: &str) -> Result<SocketAddr, AppError> {
 
 /// `TONNAGE_NOW` fixes the clock, so that a run can be reproduced.
 fn clock(env: &dyn Fn(&str) -> Option<String>) -> Result<Clock, AppError> {
-    let Some(text) = env("TONNAGE_NOW") else { return Ok(Clock::System) };
+    let Some(text) = env("TONNAGE_NOW") else {
+        return Ok(Clock::System);
+    };
     let parsed = domain::instant::parse(text.as_bytes())
         .map_err(|error| AppError::usage(format!("TONNAGE_NOW {error}"), "or unset it to use the machine's clock"))?;
     Ok(Clock::Fixed(parsed.instant))
@@ -173,11 +207,24 @@ mod tests {
     fn flags_beat_environment_and_only_loopback_is_served() {
         let env = |key: &str| (key == "TONNAGE_LISTEN").then(|| "127.0.0.1:9000".to_owned());
         let config = Config::load(Flags::default(), &env).expect("valid");
-        assert_eq!((config.listen.value.port(), config.listen.origin), (9000, Origin::Environment));
-        let flags = Flags { listen: Some("[::1]:1".to_owned()), ..Flags::default() };
+        assert_eq!(
+            (config.listen.value.port(), config.listen.origin),
+            (9000, Origin::Environment)
+        );
+        let flags = Flags {
+            listen: Some("[::1]:1".to_owned()),
+            ..Flags::default()
+        };
         assert_eq!(Config::load(flags, &env).expect("valid").listen.origin, Origin::Flag);
-        for (address, part) in [("0.0.0.0:8080", "no sign-in yet"), ("10.0.0.1:80", "no sign-in yet"), ("nowhere", "no address")] {
-            let flags = Flags { listen: Some(address.to_owned()), ..Flags::default() };
+        for (address, part) in [
+            ("0.0.0.0:8080", "no sign-in yet"),
+            ("10.0.0.1:80", "no sign-in yet"),
+            ("nowhere", "no address"),
+        ] {
+            let flags = Flags {
+                listen: Some(address.to_owned()),
+                ..Flags::default()
+            };
             let error = Config::load(flags, &|_| None).expect_err(address);
             assert!(error.to_string().contains(part), "{error}");
             assert_eq!(error.exit_code(), 2);

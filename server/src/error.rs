@@ -77,12 +77,18 @@ fn findings_text(findings: &[Finding]) -> String {
 impl AppError {
     /// Something broke while doing this.
     pub fn broken(doing: impl Into<String>, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> AppError {
-        AppError::Broken { doing: doing.into(), source: source.into() }
+        AppError::Broken {
+            doing: doing.into(),
+            source: source.into(),
+        }
     }
 
     /// A request that makes no sense.
     pub fn usage(what: impl Into<String>, remedy: impl Into<String>) -> AppError {
-        AppError::Usage { what: what.into(), remedy: remedy.into() }
+        AppError::Usage {
+            what: what.into(),
+            remedy: remedy.into(),
+        }
     }
 
     /// The exit code of the command line: 2 bad input, 3 broken machinery, 4 held by somebody else.

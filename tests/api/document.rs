@@ -9,7 +9,9 @@ use tonnage::http::routes::{Kind, ROUTES};
 /// Schema the document uses; an undocumented field does not fit either.
 fn misfits(document: &Value, schema: &Value, value: &Value, at: &str, found: &mut Vec<String>) {
     if let Some(to) = schema["$ref"].as_str() {
-        let target = document.pointer(to.trim_start_matches('#')).unwrap_or_else(|| panic!("{to} leads nowhere"));
+        let target = document
+            .pointer(to.trim_start_matches('#'))
+            .unwrap_or_else(|| panic!("{to} leads nowhere"));
         return misfits(document, target, value, at, found);
     }
     if let Some(any) = schema["anyOf"].as_array() {
@@ -51,13 +53,21 @@ fn misfits(document: &Value, schema: &Value, value: &Value, at: &str, found: &mu
             }
         }
         Value::Object(fields) => {
-            for name in schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str) {
+            for name in schema["required"]
+                .as_array()
+                .into_iter()
+                .flatten()
+                .filter_map(Value::as_str)
+            {
                 if !fields.contains_key(name) {
                     found.push(format!("{at}/{name} is missing"));
                 }
             }
             for (name, field) in fields {
-                match schema["properties"].get(name).or_else(|| schema.get("additionalProperties")) {
+                match schema["properties"]
+                    .get(name)
+                    .or_else(|| schema.get("additionalProperties"))
+                {
                     Some(schema) => misfits(document, schema, field, &format!("{at}/{name}"), found),
                     None => found.push(format!("{at}/{name} is not documented")),
                 }
@@ -73,7 +83,9 @@ fn misfit_text(schema: &Value, text: &str, at: &str, found: &mut Vec<String>) {
     {
         found.push(format!("{at} is {text:?}, none of {words:?}"));
     }
-    let money = schema["pattern"].as_str().is_some_and(|pattern| pattern.starts_with("^-?[0-9]+"));
+    let money = schema["pattern"]
+        .as_str()
+        .is_some_and(|pattern| pattern.starts_with("^-?[0-9]+"));
     let canonical = domain::Money::parse(text).is_ok_and(|money| money.to_string() == text);
     if money && !canonical {
         found.push(format!("{at} is {text:?}, no canonical decimal"));
@@ -96,9 +108,17 @@ async fn the_document_has_every_api_route_and_no_other() {
     let site = Site::empty().await;
     let document = site.get("/api/openapi.json").await.json();
     assert_eq!(document["openapi"], "3.1.0");
-    let documented: BTreeSet<&str> =
-        document["paths"].as_object().expect("paths").keys().map(String::as_str).collect();
-    let table: BTreeSet<&str> = ROUTES.iter().filter(|route| route.kind == Kind::Api).map(|route| route.path).collect();
+    let documented: BTreeSet<&str> = document["paths"]
+        .as_object()
+        .expect("paths")
+        .keys()
+        .map(String::as_str)
+        .collect();
+    let table: BTreeSet<&str> = ROUTES
+        .iter()
+        .filter(|route| route.kind == Kind::Api)
+        .map(|route| route.path)
+        .collect();
     assert_eq!(documented, table);
 }
 
@@ -106,15 +126,43 @@ async fn the_document_has_every_api_route_and_no_other() {
 async fn every_answer_fits_its_schema() {
     let site = Site::with_bill().await;
     let document = site.get("/api/openapi.json").await.json();
-    let costs = check(&site, &document, "/api/v1/costs", "/api/v1/costs?by=tenant,ServiceName&against=2026-10", 200).await;
-    check(&site, &document, "/api/v1/costs", "/api/v1/costs?page=1&period=2026-10", 200).await;
+    let costs = check(
+        &site,
+        &document,
+        "/api/v1/costs",
+        "/api/v1/costs?by=tenant,ServiceName&against=2026-10",
+        200,
+    )
+    .await;
+    check(
+        &site,
+        &document,
+        "/api/v1/costs",
+        "/api/v1/costs?page=1&period=2026-10",
+        200,
+    )
+    .await;
     check(&site, &document, "/api/v1/overview", "/api/v1/overview", 200).await;
-    check(&site, &document, "/api/v1/reconciliation", "/api/v1/reconciliation", 200).await;
+    check(
+        &site,
+        &document,
+        "/api/v1/reconciliation",
+        "/api/v1/reconciliation",
+        200,
+    )
+    .await;
     check(&site, &document, "/api/v1/rules", "/api/v1/rules", 200).await;
     check(&site, &document, "/api/v1/sources", "/api/v1/sources", 200).await;
     check(&site, &document, "/api/v1/periods", "/api/v1/periods", 200).await;
     let id = costs["rows"][0]["explain_id"].as_str().expect("an id");
-    check(&site, &document, "/api/v1/explain/{id}", &format!("/api/v1/explain/{id}"), 200).await;
+    check(
+        &site,
+        &document,
+        "/api/v1/explain/{id}",
+        &format!("/api/v1/explain/{id}"),
+        200,
+    )
+    .await;
     check(&site, &document, "/api/v1/explain/{id}", "/api/v1/explain/none", 404).await;
     check(&site, &document, "/api/v1/costs", "/api/v1/costs?dir=up", 400).await;
 }

@@ -31,7 +31,12 @@ async fn every_route_of_the_table_answers_with_the_headers() {
             Kind::Api => &[200, 404],
             Kind::Download | Kind::File => &[404],
         };
-        assert!(expected.contains(&answer.status), "{path}: {} {}", answer.status, answer.text());
+        assert!(
+            expected.contains(&answer.status),
+            "{path}: {} {}",
+            answer.status,
+            answer.text()
+        );
         for (name, part) in [
             ("x-request-id", ""),
             ("content-security-policy", "default-src 'none'"),
@@ -45,7 +50,12 @@ async fn every_route_of_the_table_answers_with_the_headers() {
             assert!(!value.is_empty() && value.contains(part), "{path}: {name}: {value}");
         }
         if route.kind == Kind::Api && answer.status == 404 {
-            assert!(answer.json()["errors"][0]["detail"].as_str().is_some_and(|detail| !detail.is_empty()), "{path}");
+            assert!(
+                answer.json()["errors"][0]["detail"]
+                    .as_str()
+                    .is_some_and(|detail| !detail.is_empty()),
+                "{path}"
+            );
             assert_eq!(answer.json()["request_id"], answer.header("x-request-id"), "{path}");
         }
     }
@@ -54,14 +64,25 @@ async fn every_route_of_the_table_answers_with_the_headers() {
 #[tokio::test]
 async fn nothing_but_the_table_answers() {
     let site = Site::empty().await;
-    for path in ["/nowhere", "/api", "/api/v1", "/api/v1/nothing", "/static", "/manifest.json", "/theme/x"] {
+    for path in [
+        "/nowhere",
+        "/api",
+        "/api/v1",
+        "/api/v1/nothing",
+        "/static",
+        "/manifest.json",
+        "/theme/x",
+    ] {
         let answer = site.get(path).await;
         assert_eq!(answer.status, 404, "{path}");
     }
     let spelled = site.get("/costs/?by=tenant").await;
     assert_eq!((spelled.status, spelled.header("location")), (308, "/costs?by=tenant"));
     assert!(site.get("/nowhere").await.text().contains("<h1>"), "people get a page");
-    assert_eq!(site.get("/api/v1/nothing").await.json()["errors"][0]["code"], "not_found");
+    assert_eq!(
+        site.get("/api/v1/nothing").await.json()["errors"][0]["code"],
+        "not_found"
+    );
     for (method, path) in [("POST", "/costs"), ("GET", "/theme"), ("DELETE", "/api/v1/costs")] {
         let request = Request::builder().method(method).uri(path).header("host", "localhost");
         let answer = site.send(request.body(Body::empty()).expect("a plain request")).await;
@@ -77,7 +98,10 @@ async fn an_empty_lake_guides_to_the_first_steps() {
     assert!(page.text().contains("tonnage ingest billing"), "{}", page.text());
     let csv = site.get("/costs.csv").await;
     assert!(csv.text().contains("tonnage ingest billing"), "{}", csv.text());
-    assert_eq!(site.get("/api/v1/periods").await.json(), serde_json::json!({ "periods": [], "newest": null }));
+    assert_eq!(
+        site.get("/api/v1/periods").await.json(),
+        serde_json::json!({ "periods": [], "newest": null })
+    );
     assert_eq!(site.get("/api/v1/costs").await.json()["errors"][0]["code"], "no_data");
 }
 
@@ -90,9 +114,15 @@ async fn other_names_and_other_sites_stay_out() {
         assert_eq!(answer.status, 421, "{host}");
         assert!(answer.text().contains("localhost"), "{}", answer.text());
     }
-    let nameless = site.send(Request::get("/").body(Body::empty()).expect("a plain request")).await;
+    let nameless = site
+        .send(Request::get("/").body(Body::empty()).expect("a plain request"))
+        .await;
     assert_eq!(nameless.status, 421);
-    for headers in [[("origin", "https://evil.example")], [("sec-fetch-site", "cross-site")], [("origin", "null")]] {
+    for headers in [
+        [("origin", "https://evil.example")],
+        [("sec-fetch-site", "cross-site")],
+        [("origin", "null")],
+    ] {
         let answer = site.post("/theme", "theme=dark", &headers).await;
         assert_eq!(answer.status, 403, "{headers:?}");
         assert!(answer.header("set-cookie").is_empty());
@@ -103,7 +133,9 @@ async fn other_names_and_other_sites_stay_out() {
 async fn a_theme_is_kept_and_no_other_site_is_gone_to() {
     let site = Site::empty().await;
     let own = [("origin", "http://127.0.0.1:8080"), ("sec-fetch-site", "same-origin")];
-    let answer = site.post("/theme", "theme=dark&back=%2Fcosts%3Fby%3Dtenant", &own).await;
+    let answer = site
+        .post("/theme", "theme=dark&back=%2Fcosts%3Fby%3Dtenant", &own)
+        .await;
     assert_eq!((answer.status, answer.header("location")), (303, "/costs?by=tenant"));
     let cookie = answer.header("set-cookie");
     for part in ["theme=dark", "HttpOnly", "SameSite=Lax", "Path=/", "Max-Age=31536000"] {
@@ -111,10 +143,19 @@ async fn a_theme_is_kept_and_no_other_site_is_gone_to() {
     }
     let page = site.get_with("/", &[("cookie", "theme=dark")]).await;
     assert!(page.text().contains("data-theme=\"dark\""));
-    for next in ["https%3A%2F%2Fevil.example", "%2F%2Fevil.example", "%2F%5Cevil.example", "%2F%09%2Fevil.example", "costs"] {
+    for next in [
+        "https%3A%2F%2Fevil.example",
+        "%2F%2Fevil.example",
+        "%2F%5Cevil.example",
+        "%2F%09%2Fevil.example",
+        "costs",
+    ] {
         let answer = site.post("/theme", format!("theme=dark&next={next}"), &own).await;
         assert_eq!(answer.status, 400, "{next}");
-        assert!(answer.header("location").is_empty() && answer.header("set-cookie").is_empty(), "{next}");
+        assert!(
+            answer.header("location").is_empty() && answer.header("set-cookie").is_empty(),
+            "{next}"
+        );
     }
     assert_eq!(site.post("/theme", "x".repeat(100_000), &own).await.status, 413);
     assert_eq!(site.post("/theme", "next=%2F", &own).await.status, 422);
@@ -135,7 +176,10 @@ async fn a_query_that_does_not_fit_says_what_would() {
         assert_eq!(answer.status, 400, "{query}");
         let problem = &answer.json()["errors"][0];
         assert_eq!(problem["field"].as_str().unwrap_or_default(), field, "{problem}");
-        assert!(problem["detail"].as_str().is_some_and(|detail| detail.contains(remedy)), "{problem}");
+        assert!(
+            problem["detail"].as_str().is_some_and(|detail| detail.contains(remedy)),
+            "{problem}"
+        );
         for path in ["/costs", "/costs.csv", "/costs.xlsx"] {
             let answer = site.get(&format!("{path}?{query}")).await;
             assert_eq!(answer.status, 400, "{path}?{query}");
@@ -152,10 +196,20 @@ async fn a_page_has_a_fresh_nonce_in_policy_and_script() {
     for _ in 0..2 {
         let page = site.get("/costs").await;
         let policy = page.header("content-security-policy").to_owned();
-        let nonce = policy.split("'nonce-").nth(1).and_then(|rest| rest.split('\'').next()).expect("a nonce").to_owned();
+        let nonce = policy
+            .split("'nonce-")
+            .nth(1)
+            .and_then(|rest| rest.split('\'').next())
+            .expect("a nonce")
+            .to_owned();
         assert!(nonce.len() >= 16, "{policy}");
         assert!(page.text().contains(&format!("nonce=\"{nonce}\"")));
-        for part in ["script-src 'self'", "'wasm-unsafe-eval'", "frame-ancestors 'none'", "base-uri 'none'"] {
+        for part in [
+            "script-src 'self'",
+            "'wasm-unsafe-eval'",
+            "frame-ancestors 'none'",
+            "base-uri 'none'",
+        ] {
             assert!(policy.contains(part), "{policy}");
         }
         assert!(!policy.contains("unsafe-inline"));
@@ -168,19 +222,29 @@ async fn a_page_has_a_fresh_nonce_in_policy_and_script() {
 async fn built_files_are_precompressed_and_kept_for_ever() {
     let site = Site::with_bill().await;
     for (encoding, body) in [("", "plain"), ("gzip", "gzip"), ("gzip, br", "brotli")] {
-        let answer = site.get_with("/static/0a/main.css", &[("accept-encoding", encoding)]).await;
+        let answer = site
+            .get_with("/static/0a/main.css", &[("accept-encoding", encoding)])
+            .await;
         assert_eq!((answer.status, answer.text()), (200, body), "{encoding}");
         assert_eq!(answer.header("cache-control"), "public, max-age=31536000, immutable");
         assert!(answer.header("content-type").starts_with("text/css"));
     }
     assert!(site.get("/").await.text().contains("/static/0a/main.css"));
     std::fs::write(site.dir().join("secret"), "secret").expect("a writable folder");
-    for path in ["/static/../../secret", "/static/%2e%2e/%2e%2e/secret", "/pkg/..%2f..%2fsecret", "/assets/manifest.json"] {
+    for path in [
+        "/static/../../secret",
+        "/static/%2e%2e/%2e%2e/secret",
+        "/pkg/..%2f..%2fsecret",
+        "/assets/manifest.json",
+    ] {
         let answer = site.get(path).await;
         assert_eq!(answer.status, 404, "{path}: {}", answer.text());
     }
     let page = site.get_with("/costs", &[("accept-encoding", "br")]).await;
-    assert_eq!((page.header("content-encoding"), page.header("cache-control")), ("br", "private, no-store"));
+    assert_eq!(
+        (page.header("content-encoding"), page.header("cache-control")),
+        ("br", "private, no-store")
+    );
 }
 
 #[tokio::test]
@@ -220,8 +284,13 @@ async fn it_serves_on_a_free_port_until_told_to_stop() {
     stream.write_all(request.as_bytes()).await.expect("a sent request");
     let mut answer = String::new();
     stream.read_to_string(&mut answer).await.expect("an answer");
-    assert!(answer.starts_with("HTTP/1.1 200") && answer.ends_with("ok\n"), "{answer}");
+    assert!(
+        answer.starts_with("HTTP/1.1 200") && answer.ends_with("ok\n"),
+        "{answer}"
+    );
     stop.send(()).expect("the server listens");
-    let ended = tokio::time::timeout(Duration::from_secs(10), server).await.expect("a prompt end");
+    let ended = tokio::time::timeout(Duration::from_secs(10), server)
+        .await
+        .expect("a prompt end");
     ended.expect("no panic").expect("no error");
 }

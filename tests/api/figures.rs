@@ -5,19 +5,33 @@ use crate::site::{NOVEMBER, Site};
 /// The exact amount of the page's total: the title of the last money cell of
 /// the table's foot that has one.
 fn exact_amounts(html: &str) -> Vec<String> {
-    let foot = html.split("<tfoot>").nth(1).and_then(|rest| rest.split("</tfoot>").next()).expect("a table foot");
-    foot.split("title=\"").skip(1).filter_map(|piece| Some(piece.split('"').next()?.to_owned())).collect()
+    let foot = html
+        .split("<tfoot>")
+        .nth(1)
+        .and_then(|rest| rest.split("</tfoot>").next())
+        .expect("a table foot");
+    foot.split("title=\"")
+        .skip(1)
+        .filter_map(|piece| Some(piece.split('"').next()?.to_owned()))
+        .collect()
 }
 
 fn rows(csv: &str) -> Vec<Vec<String>> {
     let mut reader = csv::ReaderBuilder::new().has_headers(false).from_reader(csv.as_bytes());
-    reader.records().map(|row| row.expect("RFC 4180").iter().map(str::to_owned).collect()).collect()
+    reader
+        .records()
+        .map(|row| row.expect("RFC 4180").iter().map(str::to_owned).collect())
+        .collect()
 }
 
 #[tokio::test]
 async fn page_json_and_csv_have_one_total() {
     let site = Site::with_bill().await;
-    for query in ["period=2026-11&by=tenant", "period=2026-11&by=ServiceName,tenant&sort=name&dir=asc", "basis=billed"] {
+    for query in [
+        "period=2026-11&by=tenant",
+        "period=2026-11&by=ServiceName,tenant&sort=name&dir=asc",
+        "basis=billed",
+    ] {
         let json = site.get(&format!("/api/v1/costs?{query}")).await.json();
         assert_eq!(json["total"], NOVEMBER, "{query}");
         assert_eq!(json["reconciliation"]["residual"], "0", "{query}");
@@ -25,10 +39,21 @@ async fn page_json_and_csv_have_one_total() {
         let lines = rows(csv.text());
         let levels = json["by"].as_array().expect("keys").len();
         let total = lines.last().expect("a total");
-        assert_eq!((total[0].as_str(), total[levels].as_str()), ("Total", NOVEMBER), "{query}");
-        let costs: Vec<&str> = lines[1..lines.len() - 1].iter().map(|line| line[levels].as_str()).collect();
-        let in_json: Vec<&str> =
-            json["rows"].as_array().expect("rows").iter().map(|row| row["cost"].as_str().expect("money")).collect();
+        assert_eq!(
+            (total[0].as_str(), total[levels].as_str()),
+            ("Total", NOVEMBER),
+            "{query}"
+        );
+        let costs: Vec<&str> = lines[1..lines.len() - 1]
+            .iter()
+            .map(|line| line[levels].as_str())
+            .collect();
+        let in_json: Vec<&str> = json["rows"]
+            .as_array()
+            .expect("rows")
+            .iter()
+            .map(|row| row["cost"].as_str().expect("money"))
+            .collect();
         assert_eq!(costs, in_json, "{query}: same rows in the same order");
         let page = site.get(&format!("/costs?{query}")).await;
         let exact = exact_amounts(page.text());
@@ -39,15 +64,29 @@ async fn page_json_and_csv_have_one_total() {
 #[tokio::test]
 async fn a_csv_says_what_it_is_and_runs_nothing() {
     let site = Site::with_bill().await;
-    let csv = site.get("/costs.csv?period=2026-11&by=tenant,ServiceName&against=2026-10").await;
+    let csv = site
+        .get("/costs.csv?period=2026-11&by=tenant,ServiceName&against=2026-10")
+        .await;
     assert_eq!(csv.status, 200);
     assert_eq!(csv.header("content-type"), "text/csv; charset=utf-8");
-    assert_eq!(csv.header("content-disposition"), "attachment; filename=\"tonnage-costs-2026-11-tenant-ServiceName.csv\"");
+    assert_eq!(
+        csv.header("content-disposition"),
+        "attachment; filename=\"tonnage-costs-2026-11-tenant-ServiceName.csv\""
+    );
     let lines = rows(csv.text());
-    assert_eq!(lines[0][2..4], ["Cost (USD, effective)", "Cost 2026-10 (USD, effective)"]);
-    let guarded = lines.iter().find(|line| line[0].contains("cmd()")).expect("the tenant with the hostile name");
+    assert_eq!(
+        lines[0][2..4],
+        ["Cost (USD, effective)", "Cost 2026-10 (USD, effective)"]
+    );
+    let guarded = lines
+        .iter()
+        .find(|line| line[0].contains("cmd()"))
+        .expect("the tenant with the hostile name");
     assert_eq!(guarded[0], "'=cmd()");
-    assert!(lines.iter().any(|line| line[0] == "Unallocated" && line[2] == "7.125"), "{lines:?}");
+    assert!(
+        lines.iter().any(|line| line[0] == "Unallocated" && line[2] == "7.125"),
+        "{lines:?}"
+    );
     assert!(csv.text().contains("-20.000000000000000000000003") || csv.text().contains("100.249999999999999999999997"));
 }
 
@@ -68,7 +107,10 @@ async fn a_workbook_is_a_zip_with_the_exact_total_in_it() {
     let site = Site::with_bill().await;
     let book = site.get("/costs.xlsx?period=2026-11&by=tenant").await;
     assert_eq!(book.status, 200);
-    assert_eq!(book.header("content-disposition"), "attachment; filename=\"tonnage-costs-2026-11-tenant.xlsx\"");
+    assert_eq!(
+        book.header("content-disposition"),
+        "attachment; filename=\"tonnage-costs-2026-11-tenant.xlsx\""
+    );
     let mut archive = zip::ZipArchive::new(std::io::Cursor::new(&book.body)).expect("a zip file");
     let mut text = String::new();
     for name in ["xl/worksheets/sheet1.xml", "xl/sharedStrings.xml"] {
@@ -86,15 +128,24 @@ async fn a_figure_leads_to_its_bill_lines() {
     let site = Site::with_bill().await;
     let json = site.get("/api/v1/costs?period=2026-11&by=tenant").await.json();
     let rows = json["rows"].as_array().expect("rows");
-    let acme = rows.iter().find(|row| row["keys"]["tenant"] == "acme").expect("a tenant");
+    let acme = rows
+        .iter()
+        .find(|row| row["keys"]["tenant"] == "acme")
+        .expect("a tenant");
     let id = acme["explain_id"].as_str().expect("an id");
     let explained = site.get(&format!("/api/v1/explain/{id}")).await.json();
-    assert_eq!((&explained["cost"], &explained["residual"]), (&acme["cost"], &serde_json::json!("0")));
+    assert_eq!(
+        (&explained["cost"], &explained["residual"]),
+        (&acme["cost"], &serde_json::json!("0"))
+    );
     assert_eq!(explained["lines_total"], 2);
     let page = site.get(&format!("/explain/{id}")).await;
     assert_eq!(page.status, 200);
     let reconciled = site.get("/api/v1/reconciliation?period=2026-11").await.json();
     assert_eq!(reconciled["currencies"][0]["effective"], NOVEMBER);
     assert_eq!(reconciled["currencies"][0]["residual"], "0");
-    assert_eq!(site.get("/api/v1/periods").await.json()["periods"], serde_json::json!(["2026-10", "2026-11"]));
+    assert_eq!(
+        site.get("/api/v1/periods").await.json()["periods"],
+        serde_json::json!(["2026-10", "2026-11"])
+    );
 }

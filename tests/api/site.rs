@@ -50,7 +50,9 @@ impl Answer {
     }
 
     pub fn header(&self, name: &str) -> &str {
-        self.headers.get(name).map_or("", |value| value.to_str().expect("visible ASCII"))
+        self.headers
+            .get(name)
+            .map_or("", |value| value.to_str().expect("visible ASCII"))
     }
 }
 
@@ -77,7 +79,11 @@ pub fn bill() -> String {
         };
         let day = format!("{month}-03T00:00:00Z,{month}-04T00:00:00Z");
         let category = if cost.starts_with('-') { "Credit" } else { "Usage" };
-        let tags = if tenant.is_empty() { "{}".to_owned() } else { format!("{{\"\"tenant\"\": \"\"{tenant}\"\"}}") };
+        let tags = if tenant.is_empty() {
+            "{}".to_owned()
+        } else {
+            format!("{{\"\"tenant\"\": \"\"{tenant}\"\"}}")
+        };
         text.push_str(&format!(
             "{cost},{cost},{cost},{cost},4711,USD,{start},{end},{day},{category},a charge,AWS,AWS,AWS,{service},{service},\"{tags}\"\n"
         ));
@@ -92,7 +98,10 @@ impl Site {
         let config = config(dir.path());
         let app = App::open(&config).await.expect("an empty lake");
         let files = SiteFiles::load(&config.site_dir.value).expect("no site is fine");
-        Site { router: router(app, files), dir }
+        Site {
+            router: router(app, files),
+            dir,
+        }
     }
 
     /// The small bill and one rule.
@@ -102,7 +111,10 @@ impl Site {
         let app = take_in(&config, dir.path()).await;
         build_site(&config.site_dir.value);
         let files = SiteFiles::load(&config.site_dir.value).expect("a built site");
-        Site { router: router(app, files), dir }
+        Site {
+            router: router(app, files),
+            dir,
+        }
     }
 
     pub fn dir(&self) -> &Path {
@@ -113,7 +125,11 @@ impl Site {
         let response = self.router.clone().oneshot(request).await.expect("an answer");
         let (head, body) = response.into_parts();
         let body = to_bytes(body, usize::MAX).await.expect("a whole body").to_vec();
-        Answer { status: head.status.as_u16(), headers: head.headers, body }
+        Answer {
+            status: head.status.as_u16(),
+            headers: head.headers,
+            body,
+        }
     }
 
     pub async fn get(&self, path: &str) -> Answer {
@@ -145,7 +161,10 @@ pub async fn take_in(config: &Config, dir: &Path) -> App {
     let path = dir.join("bill.csv");
     std::fs::write(&path, bill()).expect("a writable folder");
     let request = IngestBilling::of(vec![path.display().to_string()]);
-    let taken = app.ingest_billing(&request, Arc::new(|_| {})).await.unwrap_or_else(|error| panic!("{}", error.chain()));
+    let taken = app
+        .ingest_billing(&request, Arc::new(|_| {}))
+        .await
+        .unwrap_or_else(|error| panic!("{}", error.chain()));
     assert_eq!(taken.rejected_rows, 0, "{:?}", taken.findings);
     app.rules_apply(RULES, None, None).await.expect("good rules");
     app

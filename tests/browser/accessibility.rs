@@ -11,10 +11,20 @@ const MISSING: &str = "404 (Not Found)";
 /// Every page, one of them the explanation of a figure.
 async fn pages(page: &Page) -> Vec<String> {
     page.goto("/costs?by=tenant").await;
-    let explain = page.js("return document.querySelector('table.costs a.cell').getAttribute('href')").await;
+    let explain = page
+        .js("return document.querySelector('table.costs a.cell').getAttribute('href')")
+        .await;
     let explain = explain.as_str().expect("a figure can be explained").to_owned();
     let costs = "/costs?by=tenant,service&period=2026-10";
-    let fixed = ["/", "/costs", costs, "/reconciliation", "/rules", "/sources", "/nowhere"];
+    let fixed = [
+        "/",
+        "/costs",
+        costs,
+        "/reconciliation",
+        "/rules",
+        "/sources",
+        "/nowhere",
+    ];
     fixed.iter().map(|path| (*path).to_owned()).chain([explain]).collect()
 }
 
@@ -27,7 +37,12 @@ async fn violations(page: &Page) -> Vec<String> {
             found => done(found.violations.map(v => v.id + ': ' + v.nodes.slice(0, 3).map(n => n.html.slice(0, 200) + ' ' + (n.any[0]?.message ?? n.all[0]?.message ?? '')).join(' | '))),
             error => done(['axe failed: ' + error.message]))";
     let found = page.client.execute_async(run, Vec::new()).await.expect("axe runs");
-    found.as_array().expect("a list").iter().map(|text| text.as_str().unwrap_or_default().to_owned()).collect()
+    found
+        .as_array()
+        .expect("a list")
+        .iter()
+        .map(|text| text.as_str().unwrap_or_default().to_owned())
+        .collect()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -41,11 +56,18 @@ async fn axe_finds_nothing_in_light_and_dark() {
         for theme in ["light", "dark"] {
             page.goto("/").await;
             page.click(&format!("button[name=theme][value={theme}]")).await;
-            page.until("the theme is chosen", &format!("return document.documentElement.dataset.theme === '{theme}'")).await;
+            page.until(
+                "the theme is chosen",
+                &format!("return document.documentElement.dataset.theme === '{theme}'"),
+            )
+            .await;
             for path in &pages {
                 page.goto(path).await;
                 let bad = violations(&page).await;
-                found.extend(bad.into_iter().map(|violation| format!("{path} in {theme}: {violation}")));
+                found.extend(
+                    bad.into_iter()
+                        .map(|violation| format!("{path} in {theme}: {violation}")),
+                );
             }
             backgrounds.push(page.js("return getComputedStyle(document.body).backgroundColor").await);
         }
@@ -85,7 +107,10 @@ async fn the_system_s_dark_is_dark() {
     browse(stage, Without::Nothing, |page| async move {
         let mut seen: Vec<Value> = Vec::new();
         for scheme in ["light", "dark"] {
-            page.cdp("Emulation.setEmulatedMedia", &json!({"features": [{"name": "prefers-color-scheme", "value": scheme}]}));
+            page.cdp(
+                "Emulation.setEmulatedMedia",
+                &json!({"features": [{"name": "prefers-color-scheme", "value": scheme}]}),
+            );
             page.goto("/costs").await;
             assert_eq!(violations(&page).await, Vec::<String>::new(), "{scheme}");
             seen.push(page.js("return getComputedStyle(document.body).backgroundColor").await);

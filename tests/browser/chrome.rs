@@ -45,14 +45,23 @@ impl Driver {
             .expect("chromedriver starts");
         let mut lines = BufReader::new(child.stdout.take().expect("standard output is piped")).lines();
         let port: u16 = loop {
-            let line = lines.next().expect("chromedriver says its port").expect("chromedriver writes text");
-            let port = line.split("on port ").nth(1).and_then(|rest| rest.trim_end_matches('.').parse().ok());
+            let line = lines
+                .next()
+                .expect("chromedriver says its port")
+                .expect("chromedriver writes text");
+            let port = line
+                .split("on port ")
+                .nth(1)
+                .and_then(|rest| rest.trim_end_matches('.').parse().ok());
             if let (Some(port), true) = (port, line.contains("started successfully")) {
                 break port;
             }
         };
         std::thread::spawn(move || lines.for_each(drop));
-        Driver { child, address: format!("127.0.0.1:{port}") }
+        Driver {
+            child,
+            address: format!("127.0.0.1:{port}"),
+        }
     }
 
     /// A command fantoccini has no name for.
@@ -146,15 +155,29 @@ impl Page {
             "goog:loggingPrefs": {"browser": "ALL"},
             "goog:chromeOptions": {"binary": stage.tools.chromium, "args": args, "prefs": prefs},
         });
-        let Value::Object(capabilities) = capabilities else { unreachable!("an object is written above") };
+        let Value::Object(capabilities) = capabilities else {
+            unreachable!("an object is written above")
+        };
         let capabilities: Capabilities = capabilities;
         let client = ClientBuilder::new(HttpConnector::new())
             .capabilities(capabilities)
             .connect(&format!("http://{}", driver.address))
             .await
             .expect("a browser session");
-        let session = client.session_id().await.expect("a session").expect("a session has an id");
-        Page { client, stage, without, driver, session, folder, expected: Mutex::default() }
+        let session = client
+            .session_id()
+            .await
+            .expect("a session")
+            .expect("a session has an id");
+        Page {
+            client,
+            stage,
+            without,
+            driver,
+            session,
+            folder,
+            expected: Mutex::default(),
+        }
     }
 
     pub fn url(&self, path: &str) -> String {
@@ -194,7 +217,12 @@ impl Page {
                 return;
             }
             if started.elapsed() > DEADLINE {
-                let at = self.client.current_url().await.map(|url| url.to_string()).unwrap_or_default();
+                let at = self
+                    .client
+                    .current_url()
+                    .await
+                    .map(|url| url.to_string())
+                    .unwrap_or_default();
                 panic!("{what}: not within {DEADLINE:?} at {at}; last answer {answer:?}");
             }
             tokio::time::sleep(Duration::from_millis(20)).await;
@@ -213,7 +241,11 @@ impl Page {
     }
 
     pub async fn click(&self, css: &str) {
-        let element = self.client.find(Locator::Css(css)).await.unwrap_or_else(|error| panic!("{css}: {error}"));
+        let element = self
+            .client
+            .find(Locator::Css(css))
+            .await
+            .unwrap_or_else(|error| panic!("{css}: {error}"));
         element.click().await.unwrap_or_else(|error| panic!("{css}: {error}"));
     }
 
@@ -266,7 +298,11 @@ impl Page {
             .expect("a list of entries")
             .iter()
             .filter(|entry| entry["level"] == "SEVERE" || entry["level"] == "WARNING")
-            .filter(|entry| !expected.iter().any(|words| entry["message"].as_str().is_some_and(|text| text.contains(words))))
+            .filter(|entry| {
+                !expected
+                    .iter()
+                    .any(|words| entry["message"].as_str().is_some_and(|text| text.contains(words)))
+            })
             .collect();
         assert!(bad.is_empty(), "the console says {bad:#?}");
     }

@@ -10,7 +10,8 @@ const ENTER: char = '\u{e007}';
 const DOWN: char = '\u{e015}';
 
 /// Every digit of the amount in a cell of the table's foot: its title, or its text when there are no more.
-const TOTAL: &str = "const cell = document.querySelectorAll('table.costs tfoot td.num')[1].querySelector('span[title]') ??
+const TOTAL: &str =
+    "const cell = document.querySelectorAll('table.costs tfoot td.num')[1].querySelector('span[title]') ??
      document.querySelectorAll('table.costs tfoot td.num')[1];
      return (cell.title || cell.textContent).trim()";
 
@@ -27,7 +28,10 @@ fn file_totals(text: &str) -> (Money, Money) {
     let total = rows.pop().expect("a total row");
     assert_eq!(&total[0], "Total");
     let costs = rows.iter().map(|row| Money::parse(&row[2]).expect("an exact amount"));
-    (Money::parse(&total[2]).expect("an exact amount"), Money::sum(costs).expect("small"))
+    (
+        Money::parse(&total[2]).expect("an exact amount"),
+        Money::sum(costs).expect("small"),
+    )
 }
 
 /// Compares page, file and command for what the page shows now.
@@ -48,13 +52,26 @@ async fn by_pointer(page: Arc<Page>) {
     page.until_address("/costs", &[]).await;
     page.click("select[name=by] option[value=tenant]").await;
     page.ready().await;
-    page.until("the second key can be chosen", "return document.querySelectorAll('select[name=by]').length === 2").await;
-    page.js("document.querySelectorAll('select[name=by]')[1].id = 'then'").await;
+    page.until(
+        "the second key can be chosen",
+        "return document.querySelectorAll('select[name=by]').length === 2",
+    )
+    .await;
+    page.js("document.querySelectorAll('select[name=by]')[1].id = 'then'")
+        .await;
     page.click("#then option[value=service]").await;
-    if page.js("return !decodeURIComponent(location.search).includes('service')").await == true {
+    if page
+        .js("return !decodeURIComponent(location.search).includes('service')")
+        .await
+        == true
+    {
         page.click("#q button[type=submit]").await;
     }
-    page.until("grouped by tenant and service", "return document.querySelectorAll('table.costs thead th').length === 7").await;
+    page.until(
+        "grouped by tenant and service",
+        "return document.querySelectorAll('table.costs thead th').length === 7",
+    )
+    .await;
     page.ready().await;
     let before = page.js(TOTAL).await;
     page.click("a.step[rel=prev]").await;
@@ -71,7 +88,11 @@ async fn by_keyboard(page: Arc<Page>) {
     page.tab_to("Costs", "at.matches(\"nav.side a[href^='/costs']\")").await;
     page.press(&[ENTER]).await;
     page.until_address("/costs", &[]).await;
-    page.tab_to("the second key", "at === document.querySelectorAll('select[name=by]')[1]").await;
+    page.tab_to(
+        "the second key",
+        "at === document.querySelectorAll('select[name=by]')[1]",
+    )
+    .await;
     // down to Service, however many keys come before it
     for _ in 0..40 {
         if page.js("return document.activeElement.value === 'service'").await == true {
@@ -79,15 +100,24 @@ async fn by_keyboard(page: Arc<Page>) {
         }
         page.press(&[DOWN]).await;
     }
-    assert_eq!(page.js("return document.activeElement.value").await, "service", "arrow keys choose");
+    assert_eq!(
+        page.js("return document.activeElement.value").await,
+        "service",
+        "arrow keys choose"
+    );
     page.tab_to("Apply", "at.matches('#q button[type=submit]')").await;
     page.press(&[ENTER]).await;
-    page.until("grouped by tenant and service", "return document.querySelectorAll('table.costs thead th').length === 7").await;
+    page.until(
+        "grouped by tenant and service",
+        "return document.querySelectorAll('table.costs thead th').length === 7",
+    )
+    .await;
     page.ready().await;
     page.tab_to("the month before", "at.matches('a.step[rel=prev]')").await;
     page.press(&[ENTER]).await;
     page.until_address("/costs", &["period=2026-10"]).await;
-    page.tab_to("Download CSV", "at.matches(\"a[href^='/costs.csv']\")").await;
+    page.tab_to("Download CSV", "at.matches(\"a[href^='/costs.csv']\")")
+        .await;
     page.press(&[ENTER]).await;
     let text = page.downloaded().await;
     one_total(&page, "2026-10", &text).await;

@@ -41,7 +41,9 @@ fn tools() -> Option<Tools> {
     let named = |name: &str| {
         let path = std::env::var_os(name).map(PathBuf::from);
         if path.is_none() {
-            skip(&format!("the browser suite: {name} is not set; `cargo xtask test --only browser` sets it"));
+            skip(&format!(
+                "the browser suite: {name} is not set; `cargo xtask test --only browser` sets it"
+            ));
         }
         path
     };
@@ -55,7 +57,11 @@ fn tools() -> Option<Tools> {
 
 impl Stage {
     fn make(tools: Tools) -> Stage {
-        assert!(tools.site.join("manifest.json").is_file(), "{} holds no built site", tools.site.display());
+        assert!(
+            tools.site.join("manifest.json").is_file(),
+            "{} holds no built site",
+            tools.site.display()
+        );
         let dir = TempDir::new().expect("a temporary folder");
         let data = dir.path().join("data");
         let _ = run(&data, &["demo", "--no-serve", "--months", "3"]).exits(0);
@@ -70,7 +76,17 @@ impl Stage {
 
     /// The answer of `tonnage report costs --json` on the same data.
     pub fn report(&self, period: &str, by: &str, currency: &str) -> serde_json::Value {
-        let args = ["report", "costs", "--period", period, "--by", by, "--currency", currency, "--json"];
+        let args = [
+            "report",
+            "costs",
+            "--period",
+            period,
+            "--by",
+            by,
+            "--currency",
+            currency,
+            "--json",
+        ];
         run(&self.dir.path().join("data"), &args).exits(0).json()
     }
 }

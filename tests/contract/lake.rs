@@ -32,7 +32,11 @@ fn put(lake: &Lake, path: &str, text: &str) -> Result<StoredFile, LakeError> {
 }
 
 fn paths(lake: &Lake, prefix: &str) -> Vec<String> {
-    lake.list(prefix).expect("a listing").into_iter().map(|listed| listed.path).collect()
+    lake.list(prefix)
+        .expect("a listing")
+        .into_iter()
+        .map(|listed| listed.path)
+        .collect()
 }
 
 #[test]
@@ -82,9 +86,15 @@ fn a_clean_up_removes_what_is_old_and_unnamed() {
         assert_eq!(paths(lake, "a"), ["a/named", "a/stray"]);
         let named = HashSet::from(["a/named".to_owned()]);
         let young = SystemTime::now() - Duration::from_secs(3600);
-        assert!(lake.remove_unnamed(&named, young).expect("a clean-up").is_empty(), "a writer may still need them");
+        assert!(
+            lake.remove_unnamed(&named, young).expect("a clean-up").is_empty(),
+            "a writer may still need them"
+        );
         let old = SystemTime::now() + Duration::from_secs(3600);
-        assert_eq!(lake.remove_unnamed(&named, old).expect("a clean-up"), ["a/stray", "b/stray"]);
+        assert_eq!(
+            lake.remove_unnamed(&named, old).expect("a clean-up"),
+            ["a/stray", "b/stray"]
+        );
         assert_eq!(paths(lake, ""), ["a/named"]);
         lake.remove("a/named").expect("removed");
         lake.remove("a/named").expect("not there is fine");
@@ -97,7 +107,11 @@ fn charges() -> [Charge<'static>; 4] {
         charge("2026-10", 1, "acme", "1.000000000000000000000001"),
         charge("2026-10", 2, "", "-0.5"),
         charge("2026-11", 3, "globex", "1.81E-8"),
-        Charge { account: "0815", currency: "EUR", ..charge("2026-11", 4, "acme", "7") },
+        Charge {
+            account: "0815",
+            currency: "EUR",
+            ..charge("2026-11", 4, "acme", "7")
+        },
     ]
 }
 
@@ -105,7 +119,12 @@ fn take(lake: &Lake, inputs: &Path, delivery_id: &str, text: &str, on_error: OnE
     let path = inputs.join(format!("{delivery_id}.csv"));
     std::fs::write(&path, text).expect("a writable folder");
     let dialect = focus("1.0").expect("known");
-    let parts = [Part { name: "bill.csv".to_owned(), path, container: Container::Plain, dialect }];
+    let parts = [Part {
+        name: "bill.csv".to_owned(),
+        path,
+        container: Container::Plain,
+        dialect,
+    }];
     let request = Request {
         delivery_id,
         source: "payer",
@@ -120,11 +139,21 @@ fn take(lake: &Lake, inputs: &Path, delivery_id: &str, text: &str, on_error: OnE
 }
 
 fn program() -> Program {
-    Program { rules: RuleSet::parse(RULES).expect("good rules"), classes: ClassRules::preset() }
+    Program {
+        rules: RuleSet::parse(RULES).expect("good rules"),
+        classes: ClassRules::preset(),
+    }
 }
 
 fn charged(staged: &Staged, delivery_id: &str) -> Vec<ChargeFile> {
-    staged.files.iter().map(|file| ChargeFile { path: file.path.clone(), delivery_id: delivery_id.to_owned() }).collect()
+    staged
+        .files
+        .iter()
+        .map(|file| ChargeFile {
+            path: file.path.clone(),
+            delivery_id: delivery_id.to_owned(),
+        })
+        .collect()
 }
 
 #[test]
@@ -135,7 +164,14 @@ fn a_bill_reads_back_as_it_was_taken_in() {
         let totals: Vec<(String, String, u64, String)> = staged
             .totals
             .iter()
-            .map(|total| (total.period.to_string(), total.currency.to_string(), total.rows, total.billed.to_string()))
+            .map(|total| {
+                (
+                    total.period.to_string(),
+                    total.currency.to_string(),
+                    total.rows,
+                    total.billed.to_string(),
+                )
+            })
             .collect();
         let expected = [
             ("2026-10", "USD", 2, "0.500000000000000000000001"),
@@ -149,14 +185,27 @@ fn a_bill_reads_back_as_it_was_taken_in() {
         }
         let covers = |_: &domain::allocate::CubeKey| true;
         let files = charged(&staged, "d1");
-        let lines = lake::query::bill_lines(lake, &files, &program(), &covers, lake::query::Basis::Billed, 10).expect("lines");
-        let mut costs: Vec<(u64, String)> = lines.lines.iter().map(|line| (line.line, line.billed.to_string())).collect();
+        let lines =
+            lake::query::bill_lines(lake, &files, &program(), &covers, lake::query::Basis::Billed, 10).expect("lines");
+        let mut costs: Vec<(u64, String)> = lines
+            .lines
+            .iter()
+            .map(|line| (line.line, line.billed.to_string()))
+            .collect();
         costs.sort();
-        let expected = [(2, "1.000000000000000000000001"), (3, "-0.5"), (4, "0.0000000181"), (5, "7")];
+        let expected = [
+            (2, "1.000000000000000000000001"),
+            (3, "-0.5"),
+            (4, "0.0000000181"),
+            (5, "7"),
+        ];
         assert_eq!(costs, expected.map(|(line, cost)| (line, cost.to_owned())));
         // the same delivery again writes the same bytes under the same names
         let before = paths(lake, "");
-        assert_eq!(take(lake, inputs, "d1", &csv(&charges()), OnError::Fail).expect("the same again"), staged);
+        assert_eq!(
+            take(lake, inputs, "d1", &csv(&charges()), OnError::Fail).expect("the same again"),
+            staged
+        );
         assert_eq!(paths(lake, ""), before);
     });
 }
@@ -182,12 +231,23 @@ fn a_cube_comes_back_as_it_went() {
     on_every_lake(|lake, inputs| {
         let staged = take(lake, inputs, "d4", &csv(&charges()), OnError::Fail).expect("a good bill");
         let cube = lake::allocate(lake, &charged(&staged, "d4"), &program(), apportion).expect("allocates");
-        let total = cube.totals().expect("small").values().map(|value| value.billed).try_fold(Money::ZERO, Money::checked_add);
+        let total = cube
+            .totals()
+            .expect("small")
+            .values()
+            .map(|value| value.billed)
+            .try_fold(Money::ZERO, Money::checked_add);
         assert_eq!(total.expect("small").to_string(), "7.500000018100000000000001");
-        for (cube, path) in [(cube.clone(), "cube/days.parquet"), (cube.by_month().expect("small"), "cube/months.parquet")] {
+        for (cube, path) in [
+            (cube.clone(), "cube/days.parquet"),
+            (cube.by_month().expect("small"), "cube/months.parquet"),
+        ] {
             let stored = write_cube(lake, &cube, path).expect("stored");
             assert_eq!(stored.path, path);
-            assert!(read_cube(lake, path).expect("it reads") == cube, "{path} reads back differently");
+            assert!(
+                read_cube(lake, path).expect("it reads") == cube,
+                "{path} reads back differently"
+            );
         }
     });
 }

@@ -15,12 +15,20 @@ impl Small {
     fn mount(at: &Path, kilobytes: u32) -> Option<Small> {
         std::fs::create_dir_all(at).expect("a writable folder");
         let size = format!("size={kilobytes}k");
-        let status = Command::new("mount").args(["-t", "tmpfs", "-o", &size, "tmpfs"]).arg(at).output();
-        status.is_ok_and(|output| output.status.success()).then(|| Small { at: at.to_owned() })
+        let status = Command::new("mount")
+            .args(["-t", "tmpfs", "-o", &size, "tmpfs"])
+            .arg(at)
+            .output();
+        status
+            .is_ok_and(|output| output.status.success())
+            .then(|| Small { at: at.to_owned() })
     }
 
     fn grow(&self) {
-        let status = Command::new("mount").args(["-o", "remount,size=256m"]).arg(&self.at).status();
+        let status = Command::new("mount")
+            .args(["-o", "remount,size=256m"])
+            .arg(&self.at)
+            .status();
         assert!(status.is_ok_and(|status| status.success()), "a file system can grow");
     }
 }
@@ -34,8 +42,18 @@ impl Drop for Small {
 
 fn says_full(ended: &Ended) {
     let said = ended.err.to_lowercase();
-    let full = ["no space left", "file too large", "disk is full", "disk full", "disk i/o error"];
-    assert!(full.iter().any(|words| said.contains(words)), "not a word about the disk in: {}", ended.err);
+    let full = [
+        "no space left",
+        "file too large",
+        "disk is full",
+        "disk full",
+        "disk i/o error",
+    ];
+    assert!(
+        full.iter().any(|words| said.contains(words)),
+        "not a word about the disk in: {}",
+        ended.err
+    );
     assert!(!said.contains("panicked"), "{}", ended.err);
 }
 
@@ -69,17 +87,27 @@ async fn a_full_disk_is_an_error_and_the_next_run_completes() {
             let _ = run(&data, args).exits(0);
         }
         let state = State::of(&data).await;
-        assert!(state.same_figures(&expected), "{kilobytes} kB: {state:?}\nundisturbed: {expected:?}");
+        assert!(
+            state.same_figures(&expected),
+            "{kilobytes} kB: {state:?}\nundisturbed: {expected:?}"
+        );
     }
     aloud(&format!("{refused} of {} small disks were too small", sizes.len()));
-    assert!(refused >= 2, "only {refused} of the disks were too small: make them smaller");
+    assert!(
+        refused >= 2,
+        "only {refused} of the disks were too small: make them smaller"
+    );
 }
 
 /// The call under a limit on the size of files; a write beyond it fails like one on a full disk.
 fn limited(data: &Path, args: &[&str], blocks: u32) -> Ended {
     let inner = command(data, args);
     let mut shell = Command::new("sh");
-    shell.arg("-c").arg(format!("trap '' XFSZ; ulimit -f {blocks}; exec \"$0\" \"$@\"")).arg(inner.get_program()).args(inner.get_args());
+    shell
+        .arg("-c")
+        .arg(format!("trap '' XFSZ; ulimit -f {blocks}; exec \"$0\" \"$@\""))
+        .arg(inner.get_program())
+        .args(inner.get_args());
     for (name, value) in inner.get_envs() {
         match value {
             Some(value) => shell.env(name, value),

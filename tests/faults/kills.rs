@@ -24,7 +24,10 @@ async fn killed(data: &Path, args: &[&str], after: Duration) -> bool {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_kill_at_any_moment_loses_and_doubles_nothing() {
     let kills: u32 = if long() { 200 } else { 20 };
-    let seed = std::env::var("TONNAGE_TEST_SEED").ok().and_then(|text| text.parse().ok()).unwrap_or(1);
+    let seed = std::env::var("TONNAGE_TEST_SEED")
+        .ok()
+        .and_then(|text| text.parse().ok())
+        .unwrap_or(1);
     let scene = Scene::new();
     let (expected, ingest, allocate) = undisturbed(&scene).await;
     let mut random = Random(seed);
@@ -54,9 +57,14 @@ async fn a_kill_at_any_moment_loses_and_doubles_nothing() {
             let _ = run(&data, &["allocate"]).exits(0);
         }
         let state = State::of(&data).await;
-        assert!(state == expected, "seed {seed}, {moments:?}:\n{state:?}\nundisturbed:\n{expected:?}");
+        assert!(
+            state == expected,
+            "seed {seed}, {moments:?}:\n{state:?}\nundisturbed:\n{expected:?}"
+        );
         std::fs::remove_dir_all(&data).expect("a folder of its own");
     }
-    aloud(&format!("{hits} of {kills} kills hit a running program (ingest {ingest:.1?}, allocate {allocate:.1?}, seed {seed})"));
+    aloud(&format!(
+        "{hits} of {kills} kills hit a running program (ingest {ingest:.1?}, allocate {allocate:.1?}, seed {seed})"
+    ));
     assert!(hits * 2 > kills, "only {hits} of {kills} kills hit a running program");
 }

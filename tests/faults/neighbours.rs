@@ -10,11 +10,16 @@ use tonnage_tests::program::{Ended, Server, command, run};
 /// Runs calls at the same moment; their ends in the same order.
 fn at_once(data: &std::path::Path, calls: &[Vec<&str>]) -> Vec<Ended> {
     let start = |args: &Vec<&str>| {
-        command(data, args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the binary starts")
+        command(data, args)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the binary starts")
     };
     let running: Vec<_> = calls.iter().map(start).collect();
     let ends = running.into_iter().zip(calls);
-    ends.map(|(child, args)| Ended::of(&child.wait_with_output().expect("it ends"), args)).collect()
+    ends.map(|(child, args)| Ended::of(&child.wait_with_output().expect("it ends"), args))
+        .collect()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -23,8 +28,10 @@ async fn two_sources_at_the_same_moment_both_count() {
     let other = scene.other_bill();
     for round in 0..3 {
         let data = scene.prepared(&format!("two-{round}"));
-        let calls =
-            [vec!["ingest", "billing", &*scene.bill, "--source", "one"], vec!["ingest", "billing", &*other, "--source", "two"]];
+        let calls = [
+            vec!["ingest", "billing", &*scene.bill, "--source", "one"],
+            vec!["ingest", "billing", &*other, "--source", "two"],
+        ];
         for ended in at_once(&data, &calls) {
             let _ = ended.exits(0);
         }
@@ -41,7 +48,10 @@ async fn the_same_file_at_the_same_moment_counts_once() {
         let data = scene.prepared(&format!("same-{round}"));
         let call = [&scene.ingest()[..], &["--json"]].concat();
         let ends = at_once(&data, &[call.clone(), call]);
-        let fresh = ends.into_iter().map(|ended| ended.exits(0).json()).filter(|answer| answer["deliveries"][0]["unchanged"] == false);
+        let fresh = ends
+            .into_iter()
+            .map(|ended| ended.exits(0).json())
+            .filter(|answer| answer["deliveries"][0]["unchanged"] == false);
         assert_eq!(fresh.count(), 1, "one of the two took it in");
         let _ = run(&data, &["allocate"]).exits(0);
         assert_eq!(State::of(&data).await, expected);
@@ -56,22 +66,33 @@ async fn a_running_server_shows_an_ingest_at_the_next_request() {
     let server = Server::start(&data, &[]);
     let month = MONTHS[1];
     let total = || -> Money {
-        let answer: Value = serde_json::from_str(&server.get(&format!("/api/v1/costs?period={month}&by=tenant"))).expect("JSON");
+        let answer: Value =
+            serde_json::from_str(&server.get(&format!("/api/v1/costs?period={month}&by=tenant"))).expect("JSON");
         assert_eq!(answer["reconciliation"]["residual"], "0");
         Money::parse(answer["total"].as_str().expect("money")).expect("money")
     };
     let before = total();
     // another account, and then its correction
     for cost in ["12.5", "13.000000000000000000000001"] {
-        let other = [tonnage_tests::bill::Charge { account: "0815", ..charge(month, 5, "acme", cost) }];
+        let other = [tonnage_tests::bill::Charge {
+            account: "0815",
+            ..charge(month, 5, "acme", cost)
+        }];
         let path = scene.folder("small.csv");
         std::fs::write(&path, csv(&other)).expect("a writable folder");
         let path = path.display().to_string();
         let _ = run(&data, &["ingest", "billing", &path, "--source", "other"]).exits(0);
-        assert_eq!(total(), before.checked_add(Money::parse(cost).expect("money")).expect("small"));
+        assert_eq!(
+            total(),
+            before.checked_add(Money::parse(cost).expect("money")).expect("small")
+        );
         let page = server.get(&format!("/costs?period={month}&by=tenant"));
         let page = page.replace(',', "");
-        assert!(page.contains(&format!("title=\"{}\"", total())), "the page has another total than {}", total());
+        assert!(
+            page.contains(&format!("title=\"{}\"", total())),
+            "the page has another total than {}",
+            total()
+        );
     }
     // requests while an ingest of the whole bill runs: each answer adds up
     let again = scene.other_bill();
@@ -92,6 +113,15 @@ async fn a_running_server_shows_an_ingest_at_the_next_request() {
     assert!(seen.len() <= 2, "a half-taken bill was shown: {seen:?}");
     assert_ne!(after, seen[0]);
     let store = open(&data).await;
-    assert_eq!(store.active_files(None).await.expect("files").iter().map(|file| file.rows).sum::<u64>(), 2 * ROWS);
+    assert_eq!(
+        store
+            .active_files(None)
+            .await
+            .expect("files")
+            .iter()
+            .map(|file| file.rows)
+            .sum::<u64>(),
+        2 * ROWS
+    );
     store.close().await;
 }

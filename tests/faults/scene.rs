@@ -68,7 +68,11 @@ fn write(folder: &Path, name: &str, text: &str) -> String {
     let file = std::fs::File::create(&path).expect("a writable folder");
     let mut encoder = flate2::write::GzEncoder::new(file, flate2::Compression::fast());
     encoder.write_all(text.as_bytes()).expect("a writable folder");
-    encoder.finish().expect("a writable folder").sync_all().expect("a writable folder");
+    encoder
+        .finish()
+        .expect("a writable folder")
+        .sync_all()
+        .expect("a writable folder");
     path.display().to_string()
 }
 
@@ -81,7 +85,10 @@ fn big_bill(account: &str) -> String {
         let tenant = if random.below(20) == 0 { "" } else { &tenant };
         let cost = format!("{}.{:012}", random.below(9), random.below(1_000_000_000_000));
         let day = 1 + random.below(28) as u32;
-        text.push_str(&line(&Charge { account, ..charge(month, day, tenant, &cost) }));
+        text.push_str(&line(&Charge {
+            account,
+            ..charge(month, day, tenant, &cost)
+        }));
         text.push('\n');
     }
     text
@@ -122,7 +129,17 @@ impl State {
         let mut reports = Vec::new();
         for month in MONTHS {
             for basis in ["billed", "effective"] {
-                let by = ["report", "costs", "--period", month, "--by", "tenant,cost_centre", "--basis", basis, "--json"];
+                let by = [
+                    "report",
+                    "costs",
+                    "--period",
+                    month,
+                    "--by",
+                    "tenant,cost_centre",
+                    "--basis",
+                    basis,
+                    "--json",
+                ];
                 reports.push(run(data, &by).exits(0).json());
             }
         }
@@ -130,18 +147,35 @@ impl State {
         let mut named = BTreeMap::new();
         let files = tonnage_tests::listing(&data.join("lake"));
         for path in store.named_paths().await.expect("named files") {
-            let hash = files.get(Path::new(&path)).unwrap_or_else(|| panic!("{path} is named but not there"));
+            let hash = files
+                .get(Path::new(&path))
+                .unwrap_or_else(|| panic!("{path} is named but not there"));
             named.insert(PathBuf::from(path), *hash);
         }
         let deliveries = store.deliveries(None).await.expect("deliveries");
-        let deliveries = deliveries.iter().map(|d| format!("{} {} {:?}", d.delivery_id, d.source_id, d.periods)).collect();
+        let deliveries = deliveries
+            .iter()
+            .map(|d| format!("{} {} {:?}", d.delivery_id, d.source_id, d.periods))
+            .collect();
         let mut rows = 0;
         for month in MONTHS {
             let period: BillingPeriod = month.parse().expect("a month");
-            rows += store.active_files(Some(period)).await.expect("files").iter().map(|file| file.rows).sum::<u64>();
+            rows += store
+                .active_files(Some(period))
+                .await
+                .expect("files")
+                .iter()
+                .map(|file| file.rows)
+                .sum::<u64>();
         }
         store.close().await;
-        State { reconcile: timeless(reconcile), reports, named, deliveries, rows }
+        State {
+            reconcile: timeless(reconcile),
+            reports,
+            named,
+            deliveries,
+            rows,
+        }
     }
 
     pub fn rows(&self) -> u64 {
@@ -152,7 +186,10 @@ impl State {
     /// the rules, which differs where the same rules had to be applied again.
     pub fn same_figures(&self, other: &State) -> bool {
         let costs = |state: &State| -> Vec<Value> {
-            let rows = state.reports.iter().flat_map(|report| report["rows"].as_array().cloned().unwrap_or_default());
+            let rows = state
+                .reports
+                .iter()
+                .flat_map(|report| report["rows"].as_array().cloned().unwrap_or_default());
             rows.map(|row| serde_json::json!([row["keys"], row["cost"]])).collect()
         };
         self.rows == other.rows
@@ -163,7 +200,9 @@ impl State {
 }
 
 pub async fn open(data: &Path) -> Store {
-    Store::open(&format!("sqlite://{}", data.join("tonnage.db").display())).await.expect("a database")
+    Store::open(&format!("sqlite://{}", data.join("tonnage.db").display()))
+        .await
+        .expect("a database")
 }
 
 /// Without the moments things happened at; the clock is fixed, but not all is the clock's.

@@ -26,7 +26,10 @@ fn corrected() -> String {
 
 /// Total of a month's report.
 fn total(folder: &Folder, month: &str) -> String {
-    let report = folder.run(&["report", "costs", "--period", month, "--by", "tenant", "--json"]).exits(0).json();
+    let report = folder
+        .run(&["report", "costs", "--period", month, "--by", "tenant", "--json"])
+        .exits(0)
+        .json();
     report["total"].as_str().expect("an amount").to_owned()
 }
 
@@ -39,7 +42,11 @@ async fn the_same_bytes_again_change_nothing() {
     assert_eq!(taken["deliveries"][0]["periods"][0]["billed_cost"], FIRST);
     let held = folder.held().await;
     let copy = folder.write("copy.csv", first());
-    for again in [&["ingest", "billing", &bill][..], &["ingest", "billing", &copy], &["ingest", "billing", &bill, "--source", "focus-4711"]] {
+    for again in [
+        &["ingest", "billing", &bill][..],
+        &["ingest", "billing", &copy],
+        &["ingest", "billing", &bill, "--source", "focus-4711"],
+    ] {
         let mut args = again.to_vec();
         args.push("--json");
         let answer = folder.run(&args).exits(0).json();
@@ -57,7 +64,10 @@ async fn a_corrected_delivery_replaces_and_can_be_replaced_by_the_first() {
     let answer = folder.run(&["ingest", "billing", &two, "--json"]).exits(0).json();
     let findings = answer["deliveries"][0]["findings"].as_array().expect("findings");
     let replaced = findings.iter().find(|finding| finding["code"] == "period_replaced");
-    assert!(replaced.is_some_and(|finding| finding["money"] == "10.749999981899999999999999 USD"), "{answer}");
+    assert!(
+        replaced.is_some_and(|finding| finding["money"] == "10.749999981899999999999999 USD"),
+        "{answer}"
+    );
     assert_eq!(total(&folder, OCTOBER), "90.25");
     let _ = folder.run(&["ingest", "billing", &one]).exits(0);
     assert_eq!(total(&folder, OCTOBER), FIRST);
@@ -76,9 +86,16 @@ async fn a_second_source_is_refused_or_kept_beside() {
     }
     assert!(folder.held().await == held, "a refused source changed the data folder");
 
-    let shadow = folder.run(&["ingest", "billing", &two, "--source", "other", "--shadow", "--json"]).exits(1).json();
+    let shadow = folder
+        .run(&["ingest", "billing", &two, "--source", "other", "--shadow", "--json"])
+        .exits(1)
+        .json();
     let comparison = &shadow["deliveries"][0]["comparison"][0];
-    let amounts = [&comparison["counted_billed"], &comparison["shadow_billed"], &comparison["difference"]];
+    let amounts = [
+        &comparison["counted_billed"],
+        &comparison["shadow_billed"],
+        &comparison["difference"],
+    ];
     assert_eq!(amounts, [FIRST, "90.25", "10.749999981899999999999999"]);
     assert_eq!(total(&folder, OCTOBER), FIRST, "a shadow never counts");
 
@@ -86,7 +103,12 @@ async fn a_second_source_is_refused_or_kept_beside() {
     let lines: Vec<String> = first().lines().map(str::to_owned).collect();
     let turned = format!("{}\n{}\n{}\n{}\n", lines[0], lines[3], lines[1], lines[2]);
     let agreeing = folder.write("turned.csv", turned);
-    let shadow = folder.run(&["ingest", "billing", &agreeing, "--source", "third", "--shadow", "--json"]).exits(0).json();
+    let shadow = folder
+        .run(&[
+            "ingest", "billing", &agreeing, "--source", "third", "--shadow", "--json",
+        ])
+        .exits(0)
+        .json();
     assert_eq!(shadow["deliveries"][0]["comparison"][0]["difference"], "0");
     let _ = folder.run(&["reconcile"]).exits(0);
 }
@@ -96,16 +118,23 @@ async fn a_delivery_of_several_parts_is_one_act() {
     let parts = ["export/a.csv", "export/b.csv.gz"];
     let folder = Folder::new();
     std::fs::create_dir(folder.path().join("export")).expect("a writable folder");
-    folder.write(parts[0], csv(&[charge(OCTOBER, 1, "acme", "1.5"), charge("2026-09", 1, "acme", "8")]));
+    folder.write(
+        parts[0],
+        csv(&[charge(OCTOBER, 1, "acme", "1.5"), charge("2026-09", 1, "acme", "8")]),
+    );
     let mut gz = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
-    gz.write_all(csv(&[charge(OCTOBER, 2, "globex", "2.25")]).as_bytes()).expect("memory takes all");
+    gz.write_all(csv(&[charge(OCTOBER, 2, "globex", "2.25")]).as_bytes())
+        .expect("memory takes all");
     folder.write(parts[1], gz.finish().expect("memory takes all"));
     let export = folder.path().join("export");
     let pattern = export.join("*").display().to_string();
     let calls: [Vec<String>; 3] = [
         vec![export.display().to_string()],
         vec![pattern],
-        vec![export.join("a.csv").display().to_string(), export.join("b.csv.gz").display().to_string()],
+        vec![
+            export.join("a.csv").display().to_string(),
+            export.join("b.csv.gz").display().to_string(),
+        ],
     ];
     for call in calls {
         let fresh = Folder::new();
@@ -113,17 +142,29 @@ async fn a_delivery_of_several_parts_is_one_act() {
         args.extend(call.iter().map(String::as_str));
         let answer = fresh.run(&args).exits(0).json();
         let periods = answer["deliveries"][0]["periods"].as_array().expect("periods");
-        let sums: Vec<_> = periods.iter().map(|period| (&period["rows"], &period["billed_cost"])).collect();
-        assert_eq!(sums, [(&1.into(), &"8".into()), (&2.into(), &"3.75".into())], "{call:?}");
+        let sums: Vec<_> = periods
+            .iter()
+            .map(|period| (&period["rows"], &period["billed_cost"]))
+            .collect();
+        assert_eq!(
+            sums,
+            [(&1.into(), &"8".into()), (&2.into(), &"3.75".into())],
+            "{call:?}"
+        );
         let store = fresh.store().await;
         assert_eq!(store.deliveries(None).await.expect("deliveries").len(), 1);
         store.close().await;
     }
     // a delivery without a month it had: that month is left as it was, the other replaced
-    let _ = folder.run(&["ingest", "billing", &export.display().to_string()]).exits(0);
+    let _ = folder
+        .run(&["ingest", "billing", &export.display().to_string()])
+        .exits(0);
     let later = folder.write("later.csv", csv(&[charge(OCTOBER, 1, "acme", "7")]));
     let _ = folder.run(&["ingest", "billing", &later]).exits(0);
-    assert_eq!((total(&folder, OCTOBER), total(&folder, "2026-09")), ("7".to_owned(), "8".to_owned()));
+    assert_eq!(
+        (total(&folder, OCTOBER), total(&folder, "2026-09")),
+        ("7".to_owned(), "8".to_owned())
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -26,7 +26,9 @@ pub struct Held {
 
 impl Folder {
     pub fn new() -> Folder {
-        Folder { dir: TempDir::new().expect("a temporary folder") }
+        Folder {
+            dir: TempDir::new().expect("a temporary folder"),
+        }
     }
 
     pub fn path(&self) -> &Path {
@@ -50,9 +52,14 @@ impl Folder {
     }
 
     pub async fn app(&self) -> App {
-        let flags = Flags { data_dir: Some(self.data()), ..Flags::default() };
+        let flags = Flags {
+            data_dir: Some(self.data()),
+            ..Flags::default()
+        };
         let env = |name: &str| (name == "TONNAGE_NOW").then(|| NOW.to_owned());
-        App::open(&Config::load(flags, &env).expect("a valid configuration")).await.expect("a data folder")
+        App::open(&Config::load(flags, &env).expect("a valid configuration"))
+            .await
+            .expect("a data folder")
     }
 
     pub async fn store(&self) -> Store {
@@ -82,13 +89,22 @@ impl Folder {
 /// Runs the binary, watching the peak of its anonymous memory in bytes, where
 /// the operating system tells it.
 pub fn run_measured(data_dir: &Path, args: &[&str]) -> (Ended, Option<u64>) {
-    let mut child =
-        command(data_dir, args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the binary starts");
+    let mut child = command(data_dir, args)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the binary starts");
     let status = format!("/proc/{}/status", child.id());
     let mut peak = None;
     while child.try_wait().expect("it can be asked").is_none() {
         let text = std::fs::read_to_string(&status).unwrap_or_default();
-        let kilobytes = text.lines().find_map(|line| line.strip_prefix("RssAnon:")?.split_whitespace().next()?.parse::<u64>().ok());
+        let kilobytes = text.lines().find_map(|line| {
+            line.strip_prefix("RssAnon:")?
+                .split_whitespace()
+                .next()?
+                .parse::<u64>()
+                .ok()
+        });
         peak = peak.max(kilobytes.map(|kilobytes| kilobytes << 10));
         pause();
     }
@@ -96,7 +112,10 @@ pub fn run_measured(data_dir: &Path, args: &[&str]) -> (Ended, Option<u64>) {
 }
 
 /// Between two samples; nothing is waited for.
-#[expect(clippy::disallowed_methods, reason = "the time between samples of memory, not a wait for a condition")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the time between samples of memory, not a wait for a condition"
+)]
 fn pause() {
     std::thread::sleep(std::time::Duration::from_millis(10));
 }

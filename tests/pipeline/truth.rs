@@ -42,13 +42,19 @@ async fn the_demo_company_costs_what_its_truth_says() {
     let written = started.elapsed();
     ingest(&app, &folder, &files).await;
     let taken = started.elapsed();
-    let allocated = app.allocate(None).await.unwrap_or_else(|error| panic!("{}", error.chain()));
+    let allocated = app
+        .allocate(None)
+        .await
+        .unwrap_or_else(|error| panic!("{}", error.chain()));
     let done = started.elapsed();
     assert_eq!(allocated.len(), months as usize);
 
     let mut cubes = Costs::new();
     for allocation in app.store().allocations().await.expect("allocations") {
-        add(&mut cubes, &lake::read_cube(app.lake(), &allocation.cube_path).expect("a cube"));
+        add(
+            &mut cubes,
+            &lake::read_cube(app.lake(), &allocation.cube_path).expect("a cube"),
+        );
     }
     same(&cubes, &truth, "the cubes");
     reports(&app, &truth).await;
@@ -87,7 +93,11 @@ fn read_truth(folder: &Folder, files: &DemoFiles) -> Costs {
         let before = truth.insert((text(0), text(1), (text(2), text(3), text(4))), (money(5), money(6)));
         assert_eq!(before, None, "the truth names every combination once");
     }
-    assert!(truth.len() > 100, "the truth has something to say: {} rows", truth.len());
+    assert!(
+        truth.len() > 100,
+        "the truth has something to say: {} rows",
+        truth.len()
+    );
     truth
 }
 
@@ -97,7 +107,9 @@ fn add(costs: &mut Costs, cube: &Cube) {
     for (key, value) in &cube.lines {
         let owner = |at: usize| key.assignment.values[at].as_deref().unwrap_or("").to_owned();
         let owner = (owner(tenant), owner(service), owner(tier));
-        let sum = costs.entry((key.period.to_string(), key.currency.to_string(), owner)).or_default();
+        let sum = costs
+            .entry((key.period.to_string(), key.currency.to_string(), owner))
+            .or_default();
         sum.0 = sum.0.checked_add(value.billed).expect("small");
         sum.1 = sum.1.checked_add(value.effective).expect("small");
     }
@@ -113,13 +125,22 @@ fn same(found: &Costs, truth: &Costs, what: &str) {
         .map(|key| format!("{key:?}: {:?}, in truth {:?}", found.get(key), truth.get(key)))
         .collect();
     let shown = &wrong[..wrong.len().min(20)];
-    assert!(wrong.is_empty(), "{what}: {} rows of {} differ\n{}", wrong.len(), truth.len(), shown.join("\n"));
+    assert!(
+        wrong.is_empty(),
+        "{what}: {} rows of {} differ\n{}",
+        wrong.len(),
+        truth.len(),
+        shown.join("\n")
+    );
 }
 
 /// The same through the report people use: by tenant and service within each
 /// tier, then by tenant alone, and the total.
 async fn reports(app: &App, truth: &Costs) {
-    let months: BTreeSet<(&str, &str)> = truth.keys().map(|(month, currency, _)| (&**month, &**currency)).collect();
+    let months: BTreeSet<(&str, &str)> = truth
+        .keys()
+        .map(|(month, currency, _)| (&**month, &**currency))
+        .collect();
     let tiers: BTreeSet<&str> = truth.keys().map(|(_, _, (_, _, tier))| &**tier).collect();
     for (month, currency) in months {
         for basis in [Basis::Billed, Basis::Effective] {
@@ -143,17 +164,30 @@ async fn reports(app: &App, truth: &Costs) {
                     dir: SortOrder::Asc,
                     page: 1,
                 };
-                let report = app.costs(&query, Rows::All).await.unwrap_or_else(|error| panic!("{}", error.chain())).report;
+                let report = app
+                    .costs(&query, Rows::All)
+                    .await
+                    .unwrap_or_else(|error| panic!("{}", error.chain()))
+                    .report;
                 assert_eq!(report.reconciliation.residual, "0", "{month} {currency} {tier}");
                 for row in report.rows.iter().filter(|row| row.explain_id.is_some()) {
-                    let key = (row.keys["tenant"].clone(), row.keys["service"].clone(), (*tier).to_owned());
+                    let key = (
+                        row.keys["tenant"].clone(),
+                        row.keys["service"].clone(),
+                        (*tier).to_owned(),
+                    );
                     let cost = Money::parse(&row.cost).expect("an amount");
                     assert_eq!(found.insert(key, cost), None, "one row for each combination");
                 }
             }
-            let found: BTreeMap<(&str, &str, &str), Money> =
-                found.iter().map(|((tenant, service, tier), cost)| ((&**tenant, &**service, &**tier), *cost)).collect();
-            assert!(found == expected, "{month} {currency} {basis:?}: {found:?}\nin truth {expected:?}");
+            let found: BTreeMap<(&str, &str, &str), Money> = found
+                .iter()
+                .map(|((tenant, service, tier), cost)| ((&**tenant, &**service, &**tier), *cost))
+                .collect();
+            assert!(
+                found == expected,
+                "{month} {currency} {basis:?}: {found:?}\nin truth {expected:?}"
+            );
         }
     }
 }
@@ -194,11 +228,23 @@ fn round_each(total: Money, weights: &[i128]) -> Result<Vec<Money>, ApportionErr
 /// The last month of eight, where a tenant changes hands.
 async fn mutations(app: &App, folder: &Folder, files: &DemoFiles, rules: &str, truth: &Costs) {
     let period: BillingPeriod = if long() { "2026-05" } else { "2026-11" }.parse().expect("a month");
-    let truth: Costs = truth.iter().filter(|((month, _, _), _)| *month == period.to_string()).map(|(k, v)| (k.clone(), *v)).collect();
-    let program = Program { rules: RuleSet::parse(rules).expect("good rules"), classes: ClassRules::preset() };
+    let truth: Costs = truth
+        .iter()
+        .filter(|((month, _, _), _)| *month == period.to_string())
+        .map(|(k, v)| (k.clone(), *v))
+        .collect();
+    let program = Program {
+        rules: RuleSet::parse(rules).expect("good rules"),
+        classes: ClassRules::preset(),
+    };
     let active = app.store().active_files(Some(period)).await.expect("files");
-    let charged: Vec<ChargeFile> =
-        active.into_iter().map(|file| ChargeFile { path: file.path, delivery_id: file.delivery_id }).collect();
+    let charged: Vec<ChargeFile> = active
+        .into_iter()
+        .map(|file| ChargeFile {
+            path: file.path,
+            delivery_id: file.delivery_id,
+        })
+        .collect();
     let charges = read_charges(folder, files, period);
     let fast = |split: Splitter| lake::allocate(app.lake(), &charged, &program, split).expect("allocates");
     let reference = |split: Splitter| domain::allocate::allocate(&charges, &program, split).expect("allocates");
@@ -211,13 +257,26 @@ async fn mutations(app: &App, folder: &Folder, files: &DemoFiles, rules: &str, t
     let (right, by_reference) = (fast(apportion), reference(apportion));
     same(&costs(&right), &truth, "the fast form");
     same(&costs(&by_reference), &truth, "the reference");
-    assert!(right == by_reference, "the fast form is not the reference on {} charges", charges.len());
+    assert!(
+        right == by_reference,
+        "the fast form is not the reference on {} charges",
+        charges.len()
+    );
 
-    let wrong: [(&str, Splitter); 3] =
-        [("each part cut off", cut_each), ("the first takes all", first_takes_all), ("each part rounded", round_each)];
+    let wrong: [(&str, Splitter); 3] = [
+        ("each part cut off", cut_each),
+        ("the first takes all", first_takes_all),
+        ("each part rounded", round_each),
+    ];
     for (name, split) in wrong {
-        assert!(costs(&fast(split)) != truth, "the truth does not notice a fast form with {name}");
-        assert!(costs(&reference(split)) != truth, "the truth does not notice a reference with {name}");
+        assert!(
+            costs(&fast(split)) != truth,
+            "the truth does not notice a fast form with {name}"
+        );
+        assert!(
+            costs(&reference(split)) != truth,
+            "the truth does not notice a reference with {name}"
+        );
     }
 }
 
@@ -225,7 +284,11 @@ async fn mutations(app: &App, folder: &Folder, files: &DemoFiles, rules: &str, t
 fn read_charges(folder: &Folder, files: &DemoFiles, period: BillingPeriod) -> Vec<Charge> {
     let month = period.to_string();
     let mut last: BTreeMap<&str, &std::path::Path> = BTreeMap::new();
-    for delivery in files.deliveries.iter().filter(|delivery| delivery.billing_period == month) {
+    for delivery in files
+        .deliveries
+        .iter()
+        .filter(|delivery| delivery.billing_period == month)
+    {
         // a later delivery of a source replaces the earlier
         last.insert(&delivery.source, &delivery.path);
     }

@@ -26,7 +26,14 @@ pub struct Charge<'a> {
 /// The usual charge: account 4711 in USD.
 #[must_use]
 pub const fn charge<'a>(month: &'a str, day: u32, tenant: &'a str, cost: &'a str) -> Charge<'a> {
-    Charge { month, day, account: "4711", currency: "USD", tenant, cost }
+    Charge {
+        month,
+        day,
+        account: "4711",
+        currency: "USD",
+        tenant,
+        cost,
+    }
 }
 
 /// The month after a month, both `YYYY-MM`.
@@ -44,8 +51,19 @@ pub fn next_month(month: &str) -> String {
 /// One line of CSV, without its end.
 #[must_use]
 pub fn line(charge: &Charge<'_>) -> String {
-    let Charge { month, day, account, currency, tenant, cost } = charge;
-    let tags = if tenant.is_empty() { String::new() } else { format!("\"{{\"\"tenant\"\": \"\"{tenant}\"\"}}\"") };
+    let Charge {
+        month,
+        day,
+        account,
+        currency,
+        tenant,
+        cost,
+    } = charge;
+    let tags = if tenant.is_empty() {
+        String::new()
+    } else {
+        format!("\"{{\"\"tenant\"\": \"\"{tenant}\"\"}}\"")
+    };
     format!(
         "{cost},{cost},{account},{currency},{month}-01T00:00:00Z,{}-01T00:00:00Z,{month}-{day:02}T00:00:00Z,\
          {month}-{day:02}T01:00:00Z,Usage,Compute,{tags},cc-{day}",
@@ -65,5 +83,4 @@ pub fn csv(charges: &[Charge<'_>]) -> String {
 }
 
 /// Rules that take the tenant from its tag.
-pub const RULES: &str =
-    "format: 1\nrules:\n  - name: tenant tag\n    set:\n      tenant: {tag: tenant}\n      cost_centre: {column: x_Cost_Centre}\n";
+pub const RULES: &str = "format: 1\nrules:\n  - name: tenant tag\n    set:\n      tenant: {tag: tenant}\n      cost_centre: {column: x_Cost_Centre}\n";

@@ -15,7 +15,10 @@ pub fn binary() -> PathBuf {
         return PathBuf::from(named);
     }
     let suite = std::env::current_exe().expect("a running test has a path");
-    let beside = suite.ancestors().nth(2).expect("test binaries lie in target/<profile>/deps");
+    let beside = suite
+        .ancestors()
+        .nth(2)
+        .expect("test binaries lie in target/<profile>/deps");
     let path = beside.join(format!("tonnage{}", std::env::consts::EXE_SUFFIX));
     assert!(
         path.is_file(),
@@ -136,7 +139,10 @@ impl Server {
             let Some(Ok(line)) = lines.next() else {
                 panic!("the server ended before it served:\n{}", said.join("\n"));
             };
-            let address = line.split("http://").nth(1).and_then(|rest| rest.split_whitespace().next());
+            let address = line
+                .split("http://")
+                .nth(1)
+                .and_then(|rest| rest.split_whitespace().next());
             if let (Some(address), true) = (address, line.contains("serving")) {
                 break format!("http://{address}");
             }
@@ -191,7 +197,9 @@ fn unchunk(mut body: &str) -> String {
     let mut whole = String::new();
     while let Some((length, rest)) = body.split_once("\r\n") {
         let length = usize::from_str_radix(length.trim(), 16).unwrap_or(0);
-        let Some(chunk) = rest.get(..length).filter(|_| length > 0) else { break };
+        let Some(chunk) = rest.get(..length).filter(|_| length > 0) else {
+            break;
+        };
         whole.push_str(chunk);
         body = rest.get(length + 2..).unwrap_or("");
     }

@@ -92,13 +92,13 @@ fn head(table: &CostTable<'_>, keys: &[String]) -> AnyView {
     let prior = report
         .against
         .as_deref()
-        .map_or_else(|| "Before".to_owned(), format::month_short);
+        .map_or_else(|| "Before".to_owned(), |month| format::month_days(month, report.days));
     view! {
         <tr>
             {names}
             <th scope="col" class="trend">"13 months"</th>
             {column(table, prior, Some(SortKey::Prior), "r")}
-            {column(table, format::month_short(&report.period), Some(SortKey::Cost), "r")}
+            {column(table, format::month_days(&report.period, report.days), Some(SortKey::Cost), "r")}
             {column(table, "Change".to_owned(), Some(SortKey::Change), "r")}
             <th scope="col" class="r">"Share"</th>
         </tr>

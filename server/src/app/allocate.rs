@@ -1,6 +1,7 @@
 //! Allocation: keeps every billing period's cube equal to what the manifest
 //! and the rules say, idempotent on (input hashes, rules version).
 
+use super::cube::PeriodCube;
 use super::{App, hash_of};
 use crate::error::AppError;
 use domain::allocate::{Cube, CubeValue, Program};
@@ -70,14 +71,25 @@ impl App {
             let version = self.store.manifest_version().await?;
             let files = self.store.active_files(Some(period)).await?;
             if files.is_empty() {
-                return Err(AppError::NotFound { what: format!("bill for {period}") });
+                return Err(AppError::NotFound {
+                    what: format!("bill for {period}"),
+                });
             }
             let (program, rules) = self.active_program().await?;
             let inputs = inputs_hash(&files, &rules.sha256);
-            if let Some(row) = self.store.allocation(period).await?.filter(|row| row.inputs_hash == inputs) {
+            if let Some(row) = self
+                .store
+                .allocation(period)
+                .await?
+                .filter(|row| row.inputs_hash == inputs)
+            {
                 return Ok((row, true));
             }
-            let row = self.build(period, &files, program, rules.version, inputs).await?;
+            let row = match self.build(period, &files, program, rules.version, inputs).await {
+                // the control totals may be those of a delivery that was committed meanwhile
+                Err(AppError::DoesNotAddUp { .. }) if self.store.manifest_version().await? != version => continue,
+                built => built?,
+            };
             match self.store.commit_allocation(&row, version).await {
                 Ok(_) => return Ok((row, false)),
                 Err(StoreError::Conflict { .. }) => {}
@@ -105,7 +117,10 @@ impl App {
                 // after the read: the file says what the cube says
                 let read = lake::cube::read_cube(&lake, &cube_path)?;
                 if read != cube {
-                    return Err(AppError::broken(format!("the cube {cube_path} reads back differently"), "read-back mismatch"));
+                    return Err(AppError::broken(
+                        format!("the cube {cube_path} reads back differently"),
+                        "read-back mismatch",
+                    ));
                 }
                 Ok(cube)
             })
@@ -128,7 +143,11 @@ impl App {
     async fn check_against_control(&self, period: BillingPeriod, cube: &Cube) -> Result<(), AppError> {
         let mut control: BTreeMap<Currency, CubeValue> = BTreeMap::new();
         for held in self.store.active_totals(Some(period)).await? {
-            let value = CubeValue { charges: held.total.rows, billed: held.total.billed, effective: held.total.effective };
+            let value = CubeValue {
+                charges: held.total.rows,
+                billed: held.total.billed,
+                effective: held.total.effective,
+            };
             control.entry(held.total.currency.clone()).or_default().add(value)?;
         }
         let cube = cube.totals()?;
@@ -136,10 +155,20 @@ impl App {
             return Ok(());
         }
         let text = |map: &BTreeMap<Currency, CubeValue>| {
-            let one = |(c, v): (&Currency, &CubeValue)| format!("{c}: {} charges, billed {}, effective {}", v.charges, v.billed, v.effective);
+            let one = |(c, v): (&Currency, &CubeValue)| {
+                format!(
+                    "{c}: {} charges, billed {}, effective {}",
+                    v.charges, v.billed, v.effective
+                )
+            };
             map.iter().map(one).collect::<Vec<_>>().join("; ")
         };
-        Err(AppError::DoesNotAddUp { what: "the allocation", period, left: text(&control), right: text(&cube) })
+        Err(AppError::DoesNotAddUp {
+            what: "the allocation",
+            period,
+            left: text(&control),
+            right: text(&cube),
+        })
     }
 
     /// The rules in force, ready to run.
@@ -149,7 +178,13 @@ impl App {
             Some(active) => (super::rules::parse(&active.yaml)?, active.version, active.sha256),
             None => (domain::rule::RuleSet::empty(), NO_RULES, String::new()),
         };
-        Ok((Program { rules, classes: ClassRules::preset() }, ActiveRules { version, sha256 }))
+        Ok((
+            Program {
+                rules,
+                classes: ClassRules::preset(),
+            },
+            ActiveRules { version, sha256 },
+        ))
     }
 }
 
@@ -160,12 +195,20 @@ pub(crate) struct ActiveRules {
 }
 
 pub(crate) fn charge_file(file: &ActiveFile) -> ChargeFile {
-    ChargeFile { path: file.path.clone(), delivery_id: file.delivery_id.clone() }
+    ChargeFile {
+        path: file.path.clone(),
+        delivery_id: file.delivery_id.clone(),
+    }
 }
 
 fn inputs_hash(files: &[ActiveFile], rules_sha256: &str) -> String {
-    let engine = format!("engine {ENGINE}, classes {}", include_str!("../../../assets/presets/classes.yaml"));
-    let parts = files.iter().flat_map(|file| [file.path.as_bytes(), file.sha256.as_bytes()]);
+    let engine = format!(
+        "engine {ENGINE}, classes {}",
+        include_str!("../../../assets/presets/classes.yaml")
+    );
+    let parts = files
+        .iter()
+        .flat_map(|file| [file.path.as_bytes(), file.sha256.as_bytes()]);
     hash_of([engine.as_bytes(), rules_sha256.as_bytes()].into_iter().chain(parts))
 }
 
@@ -203,29 +246,46 @@ fn findings(cube: &Cube) -> Result<Vec<Finding>, AppError> {
         }
         let difference = value.effective.checked_sub(value.billed)?;
         if key.term == domain::bridge::BridgeTerm::None && !difference.is_zero() {
-            let account = key.columns[0].clone().unwrap_or_else(|| "(no BillingAccountId)".to_owned());
+            let account = key.columns[0]
+                .clone()
+                .unwrap_or_else(|| "(no BillingAccountId)".to_owned());
             let sum = unexplained.entry((account, key.currency.clone())).or_default();
             *sum = (sum.0.checked_add(difference)?, sum.1 + value.charges);
         }
     }
     let mut findings = Vec::new();
     for ((service, currency), (money, charges)) in unmapped {
-        let finding = Finding::warning("unmapped_service", format!("no class is known for service {service}; it is class other"));
+        let finding = Finding::warning(
+            "unmapped_service",
+            format!("no class is known for service {service}; it is class other"),
+        );
         findings.push(finding.times(charges.max(1)).money(format!("{money} {currency}")));
     }
     for ((account, currency), (money, charges)) in unexplained.into_iter().filter(|(_, (money, _))| !money.is_zero()) {
         let finding = Finding::warning(
             "billed_is_not_effective",
-            format!("billing account {account}: billed and effective cost differ on rows that are neither commitment, purchase nor correction"),
+            format!(
+                "billing account {account}: billed and effective cost differ on rows that are neither commitment, purchase nor correction"
+            ),
         );
-        findings.push(finding.times(charges.max(1)).money(format!("{money} {currency}")).remedy("compare the export with the invoice"));
+        findings.push(
+            finding
+                .times(charges.max(1))
+                .money(format!("{money} {currency}"))
+                .remedy("compare the export with the invoice"),
+        );
     }
     findings.sort_by(|a, b| a.code.cmp(&b.code).then(a.message.cmp(&b.message)));
     Ok(findings)
 }
 
 fn allocated(row: AllocationRow, unchanged: bool) -> Allocated {
-    let total = |t: AllocationTotal| AllocatedTotal { currency: t.currency, billed: t.billed, effective: t.effective, unallocated: t.unallocated_effective };
+    let total = |t: AllocationTotal| AllocatedTotal {
+        currency: t.currency,
+        billed: t.billed,
+        effective: t.effective,
+        unallocated: t.unallocated_effective,
+    };
     Allocated {
         period: row.period,
         rules_version: row.rules_version,
@@ -237,20 +297,29 @@ fn allocated(row: AllocationRow, unchanged: bool) -> Allocated {
 }
 
 /// The cube of a period as of now, in the shape pages read.
-pub(crate) async fn load(app: &App, period: BillingPeriod) -> Result<Arc<super::cube::PeriodCube>, AppError> {
+pub(crate) async fn load(app: &App, period: BillingPeriod) -> Result<Arc<PeriodCube>, AppError> {
+    load_days(app, period, None).await
+}
+
+/// The same, of its first days only.
+pub(crate) async fn load_days(
+    app: &App,
+    period: BillingPeriod,
+    days: Option<i32>,
+) -> Result<Arc<PeriodCube>, AppError> {
     let view = app.view().await?;
-    if let Some(cube) = view.cube(period) {
+    if let Some(cube) = view.cube(period, days) {
         return Ok(cube);
     }
     let (row, unchanged) = app.fresh_allocation(period).await?;
-    let cube = match app.cubes.get(&row.allocation_id) {
+    let cube = match app.cubes.get(&super::cube::cache_key(&row.allocation_id, days)) {
         Some(cube) => cube,
         None => {
             let (lake, path, id) = (app.lake.clone(), row.cube_path.clone(), row.allocation_id.clone());
             let rules_version = row.rules_version;
             let read = app.heavy("cannot read the cube", move || {
                 let cube = lake::cube::read_cube(&lake, &path)?;
-                super::cube::PeriodCube::new(id, period, rules_version, &cube)
+                PeriodCube::new(id, period, rules_version, days, cube)
             });
             app.cubes.put(read.await?)
         }

@@ -27,26 +27,31 @@ pub struct CubeCache {
 const EXPLAINED_KEPT: usize = 100_000;
 
 impl CubeCache {
-    pub(crate) fn get(&self, allocation_id: &str) -> Option<Arc<PeriodCube>> {
-        self.cubes.read().ok()?.get(allocation_id).cloned()
+    pub(crate) fn get(&self, key: &str) -> Option<Arc<PeriodCube>> {
+        self.cubes.read().ok()?.get(key).cloned()
     }
 
     /// Keeps a cube; the older cube of the same period is let go.
     pub(crate) fn put(&self, cube: PeriodCube) -> Arc<PeriodCube> {
         let cube = Arc::new(cube);
         if let Ok(mut map) = self.cubes.write() {
-            map.retain(|_, kept| kept.period != cube.period);
+            map.retain(|_, kept| kept.period != cube.period || kept.days_cut != cube.days_cut);
             if map.len() >= KEPT {
                 map.clear();
             }
-            map.insert(cube.allocation_id.clone(), cube.clone());
+            map.insert(cube.cache_key(), cube.clone());
         }
         cube
     }
 
     /// The manifest at a version, if it was read already.
     pub(super) fn view(&self, version: i64) -> Option<Arc<super::view::View>> {
-        self.view.read().ok()?.as_ref().filter(|view| view.version == version).cloned()
+        self.view
+            .read()
+            .ok()?
+            .as_ref()
+            .filter(|view| view.version == version)
+            .cloned()
     }
 
     pub(super) fn keep_view(&self, view: super::view::View) -> Arc<super::view::View> {
@@ -91,6 +96,9 @@ pub struct PeriodCube {
     pub period: BillingPeriod,
     /// Rules it was made with.
     pub rules_version: i64,
+    /// Only the first days of the month, when it is compared with an
+    /// unfinished one.
+    pub days_cut: Option<i32>,
     /// Ways to group.
     pub columns: Vec<KeyColumn>,
     /// Per line: position in `currencies`.
@@ -142,7 +150,10 @@ pub fn value_of<'a>(key: &'a CubeKey, dimensions: &domain::owner::Dimensions, na
     match name {
         "class" => Some(key.class.as_str()),
         "ChargeCategory" => Some(key.category.as_str()),
-        _ => CUBE_COLUMNS.iter().position(|column| *column == name).and_then(|at| key.columns[at].as_deref()),
+        _ => CUBE_COLUMNS
+            .iter()
+            .position(|column| *column == name)
+            .and_then(|at| key.columns[at].as_deref()),
     }
 }
 
@@ -151,7 +162,18 @@ impl PeriodCube {
     ///
     /// # Errors
     /// When a sum overflows.
-    pub fn new(allocation_id: String, period: BillingPeriod, rules_version: i64, cube: &Cube) -> Result<PeriodCube, AppError> {
+    pub fn new(
+        allocation_id: String,
+        period: BillingPeriod,
+        rules_version: i64,
+        days_cut: Option<i32>,
+        mut cube: Cube,
+    ) -> Result<PeriodCube, AppError> {
+        if let Some(days) = days_cut {
+            // corrections of earlier days belong to the month from its first day on
+            let end = period.first_day().0 + days;
+            cube.lines.retain(|key, _| key.day.is_none_or(|day| day.0 < end));
+        }
         let mut days: BTreeMap<(Currency, Day), CubeValue> = BTreeMap::new();
         for (key, value) in &cube.lines {
             if let Some(day) = key.day {
@@ -159,21 +181,30 @@ impl PeriodCube {
             }
         }
         let months = cube.by_month()?;
-        let names = cube.dimensions.keys().iter().map(String::as_str).chain(BILL_KEYS.iter().map(|(key, _)| *key));
+        let names = cube
+            .dimensions
+            .keys()
+            .iter()
+            .map(String::as_str)
+            .chain(BILL_KEYS.iter().map(|(key, _)| *key));
         let columns = names.map(|name| key_column(name, &months)).collect();
         let mut currencies: Vec<Currency> = Vec::new();
         let mut currency = Vec::with_capacity(months.lines.len());
         for key in months.lines.keys() {
-            let at = currencies.iter().position(|known| *known == key.currency).unwrap_or_else(|| {
-                currencies.push(key.currency.clone());
-                currencies.len() - 1
-            });
+            let at = currencies
+                .iter()
+                .position(|known| *known == key.currency)
+                .unwrap_or_else(|| {
+                    currencies.push(key.currency.clone());
+                    currencies.len() - 1
+                });
             currency.push(u32::try_from(at).unwrap_or(u32::MAX));
         }
         Ok(PeriodCube {
             allocation_id,
             period,
             rules_version,
+            days_cut,
             columns,
             currency,
             currencies,
@@ -183,6 +214,11 @@ impl PeriodCube {
             invoiced: months.lines.keys().map(|key| key.invoiced).collect(),
             days,
         })
+    }
+
+    /// What it is kept under.
+    fn cache_key(&self) -> String {
+        cache_key(&self.allocation_id, self.days_cut)
     }
 
     /// A way to group, by key.
@@ -208,11 +244,15 @@ impl PeriodCube {
                 (column, pass, values.contains(&""))
             })
             .collect();
-        let Some(code) = self.currencies.iter().position(|c| c.as_str() == currency) else { return Vec::new() };
+        let Some(code) = self.currencies.iter().position(|c| c.as_str() == currency) else {
+            return Vec::new();
+        };
         (0..self.values.len())
             .filter(|line| self.currency[*line] as usize == code)
             .filter(|line| {
-                tests.iter().all(|(column, pass, none)| column.map_or(*none, |column| pass[column.codes[*line] as usize]))
+                tests
+                    .iter()
+                    .all(|(column, pass, none)| column.map_or(*none, |column| pass[column.codes[*line] as usize]))
             })
             .collect()
     }
@@ -221,7 +261,12 @@ impl PeriodCube {
     ///
     /// # Errors
     /// When a sum overflows.
-    pub fn group(&self, lines: &[usize], keys: &[String], basis: Basis) -> Result<BTreeMap<Vec<Arc<str>>, (Money, u64)>, AppError> {
+    pub fn group(
+        &self,
+        lines: &[usize],
+        keys: &[String],
+        basis: Basis,
+    ) -> Result<BTreeMap<Vec<Arc<str>>, (Money, u64)>, AppError> {
         let columns: Vec<Option<&KeyColumn>> = keys.iter().map(|key| self.column(key)).collect();
         let mut sums: HashMap<[u32; MAX_KEYS], (Money, u64)> = HashMap::new();
         for line in lines {
@@ -235,7 +280,10 @@ impl PeriodCube {
         }
         let mut named: BTreeMap<Vec<Arc<str>>, (Money, u64)> = BTreeMap::new();
         for (code, sum) in sums {
-            let names = columns.iter().zip(code).map(|(column, code)| column.map_or_else(|| Arc::from(""), |c| c.values[code as usize].clone()));
+            let names = columns
+                .iter()
+                .zip(code)
+                .map(|(column, code)| column.map_or_else(|| Arc::from(""), |c| c.values[code as usize].clone()));
             let entry = named.entry(names.collect()).or_default();
             *entry = (entry.0.checked_add(sum.0)?, entry.1 + sum.1);
         }
@@ -249,6 +297,14 @@ impl PeriodCube {
     pub fn total(&self, lines: &[usize], basis: Basis) -> Result<Money, AppError> {
         Ok(Money::sum(lines.iter().map(|line| amount(&self.values[*line], basis)))?)
     }
+}
+
+/// What the cube of an allocation, or its first days, is kept under.
+pub(super) fn cache_key(allocation_id: &str, days_cut: Option<i32>) -> String {
+    days_cut.map_or_else(
+        || allocation_id.to_owned(),
+        |days| format!("{allocation_id} to day {days}"),
+    )
 }
 
 fn key_column(name: &str, cube: &Cube) -> KeyColumn {
@@ -267,5 +323,9 @@ fn key_column(name: &str, cube: &Cube) -> KeyColumn {
             })
         })
         .collect();
-    KeyColumn { key: name.to_owned(), codes, values }
+    KeyColumn {
+        key: name.to_owned(),
+        codes,
+        values,
+    }
 }

@@ -46,7 +46,14 @@ impl ExplainSeed {
         filters.sort();
         filters.dedup();
         let keys = by.iter().cloned().zip(keys.iter().map(|k| k.to_string())).collect();
-        ExplainSeed { period, currency: currency.to_owned(), basis, rules_version, keys, filters }
+        ExplainSeed {
+            period,
+            currency: currency.to_owned(),
+            basis,
+            rules_version,
+            keys,
+            filters,
+        }
     }
 
     /// The id: 20 hex digits.
@@ -67,15 +74,26 @@ impl ExplainSeed {
             return false;
         }
         let mut wanted: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
-        self.filters.iter().for_each(|(name, value)| wanted.entry(name).or_default().push(value));
+        self.filters
+            .iter()
+            .for_each(|(name, value)| wanted.entry(name).or_default().push(value));
         wanted.iter().all(|(name, values)| values.contains(&has(name)))
     }
 
     fn title(&self) -> String {
-        let word = |(name, value): &(String, String)| if value.is_empty() { format!("no {name}") } else { format!("{name} {value}") };
+        let word = |(name, value): &(String, String)| {
+            if value.is_empty() {
+                format!("no {name}")
+            } else {
+                format!("{name} {value}")
+            }
+        };
         let mut words: Vec<String> = self.keys.iter().map(word).collect();
         if !self.filters.is_empty() {
-            words.push(format!("filtered by {}", self.filters.iter().map(word).collect::<Vec<_>>().join(", ")));
+            words.push(format!(
+                "filtered by {}",
+                self.filters.iter().map(word).collect::<Vec<_>>().join(", ")
+            ));
         }
         words.join(", ")
     }
@@ -107,10 +125,22 @@ impl App {
     /// # Errors
     /// [`AppError::NotFound`] for an unknown id.
     pub async fn explain(&self, id: &str) -> Result<ExplainPage, AppError> {
-        let unknown = || AppError::NotFound { what: format!("figure with the explain id {id:?}") };
+        self.steady(|| self.explain_now(id)).await
+    }
+
+    async fn explain_now(&self, id: &str) -> Result<ExplainPage, AppError> {
+        let unknown = || AppError::NotFound {
+            what: format!("figure with the explain id {id:?}"),
+        };
         let key = self.store.explain_key(id).await?.ok_or_else(unknown)?;
-        let seed: ExplainSeed = serde_json::from_str(&key.keys_json).map_err(|error| AppError::broken("cannot read what the explain id stands for", error))?;
-        let query = PageQuery { period: Some(seed.period.to_string()), basis: seed.basis, currency: Some(seed.currency.clone()), against: None };
+        let seed: ExplainSeed = serde_json::from_str(&key.keys_json)
+            .map_err(|error| AppError::broken("cannot read what the explain id stands for", error))?;
+        let query = PageQuery {
+            period: Some(seed.period.to_string()),
+            basis: seed.basis,
+            currency: Some(seed.currency.clone()),
+            against: None,
+        };
         let context = self.page_context(&query).await?;
         let (program, active) = self.active_program().await?;
         let files = self.store.active_files(Some(seed.period)).await?;
@@ -124,19 +154,50 @@ impl App {
         let found = self
             .heavy("cannot read the bill lines", move || {
                 let covers = |key: &CubeKey| wanted.covers(key, &dimensions);
-                Ok(lake::query::bill_lines(&lake, &charges, &task_program, &covers, basis, LISTED_LINES)?)
+                Ok(lake::query::bill_lines(
+                    &lake,
+                    &charges,
+                    &task_program,
+                    &covers,
+                    basis,
+                    LISTED_LINES,
+                )?)
             })
             .await?;
         let cost = self.figure(&seed).await?;
         let view = self.view().await?;
         let records = &view.deliveries;
-        let lines: Vec<BillLine> = found.lines.iter().map(|line| bill_line(line, &seed, &program, records)).collect();
+        let lines: Vec<BillLine> = found
+            .lines
+            .iter()
+            .map(|line| bill_line(line, &seed, &program, records))
+            .collect();
         let listed = Money::sum(found.lines.iter().map(|line| line.share))?;
         let rest_cost = found.total.checked_sub(listed)?;
-        let mut steps = vec![step(StepKind::Figure, seed.title(), format!("{} cost of {} in {}", super::reports::basis_word(seed.basis), seed.period, seed.currency), cost, None)];
+        let mut steps = vec![step(
+            StepKind::Figure,
+            seed.title(),
+            format!(
+                "{} cost of {} in {}",
+                super::reports::basis_word(seed.basis),
+                seed.period,
+                seed.currency
+            ),
+            cost,
+            None,
+        )];
         if active.version != seed.rules_version {
-            let detail = format!("the id was made under rules version {}; the figure is shown under version {}, now in force", seed.rules_version, active.version);
-            steps.push(step(StepKind::Rule, "Rules have changed since".to_owned(), detail, cost, Some("/rules".to_owned())));
+            let detail = format!(
+                "the id was made under rules version {}; the figure is shown under version {}, now in force",
+                seed.rules_version, active.version
+            );
+            steps.push(step(
+                StepKind::Rule,
+                "Rules have changed since".to_owned(),
+                detail,
+                cost,
+                Some("/rules".to_owned()),
+            ));
         }
         steps.extend(rule_steps(&found, &program)?);
         steps.extend(class_steps(&found)?);
@@ -174,7 +235,13 @@ impl App {
 }
 
 fn step(kind: StepKind, label: String, detail: String, cost: Money, href: Option<String>) -> ExplainStep {
-    ExplainStep { kind, label, detail, cost: cost.to_string(), href }
+    ExplainStep {
+        kind,
+        label,
+        detail,
+        cost: cost.to_string(),
+        href,
+    }
 }
 
 /// Sums of the found lines by some text, largest first.
@@ -184,59 +251,122 @@ fn sums(parts: impl Iterator<Item = (String, Money, u64)>) -> Result<Vec<(String
         let sum = sums.entry(label).or_default();
         *sum = (sum.0.checked_add(cost)?, sum.1 + count);
     }
-    let mut sums: Vec<(String, Money, u64)> = sums.into_iter().map(|(label, (cost, count))| (label, cost, count)).collect();
+    let mut sums: Vec<(String, Money, u64)> = sums
+        .into_iter()
+        .map(|(label, (cost, count))| (label, cost, count))
+        .collect();
     sums.sort_by_key(|(_, cost, _)| std::cmp::Reverse(cost.abs()));
     Ok(sums)
 }
 
-fn rule_steps(found: &lake::query::BillLines, program: &domain::allocate::Program) -> Result<Vec<ExplainStep>, AppError> {
+fn rule_steps(
+    found: &lake::query::BillLines,
+    program: &domain::allocate::Program,
+) -> Result<Vec<ExplainStep>, AppError> {
     let tenant = program.rules.dimensions.position("tenant");
     let name = |assignment: &domain::owner::Assignment| {
-        let rule = tenant.and_then(|at| assignment.rules[at]).and_then(|rule| program.rules.rules.get(rule as usize));
+        let rule = tenant
+            .and_then(|at| assignment.rules[at])
+            .and_then(|rule| program.rules.rules.get(rule as usize));
         rule.map(|rule| rule.name.clone()).unwrap_or_default()
     };
-    let grouped = sums(found.groups.iter().map(|group| (name(&group.assignment), group.total, group.count)))?;
+    let grouped = sums(
+        found
+            .groups
+            .iter()
+            .map(|group| (name(&group.assignment), group.total, group.count)),
+    )?;
     Ok(grouped
         .into_iter()
         .map(|(rule, cost, count)| {
             if rule.is_empty() {
-                step(StepKind::Unallocated, "No rule names a tenant".to_owned(), format!("{count} lines stay unallocated cost"), cost, Some("/rules".to_owned()))
+                step(
+                    StepKind::Unallocated,
+                    "No rule names a tenant".to_owned(),
+                    format!("{count} lines stay unallocated cost"),
+                    cost,
+                    Some("/rules".to_owned()),
+                )
             } else {
-                step(StepKind::Rule, rule, format!("sets the tenant of {count} lines"), cost, Some("/rules".to_owned()))
+                step(
+                    StepKind::Rule,
+                    rule,
+                    format!("sets the tenant of {count} lines"),
+                    cost,
+                    Some("/rules".to_owned()),
+                )
             }
         })
         .collect())
 }
 
 fn class_steps(found: &lake::query::BillLines) -> Result<Vec<ExplainStep>, AppError> {
-    let grouped = sums(found.groups.iter().map(|group| (group.class.label().to_owned(), group.total, group.count)))?;
-    Ok(grouped.into_iter().map(|(class, cost, count)| step(StepKind::Class, class, format!("{count} lines"), cost, None)).collect())
+    let grouped = sums(
+        found
+            .groups
+            .iter()
+            .map(|group| (group.class.label().to_owned(), group.total, group.count)),
+    )?;
+    Ok(grouped
+        .into_iter()
+        .map(|(class, cost, count)| step(StepKind::Class, class, format!("{count} lines"), cost, None))
+        .collect())
 }
 
-fn delivery_steps(found: &lake::query::BillLines, records: &[store::DeliveryRecord]) -> Result<Vec<ExplainStep>, AppError> {
-    let grouped = sums(found.groups.iter().map(|group| (group.delivery_id.clone(), group.total, group.count)))?;
+fn delivery_steps(
+    found: &lake::query::BillLines,
+    records: &[store::DeliveryRecord],
+) -> Result<Vec<ExplainStep>, AppError> {
+    let grouped = sums(
+        found
+            .groups
+            .iter()
+            .map(|group| (group.delivery_id.clone(), group.total, group.count)),
+    )?;
     Ok(grouped
         .into_iter()
         .map(|(id, cost, count)| {
-            let source = records.iter().find(|d| d.delivery_id == id).map_or("", |d| d.source_id.as_str());
-            step(StepKind::Delivery, format!("Delivery {id}"), format!("{count} lines of source {source}"), cost, Some("/sources".to_owned()))
+            let source = records
+                .iter()
+                .find(|d| d.delivery_id == id)
+                .map_or("", |d| d.source_id.as_str());
+            step(
+                StepKind::Delivery,
+                format!("Delivery {id}"),
+                format!("{count} lines of source {source}"),
+                cost,
+                Some("/sources".to_owned()),
+            )
         })
         .collect())
 }
 
-fn bill_line(line: &lake::query::BillLine, seed: &ExplainSeed, program: &domain::allocate::Program, records: &[store::DeliveryRecord]) -> BillLine {
+fn bill_line(
+    line: &lake::query::BillLine,
+    seed: &ExplainSeed,
+    program: &domain::allocate::Program,
+    records: &[store::DeliveryRecord],
+) -> BillLine {
     let record = records.iter().find(|d| d.delivery_id == line.delivery_id);
-    let file = record.and_then(|d| d.files.get(line.part as usize)).map(|f| f.name.clone()).unwrap_or_default();
+    let file = record
+        .and_then(|d| d.files.get(line.part as usize))
+        .map(|f| f.name.clone())
+        .unwrap_or_default();
     let whole = match seed.basis {
         Basis::Effective => line.effective,
         Basis::Billed => line.billed,
     };
     let column = |name: &str| line.attributes.column(name).unwrap_or_default().to_owned();
     let dimensions = program.rules.dimensions.keys();
-    let rules = line.assignment.rules.iter().zip(dimensions).filter_map(|(rule, dimension)| {
-        let rule = program.rules.rules.get((*rule)? as usize)?;
-        Some((rule.name.clone(), dimension.clone()))
-    });
+    let rules = line
+        .assignment
+        .rules
+        .iter()
+        .zip(dimensions)
+        .filter_map(|(rule, dimension)| {
+            let rule = program.rules.rules.get((*rule)? as usize)?;
+            Some((rule.name.clone(), dimension.clone()))
+        });
     BillLine {
         delivery_id: line.delivery_id.clone(),
         source: record.map(|d| d.source_id.clone()).unwrap_or_default(),

@@ -14,9 +14,10 @@ use lake::ingest::{IngestError, MAX_FINDINGS, MAX_RECORD_BYTES, OnError, Part, P
 use serde::Serialize;
 use sources::{Located, Sighted, SourceError};
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
 use std::sync::Arc;
-use store::{ClaimMode, DeliveryRecord, DeliveryState, InputFile, LakeFileRow, NewDelivery, QuarantineRow, StoreError, TotalRow};
+use store::{
+    ClaimMode, DeliveryRecord, DeliveryState, InputFile, LakeFileRow, NewDelivery, QuarantineRow, StoreError, TotalRow,
+};
 
 /// How long after its month a bill is taken as final when no invoice id says so.
 const FINAL_AFTER_DAYS: i64 = 15;
@@ -150,7 +151,10 @@ impl App {
     pub async fn ingest_billing(&self, request: &IngestBilling, progress: OnProgress) -> Result<Ingested, AppError> {
         let scratch = self.scratch.clone();
         let (paths, format) = (request.paths.clone(), request.format.clone());
-        let input = Arc::new(self.heavy("cannot look at the files", move || look(&paths, &format, &scratch)).await?);
+        let input = Arc::new(
+            self.heavy("cannot look at the files", move || look(&paths, &format, &scratch))
+                .await?,
+        );
         let named = request.source.clone().filter(|name| !name.trim().is_empty());
         if let Some(source) = &named {
             check_name(source)?;
@@ -164,12 +168,13 @@ impl App {
         let label = named.clone().unwrap_or_else(|| "auto".to_owned());
         let again = self.times_delivered(&label, &input.hash).await?;
         let delivery_id = hash_of([label.as_bytes(), input.hash.as_bytes(), &again.to_le_bytes()])[..16].to_owned();
-        let staged = self.stage(request, &input, &label, &delivery_id, progress).await;
-        self.forget_spooled(&input);
-        let staged = staged?;
+        let staged = self.stage(request, &input, &label, &delivery_id, progress).await?;
         if staged.totals.is_empty() {
             self.forget(&staged).await;
-            let mut findings = vec![Finding::error("no_good_rows", format!("none of the {} rows can be taken", staged.rejected_rows))];
+            let mut findings = vec![Finding::error(
+                "no_good_rows",
+                format!("none of the {} rows can be taken", staged.rejected_rows),
+            )];
             findings.extend(staged.findings);
             return Err(AppError::Refused(findings));
         }
@@ -221,7 +226,11 @@ impl App {
         staged: &Staged,
     ) -> Result<Ingested, AppError> {
         let now = self.clock.now();
-        let mode = if request.shadow { ClaimMode::Shadow } else { ClaimMode::Hold };
+        let mode = if request.shadow {
+            ClaimMode::Shadow
+        } else {
+            ClaimMode::Hold
+        };
         loop {
             let version = self.store.manifest_version().await?;
             if let Some(same) = self.already_there(source, input, request.shadow).await? {
@@ -233,14 +242,27 @@ impl App {
             }
             match self.store.commit_delivery(&new, mode, version).await {
                 Ok(_) => {
-                    let comparison = if request.shadow { self.compare_shadow(source, &new.totals).await? } else { Vec::new() };
+                    let comparison = if request.shadow {
+                        self.compare_shadow(source, &new.totals).await?
+                    } else {
+                        Vec::new()
+                    };
                     return Ok(answer(&new, request.shadow, comparison));
                 }
                 Err(StoreError::Conflict { .. }) => {}
-                Err(StoreError::Claimed { holder, billing_account_id, period, .. }) => {
+                Err(StoreError::Claimed {
+                    holder,
+                    billing_account_id,
+                    period,
+                    ..
+                }) => {
                     return Err(AppError::Held {
-                        what: format!("source {holder:?} already holds billing account {billing_account_id} for {period}, and a bill counts once"),
-                        remedy: format!("pass --source {holder} to replace its delivery, or --shadow to keep this one beside it and compare"),
+                        what: format!(
+                            "source {holder:?} already holds billing account {billing_account_id} for {period}, and a bill counts once"
+                        ),
+                        remedy: format!(
+                            "pass --source {holder} to replace its delivery, or --shadow to keep this one beside it and compare"
+                        ),
                     });
                 }
                 Err(error) => return Err(error.into()),
@@ -255,7 +277,9 @@ impl App {
         let mut before: BTreeMap<(BillingPeriod, Currency), (u64, Money, BTreeSet<String>)> = BTreeMap::new();
         for held in self.store.active_totals(None).await? {
             if held.source_id == source && periods.contains(&held.total.period) {
-                let entry = before.entry((held.total.period, held.total.currency.clone())).or_default();
+                let entry = before
+                    .entry((held.total.period, held.total.currency.clone()))
+                    .or_default();
                 entry.0 += held.total.rows;
                 entry.1 = entry.1.checked_add(held.total.billed)?;
                 entry.2.insert(held.total.billing_account_id.clone());
@@ -263,25 +287,42 @@ impl App {
         }
         let now = by_period(&new.totals)?;
         for ((period, currency), (rows, billed, accounts)) in before {
-            let (new_rows, new_billed) =
-                now.iter().find(|p| p.billing_period == period && p.currency == currency).map_or((0, Money::ZERO), |p| (p.rows, p.billed_cost));
+            let (new_rows, new_billed) = now
+                .iter()
+                .find(|p| p.billing_period == period && p.currency == currency)
+                .map_or((0, Money::ZERO), |p| (p.rows, p.billed_cost));
             let difference = new_billed.checked_sub(billed)?;
             findings.push(
                 Finding::info("period_replaced", format!("{period} was delivered before: {rows} rows and {billed} {currency} billed are replaced by {new_rows} rows and {new_billed}"))
                     .money(format!("{difference} {currency}")),
             );
-            let gone: Vec<String> = accounts.into_iter().filter(|a| !new.totals.iter().any(|t| t.period == period && t.billing_account_id == *a)).collect();
+            let gone: Vec<String> = accounts
+                .into_iter()
+                .filter(|a| {
+                    !new.totals
+                        .iter()
+                        .any(|t| t.period == period && t.billing_account_id == *a)
+                })
+                .collect();
             if !gone.is_empty() {
                 findings.push(
-                    Finding::warning("account_gone", format!("{period}: billing account {} is no longer in the bill", gone.join(", ")))
-                        .remedy("if that is wrong, deliver all accounts of the source together"),
+                    Finding::warning(
+                        "account_gone",
+                        format!("{period}: billing account {} is no longer in the bill", gone.join(", ")),
+                    )
+                    .remedy("if that is wrong, deliver all accounts of the source together"),
                 );
             }
         }
         Ok(findings)
     }
 
-    async fn already_there(&self, source: &str, input: &Input, shadow: bool) -> Result<Option<DeliveryRecord>, AppError> {
+    async fn already_there(
+        &self,
+        source: &str,
+        input: &Input,
+        shadow: bool,
+    ) -> Result<Option<DeliveryRecord>, AppError> {
         let found = self.store.find_delivery_by_input(source, &input.hash).await?;
         Ok(found.filter(|delivery| stands(delivery, shadow)))
     }
@@ -290,20 +331,31 @@ impl App {
     /// the same bytes need no reading.
     async fn same_bytes_anywhere(&self, input: &Input, shadow: bool) -> Result<Option<DeliveryRecord>, AppError> {
         let all = self.store.deliveries(None).await?;
-        Ok(all.into_iter().find(|delivery| delivery.input_hash == input.hash && stands(delivery, shadow)))
+        Ok(all
+            .into_iter()
+            .find(|delivery| delivery.input_hash == input.hash && stands(delivery, shadow)))
     }
 
     /// The same bytes again: nothing to do; a shadow is compared anew, since
     /// what counts may have changed.
     async fn unchanged(&self, record: &DeliveryRecord, input: &Input) -> Result<Ingested, AppError> {
         let shadow = record.state == DeliveryState::Shadow;
-        let comparison = if shadow { self.compare_shadow(&record.source_id, &record.totals).await? } else { Vec::new() };
-        Ok(Ingested { comparison, ..unchanged(record, input.findings.clone()) })
+        let comparison = if shadow {
+            self.compare_shadow(&record.source_id, &record.totals).await?
+        } else {
+            Vec::new()
+        };
+        Ok(Ingested {
+            comparison,
+            ..unchanged(record, input.findings.clone())
+        })
     }
 
     async fn times_delivered(&self, label: &str, hash: &str) -> Result<u64, AppError> {
         let all = self.store.deliveries(None).await?;
-        let same = all.iter().filter(|d| d.input_hash == hash && (d.source_id == label || label == "auto"));
+        let same = all
+            .iter()
+            .filter(|d| d.input_hash == hash && (d.source_id == label || label == "auto"));
         Ok(same.count() as u64)
     }
 
@@ -313,7 +365,8 @@ impl App {
     async fn compare_shadow(&self, source: &str, shadow: &[TotalRow]) -> Result<Vec<ShadowComparison>, AppError> {
         let unknown = unknown_account(source);
         let covers = |total: &TotalRow| {
-            let account = |t: &TotalRow| t.billing_account_id == unknown || t.billing_account_id == total.billing_account_id;
+            let account =
+                |t: &TotalRow| t.billing_account_id == unknown || t.billing_account_id == total.billing_account_id;
             shadow.iter().any(|t| t.period == total.period && account(t))
         };
         let held = self.store.active_totals(None).await?;
@@ -342,20 +395,17 @@ impl App {
         Ok(rows)
     }
 
-    /// Standard input was kept only to be read twice.
-    fn forget_spooled(&self, input: &Input) {
-        for part in input.parts.iter().filter(|part| part.path.starts_with(&self.scratch)) {
-            if let Err(error) = std::fs::remove_file(&part.path) {
-                tracing::warn!(%error, "a scratch file stays behind until the next tidy");
-            }
-        }
-    }
-
     /// Removes files that were written for a delivery that did not come to be,
     /// unless another process committed the very same ones meanwhile.
     async fn forget(&self, staged: &Staged) {
-        let Ok(named) = self.store.named_paths().await else { return };
-        let paths = staged.files.iter().map(|f| f.path.clone()).chain(staged.quarantine.iter().map(|q| q.path.clone()));
+        let Ok(named) = self.store.named_paths().await else {
+            return;
+        };
+        let paths = staged
+            .files
+            .iter()
+            .map(|f| f.path.clone())
+            .chain(staged.quarantine.iter().map(|q| q.path.clone()));
         for path in paths.filter(|path| !named.contains(path)) {
             if let Err(error) = self.lake.remove(&path) {
                 tracing::warn!(%path, %error, "an unused lake file stays behind until the next tidy");
@@ -366,7 +416,13 @@ impl App {
 
 /// Whether a delivery is still all there: counting, or as a shadow.
 fn stands(delivery: &DeliveryRecord, shadow: bool) -> bool {
-    let fits = |state: DeliveryState| if shadow { state == DeliveryState::Shadow } else { state.counts() };
+    let fits = |state: DeliveryState| {
+        if shadow {
+            state == DeliveryState::Shadow
+        } else {
+            state.counts()
+        }
+    };
     !delivery.periods.is_empty() && delivery.periods.iter().all(|p| fits(p.state))
 }
 
@@ -376,8 +432,19 @@ fn unknown_account(source: &str) -> String {
 }
 
 fn check_name(source: &str) -> Result<(), AppError> {
-    let plain = source.len() <= 100 && source.chars().all(|c| c.is_ascii_alphanumeric() || "-_.:@+".contains(c)) && !source.starts_with('.');
-    if plain { Ok(()) } else { Err(AppError::usage(format!("{source:?} is no source name"), "use up to 100 letters, digits and - _ . : @ +")) }
+    let plain = source.len() <= 100
+        && source
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || "-_.:@+".contains(c))
+        && !source.starts_with('.');
+    if plain {
+        Ok(())
+    } else {
+        Err(AppError::usage(
+            format!("{source:?} is no source name"),
+            "use up to 100 letters, digits and - _ . : @ +",
+        ))
+    }
 }
 
 /// Finds, hashes and recognises the files.
@@ -387,7 +454,10 @@ fn look(paths: &[String], format: &str, scratch: &std::path::Path) -> Result<Inp
     for path in paths {
         if path == "-" {
             let path = spool(scratch)?;
-            located.push(Located { name: "standard input".to_owned(), path: path.to_path_buf() });
+            located.push(Located {
+                name: "standard input".to_owned(),
+                path: path.to_path_buf(),
+            });
             spooled.push(path);
         } else {
             located.extend(sources::locate(path).map_err(refused)?);
@@ -395,15 +465,26 @@ fn look(paths: &[String], format: &str, scratch: &std::path::Path) -> Result<Inp
     }
     located.sort_by(|a, b| a.name.cmp(&b.name));
     located.dedup_by(|a, b| a.path == b.path);
-    let mut input = Input { parts: Vec::new(), files: Vec::new(), hash: String::new(), format_version: String::new(), provider: None, findings: Vec::new(), _spooled: spooled };
+    let mut input = Input {
+        parts: Vec::new(),
+        files: Vec::new(),
+        hash: String::new(),
+        format_version: String::new(),
+        provider: None,
+        findings: Vec::new(),
+        _spooled: spooled,
+    };
     let mut seen: BTreeMap<String, String> = BTreeMap::new();
     for file in &located {
         let sighted = sources::sight(file).map_err(refused)?;
         if let Some(first) = sighted.first()
             && let Some(other) = seen.insert(first.sha256.clone(), file.name.clone())
         {
-            let finding = Finding::error("duplicate_delivery", format!("has the same bytes as {other}")).in_file(&file.name);
-            return Err(AppError::Refused(vec![finding.remedy("give each file once; its rows would count twice")]));
+            let finding =
+                Finding::error("duplicate_delivery", format!("has the same bytes as {other}")).in_file(&file.name);
+            return Err(AppError::Refused(vec![
+                finding.remedy("give each file once; its rows would count twice"),
+            ]));
         }
         // a zip with several tables is as many parts, each with a name of its own
         let several = sighted.len() > 1;
@@ -411,7 +492,11 @@ fn look(paths: &[String], format: &str, scratch: &std::path::Path) -> Result<Inp
             if let (true, Container::Zip { entry }) = (several, &table.container) {
                 table.located.name = format!("{}/{entry}", table.located.name);
             }
-            input.files.push(InputFile { name: table.located.name.clone(), bytes: table.bytes, sha256: table.sha256.clone() });
+            input.files.push(InputFile {
+                name: table.located.name.clone(),
+                bytes: table.bytes,
+                sha256: table.sha256.clone(),
+            });
             recognise(table, format, &mut input)?;
         }
     }
@@ -423,13 +508,18 @@ fn recognise(table: Sighted, format: &str, input: &mut Input) -> Result<(), AppE
     let name = &table.located.name;
     let (headers, declared) = if table.container == Container::Parquet {
         let columns = lake::ingest::parquet_columns(&table.located.path).map_err(|error| {
-            let finding = Finding::error("broken_parquet", format!("is not a readable Parquet file: {error}")).in_file(name);
+            let finding =
+                Finding::error("broken_parquet", format!("is not a readable Parquet file: {error}")).in_file(name);
             AppError::Refused(vec![finding.remedy("export or copy it again")])
         })?;
         (columns, None)
     } else {
         let (headers, first) = sources::header_row(&table).map_err(refused)?;
-        let named = |name: &str| headers.iter().position(|h| h.trim().trim_start_matches("x_").eq_ignore_ascii_case(name));
+        let named = |name: &str| {
+            headers
+                .iter()
+                .position(|h| h.trim().trim_start_matches("x_").eq_ignore_ascii_case(name))
+        };
         let cell = |name: &str| {
             let text = first.as_ref()?.get(named(name)?)?;
             (!domain::dialect::is_null(text.trim().as_bytes())).then(|| text.clone())
@@ -440,22 +530,37 @@ fn recognise(table: Sighted, format: &str, input: &mut Input) -> Result<(), AppE
         let declared = cell("FocusVersion");
         (headers, declared)
     };
-    let detected = sources::detect(&headers, format, declared.as_deref()).map_err(|finding| AppError::Refused(vec![finding.in_file(name)]))?;
-    input.findings.push(Finding::info("format_detected", format!("read as FOCUS {}: {}", detected.dialect.version, detected.why)).in_file(name));
+    let detected = sources::detect(&headers, format, declared.as_deref())
+        .map_err(|finding| AppError::Refused(vec![finding.in_file(name)]))?;
+    input.findings.push(
+        Finding::info(
+            "format_detected",
+            format!("read as FOCUS {}: {}", detected.dialect.version, detected.why),
+        )
+        .in_file(name),
+    );
     let version = detected.dialect.version;
     if input.format_version.is_empty() {
         version.clone_into(&mut input.format_version);
     } else if input.format_version != version && !input.format_version.contains(version) {
         input.format_version = format!("{}, {version}", input.format_version);
     }
-    input.parts.push(Part { name: name.clone(), path: table.located.path, container: table.container, dialect: detected.dialect });
+    input.parts.push(Part {
+        name: name.clone(),
+        path: table.located.path,
+        container: table.container,
+        dialect: detected.dialect,
+    });
     Ok(())
 }
 
 /// Standard input can be read once; the file it becomes can be looked at twice.
 fn spool(scratch: &std::path::Path) -> Result<tempfile::TempPath, AppError> {
     let doing = "cannot keep standard input in the data folder";
-    let mut file = tempfile::Builder::new().prefix("stdin-").tempfile_in(scratch).map_err(|e| AppError::broken(doing, e))?;
+    let mut file = tempfile::Builder::new()
+        .prefix("stdin-")
+        .tempfile_in(scratch)
+        .map_err(|e| AppError::broken(doing, e))?;
     std::io::copy(&mut std::io::stdin().lock(), &mut file).map_err(|e| AppError::broken(doing, e))?;
     Ok(file.into_temp_path())
 }
@@ -470,10 +575,21 @@ fn refused(error: SourceError) -> AppError {
 /// The billing account names the source; without one, the file does.
 fn default_source(staged: &Staged, input: &Input) -> String {
     let slug = |text: &str| -> String {
-        let plain = text.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' });
+        let plain = text.chars().map(|c| {
+            if c.is_ascii_alphanumeric() {
+                c.to_ascii_lowercase()
+            } else {
+                '-'
+            }
+        });
         plain.take(60).collect::<String>().trim_matches('-').to_owned()
     };
-    let accounts: BTreeSet<&str> = staged.totals.iter().map(|t| t.billing_account_id.as_str()).filter(|a| !a.is_empty()).collect();
+    let accounts: BTreeSet<&str> = staged
+        .totals
+        .iter()
+        .map(|t| t.billing_account_id.as_str())
+        .filter(|a| !a.is_empty())
+        .collect();
     match accounts.iter().next() {
         Some(first) if accounts.len() == 1 => format!("focus-{}", slug(first)),
         Some(first) => format!("focus-{}-and-{}-more", slug(first), accounts.len() - 1),
@@ -485,7 +601,14 @@ fn default_source(staged: &Staged, input: &Input) -> String {
     }
 }
 
-fn new_delivery(request: &IngestBilling, input: &Input, source: &str, delivery_id: &str, staged: &Staged, now: Instant) -> NewDelivery {
+fn new_delivery(
+    request: &IngestBilling,
+    input: &Input,
+    source: &str,
+    delivery_id: &str,
+    staged: &Staged,
+    now: Instant,
+) -> NewDelivery {
     let totals: Vec<TotalRow> = staged.totals.iter().map(|total| total_row(total, source)).collect();
     let is_final = request.is_final.unwrap_or_else(|| looks_final(staged, now));
     NewDelivery {
@@ -498,14 +621,22 @@ fn new_delivery(request: &IngestBilling, input: &Input, source: &str, delivery_i
         received_us: now.0,
         files: input.files.clone(),
         rejected_rows: staged.rejected_rows,
-        state: if is_final { DeliveryState::Final } else { DeliveryState::Open },
+        state: if is_final {
+            DeliveryState::Final
+        } else {
+            DeliveryState::Open
+        },
         lake_files: staged.files.iter().map(lake_row).collect(),
         totals,
         findings: input.findings.iter().chain(&staged.findings).cloned().collect(),
         quarantine: staged.quarantine.as_ref().map(|q| QuarantineRow {
             path: q.path.clone(),
             rows: q.rows,
-            money: q.money.iter().map(|(currency, money)| (currency.clone(), *money)).collect(),
+            money: q
+                .money
+                .iter()
+                .map(|(currency, money)| (currency.clone(), *money))
+                .collect(),
             rows_without_money: q.rows_without_money,
         }),
     }
@@ -515,7 +646,10 @@ fn new_delivery(request: &IngestBilling, input: &Input, source: &str, delivery_i
 fn looks_final(staged: &Staged, now: Instant) -> bool {
     let last = staged.totals.iter().map(|t| t.period).max();
     let over = last.is_some_and(|period| now.0 >= period.span().end.0 + FINAL_AFTER_DAYS * DAY_US);
-    let invoiced = staged.totals.iter().all(|t| t.billed_with_invoice == t.billed && t.rows_with_invoice > 0);
+    let invoiced = staged
+        .totals
+        .iter()
+        .all(|t| t.billed_with_invoice == t.billed && t.rows_with_invoice > 0);
     over || (invoiced && !staged.totals.is_empty())
 }
 
@@ -533,7 +667,11 @@ fn lake_row(file: &lake::ingest::LakeFile) -> LakeFileRow {
 }
 
 fn total_row(total: &lake::ingest::ControlTotal, source: &str) -> TotalRow {
-    let account = if total.billing_account_id.is_empty() { unknown_account(source) } else { total.billing_account_id.clone() };
+    let account = if total.billing_account_id.is_empty() {
+        unknown_account(source)
+    } else {
+        total.billing_account_id.clone()
+    };
     TotalRow {
         period: total.period,
         currency: total.currency.clone(),
@@ -563,7 +701,13 @@ pub(crate) fn by_period(totals: &[TotalRow]) -> Result<Vec<IngestedPeriod>, AppE
         entry.1 = entry.1.checked_add(total.billed)?;
         entry.2 = entry.2.checked_add(total.effective)?;
     }
-    let period = |((billing_period, currency), (rows, billed_cost, effective_cost))| IngestedPeriod { billing_period, currency, rows, billed_cost, effective_cost };
+    let period = |((billing_period, currency), (rows, billed_cost, effective_cost))| IngestedPeriod {
+        billing_period,
+        currency,
+        rows,
+        billed_cost,
+        effective_cost,
+    };
     Ok(sums.into_iter().map(period).collect())
 }
 
@@ -572,7 +716,9 @@ fn answer(new: &NewDelivery, shadow: bool, comparison: Vec<ShadowComparison>) ->
     Ingested {
         delivery_id: new.delivery_id.clone(),
         source: new.source_id.clone(),
-        format: format!("{} {}", new.format, new.format_version.as_deref().unwrap_or("")).trim().to_owned(),
+        format: format!("{} {}", new.format, new.format_version.as_deref().unwrap_or(""))
+            .trim()
+            .to_owned(),
         state: state.as_str().to_owned(),
         unchanged: false,
         rejected_rows: new.rejected_rows,
@@ -583,11 +729,19 @@ fn answer(new: &NewDelivery, shadow: bool, comparison: Vec<ShadowComparison>) ->
 }
 
 fn unchanged(record: &DeliveryRecord, mut findings: Vec<Finding>) -> Ingested {
-    findings.push(Finding::info("already_ingested", format!("delivery {} holds exactly these bytes; nothing was changed", record.delivery_id)));
+    findings.push(Finding::info(
+        "already_ingested",
+        format!(
+            "delivery {} holds exactly these bytes; nothing was changed",
+            record.delivery_id
+        ),
+    ));
     Ingested {
         delivery_id: record.delivery_id.clone(),
         source: record.source_id.clone(),
-        format: format!("{} {}", record.format, record.format_version.as_deref().unwrap_or("")).trim().to_owned(),
+        format: format!("{} {}", record.format, record.format_version.as_deref().unwrap_or(""))
+            .trim()
+            .to_owned(),
         state: record.state.as_str().to_owned(),
         unchanged: true,
         rejected_rows: record.rejected_rows,

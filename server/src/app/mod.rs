@@ -81,8 +81,14 @@ impl App {
         T: Send + 'static,
         F: FnOnce() -> Result<T, AppError> + Send + 'static,
     {
-        let _permit = self.heavy.acquire().await.map_err(|error| AppError::broken(doing, error))?;
-        tokio::task::spawn_blocking(work).await.map_err(|error| AppError::broken(doing, error))?
+        let _permit = self
+            .heavy
+            .acquire()
+            .await
+            .map_err(|error| AppError::broken(doing, error))?;
+        tokio::task::spawn_blocking(work)
+            .await
+            .map_err(|error| AppError::broken(doing, error))?
     }
 
     /// Removes lake files that nothing names and that are older than a day.
@@ -107,7 +113,9 @@ impl App {
     /// When the database cannot be written.
     pub async fn set_company(&self, name: &str, synthetic: bool) -> Result<(), AppError> {
         self.store.set_setting(COMPANY, name).await?;
-        self.store.set_setting(SYNTHETIC, if synthetic { "yes" } else { "no" }).await?;
+        self.store
+            .set_setting(SYNTHETIC, if synthetic { "yes" } else { "no" })
+            .await?;
         Ok(())
     }
 
@@ -118,16 +126,25 @@ impl App {
     pub async fn site(&self) -> Result<wire::Site, AppError> {
         let company = self.store.get_setting(COMPANY).await?;
         let synthetic = self.store.get_setting(SYNTHETIC).await?.as_deref() == Some("yes");
-        Ok(wire::Site { company, synthetic, version: env!("CARGO_PKG_VERSION").to_owned() })
+        Ok(wire::Site {
+            company,
+            synthetic,
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+        })
     }
 }
 
 /// Removes scratch files last written before an instant; one that cannot be
 /// removed stays for the next time.
 fn forget_scratch(scratch: &Path, before: std::time::SystemTime) {
-    let Ok(entries) = std::fs::read_dir(scratch) else { return };
+    let Ok(entries) = std::fs::read_dir(scratch) else {
+        return;
+    };
     for entry in entries.flatten() {
-        let old = entry.metadata().and_then(|meta| meta.modified()).is_ok_and(|modified| modified < before);
+        let old = entry
+            .metadata()
+            .and_then(|meta| meta.modified())
+            .is_ok_and(|modified| modified < before);
         if old && let Err(error) = std::fs::remove_file(entry.path()) {
             tracing::warn!(path = %entry.path().display(), %error, "a scratch file stays behind");
         }

@@ -13,7 +13,9 @@ use store::{NewRules, RulesKind, RulesVersion, StoreError};
 /// Parses rules, turning what is wrong into a refusal.
 pub(crate) fn parse(yaml: &str) -> Result<RuleSet, AppError> {
     RuleSet::parse(yaml).map_err(|error| {
-        AppError::Refused(vec![Finding::error("bad_rules", error.to_string()).remedy("docs/RULES.md shows the form with examples")])
+        AppError::Refused(vec![
+            Finding::error("bad_rules", error.to_string()).remedy("docs/RULES.md shows the form with examples"),
+        ])
     })
 }
 
@@ -40,7 +42,11 @@ impl App {
     ///
     /// # Errors
     /// When the rules are not valid, or there is no bill.
-    pub async fn rules_check(&self, yaml: Option<&str>, period: Option<BillingPeriod>) -> Result<(RuleSet, RuleReport, BillingPeriod), AppError> {
+    pub async fn rules_check(
+        &self,
+        yaml: Option<&str>,
+        period: Option<BillingPeriod>,
+    ) -> Result<(RuleSet, RuleReport, BillingPeriod), AppError> {
         let set = match yaml {
             Some(yaml) => parse(yaml)?,
             None => self.active_program().await?.0.rules,
@@ -55,7 +61,12 @@ impl App {
     ///
     /// # Errors
     /// When the rules are not valid.
-    pub async fn rules_apply(&self, yaml: &str, author: Option<&str>, note: Option<&str>) -> Result<RulesVersion, AppError> {
+    pub async fn rules_apply(
+        &self,
+        yaml: &str,
+        author: Option<&str>,
+        note: Option<&str>,
+    ) -> Result<RulesVersion, AppError> {
         parse(yaml)?;
         let new = NewRules {
             kind: RulesKind::Owner,
@@ -80,7 +91,10 @@ impl App {
     /// # Errors
     /// When the rules are not valid, or an allocation fails.
     pub async fn rules_diff(&self, yaml: &str, period: Option<BillingPeriod>) -> Result<Vec<RuleChange>, AppError> {
-        let new = Program { rules: parse(yaml)?, classes: ClassRules::preset() };
+        let new = Program {
+            rules: parse(yaml)?,
+            classes: ClassRules::preset(),
+        };
         let (old, _) = self.active_program().await?;
         let periods = match period {
             Some(period) => vec![self.period_or_newest(Some(period)).await?],
@@ -92,21 +106,37 @@ impl App {
             let after = self.by_tenant(period, new.clone()).await?;
             let keys: std::collections::BTreeSet<_> = before.keys().chain(after.keys()).cloned().collect();
             for key in keys {
-                let (was, is) = (before.get(&key).copied().unwrap_or_default(), after.get(&key).copied().unwrap_or_default());
+                let (was, is) = (
+                    before.get(&key).copied().unwrap_or_default(),
+                    after.get(&key).copied().unwrap_or_default(),
+                );
                 if was != is {
                     let (currency, tenant) = key;
-                    changes.push(RuleChange { period, currency, tenant, before: was, after: is, change: is.checked_sub(was)? });
+                    changes.push(RuleChange {
+                        period,
+                        currency,
+                        tenant,
+                        before: was,
+                        after: is,
+                        change: is.checked_sub(was)?,
+                    });
                 }
             }
         }
         Ok(changes)
     }
 
-    async fn by_tenant(&self, period: BillingPeriod, program: Program) -> Result<BTreeMap<(Currency, String), Money>, AppError> {
+    async fn by_tenant(
+        &self,
+        period: BillingPeriod,
+        program: Program,
+    ) -> Result<BTreeMap<(Currency, String), Money>, AppError> {
         let cube = self.dry_run(period, program).await?;
         let mut sums = BTreeMap::new();
         for (key, value) in &cube.lines {
-            let tenant = super::cube::value_of(key, &cube.dimensions, "tenant").unwrap_or("").to_owned();
+            let tenant = super::cube::value_of(key, &cube.dimensions, "tenant")
+                .unwrap_or("")
+                .to_owned();
             let sum: &mut Money = sums.entry((key.currency.clone(), tenant)).or_default();
             *sum = sum.checked_add(value.effective)?;
         }
@@ -118,7 +148,10 @@ impl App {
         let charges: Vec<lake::ChargeFile> = files.iter().map(super::allocate::charge_file).collect();
         let lake = self.lake.clone();
         let split = domain::apportion::apportion;
-        self.heavy("cannot try the rules", move || Ok(lake::allocate::allocate(&lake, &charges, &program, split)?)).await
+        self.heavy("cannot try the rules", move || {
+            Ok(lake::allocate::allocate(&lake, &charges, &program, split)?)
+        })
+        .await
     }
 
     /// Distinct sets of what these rules look at, with the money behind them.
@@ -126,7 +159,10 @@ impl App {
         let files = self.store.active_files(Some(period)).await?;
         let charges: Vec<lake::ChargeFile> = files.iter().map(super::allocate::charge_file).collect();
         let (lake, set) = (self.lake.clone(), set.clone());
-        self.heavy("cannot read the charges", move || Ok(lake::query::samples(&lake, &charges, &set)?)).await
+        self.heavy("cannot read the charges", move || {
+            Ok(lake::query::samples(&lake, &charges, &set)?)
+        })
+        .await
     }
 
     /// The given period, else the newest with a bill.
@@ -134,7 +170,9 @@ impl App {
         let periods = self.view().await?.periods.clone();
         match period {
             Some(period) if periods.contains(&period) => Ok(period),
-            Some(period) => Err(AppError::NotFound { what: format!("bill for {period}") }),
+            Some(period) => Err(AppError::NotFound {
+                what: format!("bill for {period}"),
+            }),
             None => periods.last().copied().ok_or(AppError::NoData),
         }
     }

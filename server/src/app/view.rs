@@ -10,6 +10,9 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex};
 use store::{DeliveredTotal, DeliveryRecord};
 
+/// How often a report is made again because somebody committed meanwhile.
+const STEADY_TRIES: u32 = 20;
+
 /// What the manifest said at a version.
 pub(crate) struct View {
     /// The version.
@@ -21,7 +24,7 @@ pub(crate) struct View {
     /// Every delivery ever.
     pub(crate) deliveries: Vec<DeliveryRecord>,
     /// Cubes known to be up to date at this version.
-    cubes: Mutex<HashMap<BillingPeriod, Arc<PeriodCube>>>,
+    cubes: Mutex<HashMap<(BillingPeriod, Option<i32>), Arc<PeriodCube>>>,
     /// Sums of the charge files, read once per process and version.
     stored: Mutex<HashMap<BillingPeriod, StoredTotals>>,
 }
@@ -30,13 +33,13 @@ pub(crate) struct View {
 pub(crate) type StoredTotals = BTreeMap<Currency, CubeValue>;
 
 impl View {
-    pub(super) fn cube(&self, period: BillingPeriod) -> Option<Arc<PeriodCube>> {
-        self.cubes.lock().ok()?.get(&period).cloned()
+    pub(super) fn cube(&self, period: BillingPeriod, days: Option<i32>) -> Option<Arc<PeriodCube>> {
+        self.cubes.lock().ok()?.get(&(period, days)).cloned()
     }
 
     pub(super) fn keep(&self, cube: &Arc<PeriodCube>) {
         if let Ok(mut cubes) = self.cubes.lock() {
-            cubes.insert(cube.period, cube.clone());
+            cubes.insert((cube.period, cube.days_cut), cube.clone());
         }
     }
 
@@ -77,5 +80,28 @@ impl App {
                 return Ok(self.cubes.keep_view(view));
             }
         }
+    }
+
+    /// Makes a report again until nobody committed meanwhile, so that bill,
+    /// cube and context in it are of one manifest. Allocations that the report
+    /// itself had to make count as commits: it is made once more, from memory.
+    ///
+    /// # Errors
+    /// What the report ends in; [`AppError::Held`] when commits never pause.
+    pub(crate) async fn steady<T, F>(&self, report: impl Fn() -> F) -> Result<T, AppError>
+    where
+        F: Future<Output = Result<T, AppError>>,
+    {
+        for _ in 0..STEADY_TRIES {
+            let version = self.store.manifest_version().await?;
+            let answer = report().await;
+            if self.store.manifest_version().await? == version {
+                return answer;
+            }
+        }
+        Err(AppError::Held {
+            what: "the bills change faster than a report can be made".to_owned(),
+            remedy: "try again when the running ingest is done".to_owned(),
+        })
     }
 }

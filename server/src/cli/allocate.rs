@@ -31,18 +31,29 @@ struct Answer {
 
 pub(super) async fn run(app: &App, args: Allocate, json: bool) -> Result<Outcome, AppError> {
     if let Some(path) = &args.rules {
-        app.rules_apply(&super::rules::read(path)?, super::rules::author().as_deref(), None).await?;
+        app.rules_apply(&super::rules::read(path)?, super::rules::author().as_deref(), None)
+            .await?;
     }
     let allocations = app.allocate(args.period).await?;
     if json {
         output::json(&Answer { allocations })?;
         return Ok(Outcome::Done);
     }
-    let mut table =
-        Table::new(&[("period", false), ("currency", false), ("effective", true), ("without tenant", true), ("rules", true), ("state", false)]);
+    let mut table = Table::new(&[
+        ("period", false),
+        ("currency", false),
+        ("effective", true),
+        ("without tenant", true),
+        ("rules", true),
+        ("state", false),
+    ]);
     for allocation in &allocations {
         for total in &allocation.totals {
-            let state = if allocation.unchanged { "up to date" } else { "allocated" };
+            let state = if allocation.unchanged {
+                "up to date"
+            } else {
+                "allocated"
+            };
             table.row([
                 allocation.period.to_string(),
                 total.currency.to_string(),
@@ -52,7 +63,10 @@ pub(super) async fn run(app: &App, args: Allocate, json: bool) -> Result<Outcome
                 state.to_owned(),
             ]);
         }
-        allocation.findings.iter().for_each(|finding| eprintln!("{}: {finding}", allocation.period));
+        allocation
+            .findings
+            .iter()
+            .for_each(|finding| eprintln!("{}: {finding}", allocation.period));
     }
     table.print()?;
     Ok(Outcome::Done)

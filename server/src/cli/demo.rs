@@ -61,23 +61,41 @@ pub(super) async fn run(app: &App, config: &Config, args: Demo, json: bool) -> R
     let started = Instant::now();
     let files_dir = config.data_dir.value.join("demo-files");
     let today = config.clock.today();
-    eprintln!("writing {COMPANY}, a synthetic company of {} months up to {today} (seed {})", args.months, args.seed);
-    let demo_config = DemoConfig { seed: args.seed, months: args.months, today };
+    eprintln!(
+        "writing {COMPANY}, a synthetic company of {} months up to {today} (seed {})",
+        args.months, args.seed
+    );
+    let demo_config = DemoConfig {
+        seed: args.seed,
+        months: args.months,
+        today,
+    };
     let target = files_dir.clone();
-    let files = tokio::task::spawn_blocking(move || demo::write(&target, &demo_config, &mut |step| eprintln!("  {step}")))
-        .await
-        .map_err(|error| AppError::broken("cannot write the demo company", error))?
-        .map_err(|error| AppError::broken("cannot write the demo company", error))?;
-    eprintln!("  {} rows in {} deliveries, {:.1} s", files.rows, files.deliveries.len(), started.elapsed().as_secs_f64());
+    let files =
+        tokio::task::spawn_blocking(move || demo::write(&target, &demo_config, &mut |step| eprintln!("  {step}")))
+            .await
+            .map_err(|error| AppError::broken("cannot write the demo company", error))?
+            .map_err(|error| AppError::broken("cannot write the demo company", error))?;
+    eprintln!(
+        "  {} rows in {} deliveries, {:.1} s",
+        files.rows,
+        files.deliveries.len(),
+        started.elapsed().as_secs_f64()
+    );
     app.set_company(COMPANY, true).await?;
     let rules = super::rules::read(&files_dir.join(&files.rules))?;
-    app.rules_apply(&rules, Some("tonnage demo"), Some("the demo company's rules")).await?;
+    app.rules_apply(&rules, Some("tonnage demo"), Some("the demo company's rules"))
+        .await?;
     let loading = Instant::now();
     ingest(app, &files_dir, &files).await?;
     eprintln!("  ingested in {:.1} s", loading.elapsed().as_secs_f64());
     let allocating = Instant::now();
     let allocations = app.allocate(None).await?;
-    eprintln!("  allocated {} months in {:.1} s", allocations.len(), allocating.elapsed().as_secs_f64());
+    eprintln!(
+        "  allocated {} months in {:.1} s",
+        allocations.len(),
+        allocating.elapsed().as_secs_f64()
+    );
     if json {
         output::json(&Answer {
             company: COMPANY,
@@ -90,9 +108,17 @@ pub(super) async fn run(app: &App, config: &Config, args: Demo, json: bool) -> R
             periods: allocations.iter().map(|a| a.period).collect(),
         })?;
     } else {
-        output::line(&format!("{COMPANY} is ready in {} after {:.1} s", config.data_dir.value.display(), started.elapsed().as_secs_f64()))?;
+        output::line(&format!(
+            "{COMPANY} is ready in {} after {:.1} s",
+            config.data_dir.value.display(),
+            started.elapsed().as_secs_f64()
+        ))?;
     }
-    if args.no_serve { Ok(Outcome::Done) } else { serve::run(app, config).await }
+    if args.no_serve {
+        Ok(Outcome::Done)
+    } else {
+        serve::run(app, config).await
+    }
 }
 
 async fn ingest(app: &App, dir: &Path, files: &demo::DemoFiles) -> Result<(), AppError> {
@@ -113,7 +139,10 @@ async fn ingest(app: &App, dir: &Path, files: &demo::DemoFiles) -> Result<(), Ap
 async fn refuse_real_data(app: &App) -> Result<(), AppError> {
     let site = app.site().await?;
     if !site.synthetic && !app.store().deliveries(None).await?.is_empty() {
-        return Err(AppError::usage("this data folder holds real bills", "give the demo its own: --data-dir ./tonnage-data/demo"));
+        return Err(AppError::usage(
+            "this data folder holds real bills",
+            "give the demo its own: --data-dir ./tonnage-data/demo",
+        ));
     }
     Ok(())
 }

@@ -25,7 +25,14 @@ pub(super) async fn run(app: &App, args: &Explain, json: bool) -> Result<Outcome
         for step in &explain.steps {
             output::line(&format!("  {}: {} ({})", step.label, step.cost, step.detail))?;
         }
-        let mut table = Table::new(&[("file", false), ("line", true), ("service", false), ("resource", false), ("part", true), ("line cost", true)]);
+        let mut table = Table::new(&[
+            ("file", false),
+            ("line", true),
+            ("service", false),
+            ("resource", false),
+            ("part", true),
+            ("line cost", true),
+        ]);
         for line in &explain.lines {
             table.row([
                 line.file.clone(),
@@ -41,5 +48,9 @@ pub(super) async fn run(app: &App, args: &Explain, json: bool) -> Result<Outcome
             output::line(&format!("and {} more lines: {}", explain.rest_count, explain.rest_cost))?;
         }
     }
-    Ok(if explain.residual == "0" { Outcome::Done } else { Outcome::CheckFailed })
+    Ok(if explain.residual == "0" {
+        Outcome::Done
+    } else {
+        Outcome::CheckFailed
+    })
 }

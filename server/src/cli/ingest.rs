@@ -84,7 +84,13 @@ pub(super) async fn run(app: &App, args: Ingest, json: bool) -> Result<Outcome, 
         },
         period: args.period,
         shadow: args.shadow,
-        is_final: if args.r#final { Some(true) } else if args.open { Some(false) } else { None },
+        is_final: if args.r#final {
+            Some(true)
+        } else if args.open {
+            Some(false)
+        } else {
+            None
+        },
         allow_mixed_currencies: args.allow_mixed_currencies,
     };
     let ingested = app.ingest_billing(&request, progress::ingest()).await?;
@@ -97,7 +103,9 @@ pub(super) async fn run(app: &App, args: Ingest, json: bool) -> Result<Outcome, 
         }
     }
     if json {
-        output::json(&Answer { deliveries: vec![&ingested] })?;
+        output::json(&Answer {
+            deliveries: vec![&ingested],
+        })?;
     } else {
         print(&ingested)?;
     }
@@ -106,11 +114,30 @@ pub(super) async fn run(app: &App, args: Ingest, json: bool) -> Result<Outcome, 
 }
 
 fn print(ingested: &Ingested) -> Result<(), AppError> {
-    let verb = if ingested.unchanged { "was there already" } else { "is in" };
-    output::line(&format!("delivery {} of source {} {verb} ({}, {})", ingested.delivery_id, ingested.source, ingested.format, ingested.state))?;
-    let mut table = Table::new(&[("period", false), ("currency", false), ("rows", true), ("billed", true), ("effective", true)]);
+    let verb = if ingested.unchanged {
+        "was there already"
+    } else {
+        "is in"
+    };
+    output::line(&format!(
+        "delivery {} of source {} {verb} ({}, {})",
+        ingested.delivery_id, ingested.source, ingested.format, ingested.state
+    ))?;
+    let mut table = Table::new(&[
+        ("period", false),
+        ("currency", false),
+        ("rows", true),
+        ("billed", true),
+        ("effective", true),
+    ]);
     for p in &ingested.periods {
-        table.row([p.billing_period.to_string(), p.currency.to_string(), p.rows.to_string(), p.billed_cost.to_string(), p.effective_cost.to_string()]);
+        table.row([
+            p.billing_period.to_string(),
+            p.currency.to_string(),
+            p.rows.to_string(),
+            p.billed_cost.to_string(),
+            p.effective_cost.to_string(),
+        ]);
     }
     table.print()?;
     for row in &ingested.comparison {
@@ -127,7 +154,10 @@ fn print(ingested: &Ingested) -> Result<(), AppError> {
         ))?;
     }
     if ingested.rejected_rows > 0 {
-        output::line(&format!("{} rows were set aside; `tonnage reconcile` shows their money", ingested.rejected_rows))?;
+        output::line(&format!(
+            "{} rows were set aside; `tonnage reconcile` shows their money",
+            ingested.rejected_rows
+        ))?;
     }
     for finding in &ingested.findings {
         let sign = match finding.severity {

@@ -58,12 +58,23 @@ pub(super) async fn run(app: &App, args: Lake, json: bool) -> Result<Outcome, Ap
     };
     let files = app.lake_files(args.period).await?;
     if files.is_empty() {
-        return Err(AppError::NotFound { what: format!("bill for {}", args.period) });
+        return Err(AppError::NotFound {
+            what: format!("bill for {}", args.period),
+        });
     }
     let place = |path: String| app.lake().url(&path);
     if json {
-        let file = |f: store::ActiveFile| File { path: place(f.path), delivery_id: f.delivery_id, source: f.source_id, rows: f.rows, bytes: f.bytes, sha256: f.sha256 };
-        output::json(&Answer { files: files.into_iter().map(file).collect() })?;
+        let file = |f: store::ActiveFile| File {
+            path: place(f.path),
+            delivery_id: f.delivery_id,
+            source: f.source_id,
+            rows: f.rows,
+            bytes: f.bytes,
+            sha256: f.sha256,
+        };
+        output::json(&Answer {
+            files: files.into_iter().map(file).collect(),
+        })?;
     } else {
         for file in files {
             output::line(&place(file.path))?;

@@ -101,7 +101,11 @@ pub async fn main() -> u8 {
 }
 
 async fn run(cli: Cli) -> Result<Outcome, AppError> {
-    let mut flags = Flags { config: cli.config, data_dir: cli.data_dir, ..Flags::default() };
+    let mut flags = Flags {
+        config: cli.config,
+        data_dir: cli.data_dir,
+        ..Flags::default()
+    };
     match &cli.command {
         Command::Serve(args) => {
             flags.listen.clone_from(&args.listen);
@@ -133,8 +137,12 @@ async fn run(cli: Cli) -> Result<Outcome, AppError> {
 /// Logs go to stderr: one line per event, `TONNAGE_LOG` filters.
 fn start_log(server: bool) {
     let default = if server { "info" } else { "warn" };
-    let filter = tracing_subscriber::EnvFilter::try_from_env("TONNAGE_LOG").unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(default));
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
+    let filter = tracing_subscriber::EnvFilter::try_from_env("TONNAGE_LOG")
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(default));
+    let log = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_target(false);
     // a second start (tests in one process) keeps the first
     let _ = log.try_init();
 }

@@ -7,7 +7,8 @@ use std::io::Write;
 
 /// Prints one JSON document on stdout.
 pub(super) fn json(value: &impl Serialize) -> Result<(), AppError> {
-    let text = serde_json::to_string_pretty(value).map_err(|error| AppError::broken("cannot write the answer as JSON", error))?;
+    let text = serde_json::to_string_pretty(value)
+        .map_err(|error| AppError::broken("cannot write the answer as JSON", error))?;
     line(&text)
 }
 
@@ -20,7 +21,9 @@ pub(super) fn line(text: &str) -> Result<(), AppError> {
 /// Writes bytes to stdout.
 pub(super) fn bytes(bytes: &[u8]) -> Result<(), AppError> {
     match std::io::stdout().lock().write_all(bytes) {
-        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(AppError::broken("cannot write to standard output", error)),
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            Err(AppError::broken("cannot write to standard output", error))
+        }
         _ => Ok(()),
     }
 }
@@ -42,7 +45,11 @@ pub(super) fn error(error: &AppError, as_json: bool) {
             AppError::Refused(findings) => findings.iter().collect(),
             _ => Vec::new(),
         };
-        let _ = json(&ErrorDocument { error: error.chain(), exit_code: error.exit_code(), findings });
+        let _ = json(&ErrorDocument {
+            error: error.chain(),
+            exit_code: error.exit_code(),
+            findings,
+        });
     }
 }
 
@@ -55,7 +62,10 @@ pub(super) struct Table {
 impl Table {
     /// Columns as (heading, right-aligned).
     pub(super) fn new(columns: &[(&str, bool)]) -> Table {
-        Table { rows: vec![columns.iter().map(|(name, _)| (*name).to_owned()).collect()], right: columns.iter().map(|(_, right)| *right).collect() }
+        Table {
+            rows: vec![columns.iter().map(|(name, _)| (*name).to_owned()).collect()],
+            right: columns.iter().map(|(_, right)| *right).collect(),
+        }
     }
 
     /// Adds a row.
@@ -65,13 +75,24 @@ impl Table {
 
     /// Prints it, with a rule under the heading.
     pub(super) fn print(&self) -> Result<(), AppError> {
-        let width = |at: usize| self.rows.iter().filter_map(|row| row.get(at)).map(|cell| cell.chars().count()).max().unwrap_or(0);
+        let width = |at: usize| {
+            self.rows
+                .iter()
+                .filter_map(|row| row.get(at))
+                .map(|cell| cell.chars().count())
+                .max()
+                .unwrap_or(0)
+        };
         let widths: Vec<usize> = (0..self.right.len()).map(width).collect();
         for (number, row) in self.rows.iter().enumerate() {
             let mut text = String::new();
             for ((cell, width), right) in row.iter().zip(&widths).zip(&self.right) {
                 let pad = " ".repeat(width - cell.chars().count());
-                text.push_str(&if *right { format!("{pad}{cell}  ") } else { format!("{cell}{pad}  ") });
+                text.push_str(&if *right {
+                    format!("{pad}{cell}  ")
+                } else {
+                    format!("{cell}{pad}  ")
+                });
             }
             line(text.trim_end())?;
             if number == 0 {

@@ -13,7 +13,8 @@ const EVERY: Duration = Duration::from_millis(500);
 pub(super) fn ingest() -> OnProgress {
     if std::io::stderr().is_terminal() {
         let bar = ProgressBar::new(0);
-        let style = ProgressStyle::with_template("{bar:30} {bytes}/{total_bytes} {msg} {elapsed}").unwrap_or_else(|_| ProgressStyle::default_bar());
+        let style = ProgressStyle::with_template("{bar:30} {bytes}/{total_bytes} {msg} {elapsed}")
+            .unwrap_or_else(|_| ProgressStyle::default_bar());
         bar.set_style(style);
         return Arc::new(move |progress| {
             bar.set_length(progress.bytes_total);

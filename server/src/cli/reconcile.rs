@@ -29,7 +29,11 @@ struct Answer {
 pub(super) async fn run(app: &App, args: Reconcile, json: bool) -> Result<Outcome, AppError> {
     let known = app.store().periods().await?;
     let periods = match args.period {
-        Some(period) if !known.contains(&period) => return Err(AppError::NotFound { what: format!("bill for {period}") }),
+        Some(period) if !known.contains(&period) => {
+            return Err(AppError::NotFound {
+                what: format!("bill for {period}"),
+            });
+        }
         Some(period) => vec![period],
         None if known.is_empty() => return Err(AppError::NoData),
         None => known,
@@ -38,7 +42,10 @@ pub(super) async fn run(app: &App, args: Reconcile, json: bool) -> Result<Outcom
     for period in periods {
         reports.push(app.reconcile(period).await?);
     }
-    let whole = reports.iter().flat_map(|report| &report.currencies).all(|currency| currency.residual == "0");
+    let whole = reports
+        .iter()
+        .flat_map(|report| &report.currencies)
+        .all(|currency| currency.residual == "0");
     if !json {
         print(&reports)?;
     } else if let (Some(_), [report]) = (args.period, reports.as_slice()) {
@@ -85,7 +92,10 @@ fn print(reports: &[Reconciliation]) -> Result<(), AppError> {
     for report in reports {
         for c in report.currencies.iter().filter(|c| c.residual != "0") {
             for link in c.links.iter().filter(|link| link.residual != "0") {
-                eprintln!("{} {}: {} {} is not {} {}: residual {}", report.period, c.currency, link.from, link.left, link.to, link.right, link.residual);
+                eprintln!(
+                    "{} {}: {} {} is not {} {}: residual {}",
+                    report.period, c.currency, link.from, link.left, link.to, link.right, link.residual
+                );
             }
         }
     }

@@ -89,7 +89,15 @@ pub(super) async fn run(app: &App, args: Report, json: bool) -> Result<Outcome, 
     };
     let period = args.period.map(|p| p.to_string());
     if args.currency.is_none() {
-        one_currency(app, &PageQuery { period: period.clone(), basis, ..PageQuery::default() }).await?;
+        one_currency(
+            app,
+            &PageQuery {
+                period: period.clone(),
+                basis,
+                ..PageQuery::default()
+            },
+        )
+        .await?;
     }
     if args.by.len() > MAX_KEYS {
         let what = format!("--by {} has {} keys", args.by.join(","), args.by.len());
@@ -111,7 +119,10 @@ pub(super) async fn run(app: &App, args: Report, json: bool) -> Result<Outcome, 
         Format::Json => output::json(&answer(&page))?,
         Format::Csv => output::bytes(export::csv::costs(&page.report, &page.options).as_bytes())?,
         Format::Xlsx | Format::Parquet if std::io::stdout().is_terminal() => {
-            return Err(AppError::usage("this format cannot be shown in a terminal", "redirect it: --format xlsx > costs.xlsx"));
+            return Err(AppError::usage(
+                "this format cannot be shown in a terminal",
+                "redirect it: --format xlsx > costs.xlsx",
+            ));
         }
         Format::Parquet => output::bytes(&parquet(&page)?)?,
         Format::Xlsx => output::bytes(&export::xlsx::costs(&page.report, &page.options)?)?,
@@ -124,9 +135,19 @@ pub(super) async fn run(app: &App, args: Report, json: bool) -> Result<Outcome, 
 fn parquet(page: &CostsPage) -> Result<Vec<u8>, AppError> {
     let report = &page.report;
     let rows = report.rows.iter().filter(|row| row.explain_id.is_some());
-    let keys = rows.clone().map(|row| report.by.iter().map(|key| row.keys.get(key).cloned().unwrap_or_default()).collect());
+    let keys = rows.clone().map(|row| {
+        report
+            .by
+            .iter()
+            .map(|key| row.keys.get(key).cloned().unwrap_or_default())
+            .collect()
+    });
     let costs: Vec<Money> = rows.map(|row| Money::parse(&row.cost).unwrap_or_default()).collect();
-    Ok(lake::cube::report_parquet(&report.by, &keys.collect::<Vec<_>>(), &costs)?)
+    Ok(lake::cube::report_parquet(
+        &report.by,
+        &keys.collect::<Vec<_>>(),
+        &costs,
+    )?)
 }
 
 /// Amounts of two currencies are never added, and none is picked in silence.
@@ -155,23 +176,49 @@ fn answer(page: &CostsPage) -> Answer<'_> {
         basis: report.basis,
         currency: &report.currency,
         by: &report.by,
-        rows: report.rows.iter().filter(|row| row.explain_id.is_some()).map(|row| Row { keys: &row.keys, cost: &row.cost, explain_id: row.explain_id.as_deref() }).collect(),
+        rows: report
+            .rows
+            .iter()
+            .filter(|row| row.explain_id.is_some())
+            .map(|row| Row {
+                keys: &row.keys,
+                cost: &row.cost,
+                explain_id: row.explain_id.as_deref(),
+            })
+            .collect(),
         total: &report.total,
     }
 }
 
 fn print(page: &CostsPage) -> Result<(), AppError> {
     let report = &page.report;
-    let label = |key: &String| page.options.iter().find(|o| o.key == *key).map_or(key.clone(), |o| o.label.clone());
+    let label = |key: &String| {
+        page.options
+            .iter()
+            .find(|o| o.key == *key)
+            .map_or(key.clone(), |o| o.label.clone())
+    };
     let heads: Vec<String> = report.by.iter().map(label).collect();
     let cost = format!("cost, {}", report.currency);
     let mut columns: Vec<(&str, bool)> = heads.iter().map(|head| (head.as_str(), false)).collect();
     columns.extend([(cost.as_str(), true), ("share", true), ("explain id", false)]);
     let mut table = Table::new(&columns);
     for row in &report.rows {
-        let mut cells: Vec<String> =
-            report.by.iter().map(|key| row.keys.get(key).filter(|v| !v.is_empty()).cloned().unwrap_or_else(|| "(none)".to_owned())).collect();
-        let share = row.share_permille.map_or_else(|| "-".to_owned(), |p| format!("{}{}.{} %", if p < 0 { "-" } else { "" }, p.abs() / 10, p.abs() % 10));
+        let mut cells: Vec<String> = report
+            .by
+            .iter()
+            .map(|key| {
+                row.keys
+                    .get(key)
+                    .filter(|v| !v.is_empty())
+                    .cloned()
+                    .unwrap_or_else(|| "(none)".to_owned())
+            })
+            .collect();
+        let share = row.share_permille.map_or_else(
+            || "-".to_owned(),
+            |p| format!("{}{}.{} %", if p < 0 { "-" } else { "" }, p.abs() / 10, p.abs() % 10),
+        );
         cells.extend([row.cost.clone(), share, row.explain_id.clone().unwrap_or_default()]);
         table.row(cells);
     }
@@ -181,6 +228,9 @@ fn print(page: &CostsPage) -> Result<(), AppError> {
     table.row(total);
     table.print()?;
     let basis = crate::app::reports::basis_word(report.basis).to_lowercase();
-    eprintln!("{basis} cost of {}, {}; residual to the bill {}", report.period, report.currency, report.reconciliation.residual);
+    eprintln!(
+        "{basis} cost of {}, {}; residual to the bill {}",
+        report.period, report.currency, report.reconciliation.residual
+    );
     Ok(())
 }

@@ -53,12 +53,16 @@ pub(super) struct Apply {
 
 /// Reads a rule file.
 pub(super) fn read(path: &Path) -> Result<String, AppError> {
-    std::fs::read_to_string(path).map_err(|error| AppError::usage(format!("cannot read {}: {error}", path.display()), "check the path"))
+    std::fs::read_to_string(path)
+        .map_err(|error| AppError::usage(format!("cannot read {}: {error}", path.display()), "check the path"))
 }
 
 /// Until sign-in exists: the operating system's user.
 pub(super) fn author() -> Option<String> {
-    std::env::var("USER").or_else(|_| std::env::var("LOGNAME")).ok().filter(|name| !name.is_empty())
+    std::env::var("USER")
+        .or_else(|_| std::env::var("LOGNAME"))
+        .ok()
+        .filter(|name| !name.is_empty())
 }
 
 pub(super) async fn run(app: &App, args: Rules, json: bool) -> Result<Outcome, AppError> {
@@ -68,7 +72,9 @@ pub(super) async fn run(app: &App, args: Rules, json: bool) -> Result<Outcome, A
         Rules::Apply(args) => apply(app, args, json).await,
         Rules::Show => {
             let active = app.store().active_rules(store::RulesKind::Owner).await?;
-            let active = active.ok_or_else(|| AppError::NotFound { what: "rule in force; run `tonnage rules apply FILE`".to_owned() })?;
+            let active = active.ok_or_else(|| AppError::NotFound {
+                what: "rule in force; run `tonnage rules apply FILE`".to_owned(),
+            })?;
             output::bytes(active.yaml.as_bytes())?;
             Ok(Outcome::Done)
         }
@@ -111,11 +117,20 @@ struct CoverageAnswer {
 }
 
 fn named(map: &BTreeMap<Currency, Money>) -> MoneyByCurrency {
-    map.iter().map(|(currency, money)| (currency.to_string(), *money)).collect()
+    map.iter()
+        .map(|(currency, money)| (currency.to_string(), *money))
+        .collect()
 }
 
 fn text(map: &MoneyByCurrency) -> String {
-    if map.is_empty() { "-".to_owned() } else { map.iter().map(|(c, m)| format!("{} {c}", m.to_fixed(2))).collect::<Vec<_>>().join(", ") }
+    if map.is_empty() {
+        "-".to_owned()
+    } else {
+        map.iter()
+            .map(|(c, m)| format!("{} {c}", m.to_fixed(2)))
+            .collect::<Vec<_>>()
+            .join(", ")
+    }
 }
 
 fn check_answer(report: &RuleReport, period: BillingPeriod) -> CheckAnswer {
@@ -137,9 +152,22 @@ fn check_answer(report: &RuleReport, period: BillingPeriod) -> CheckAnswer {
         overlaps: report
             .overlaps
             .iter()
-            .map(|o| OverlapAnswer { first: o.first.clone(), second: o.second.clone(), dimension: o.dimension.clone(), cost: named(&o.cost) })
+            .map(|o| OverlapAnswer {
+                first: o.first.clone(),
+                second: o.second.clone(),
+                dimension: o.dimension.clone(),
+                cost: named(&o.cost),
+            })
             .collect(),
-        coverage: report.coverage.iter().map(|c| CoverageAnswer { dimension: c.dimension.clone(), owned: named(&c.owned), total: named(&c.total) }).collect(),
+        coverage: report
+            .coverage
+            .iter()
+            .map(|c| CoverageAnswer {
+                dimension: c.dimension.clone(),
+                owned: named(&c.owned),
+                total: named(&c.total),
+            })
+            .collect(),
     }
 }
 
@@ -152,7 +180,13 @@ async fn check(app: &App, args: Check, json: bool) -> Result<Outcome, AppError> 
         output::json(&answer)?;
         return Ok(if dead { Outcome::CheckFailed } else { Outcome::Done });
     }
-    let mut table = Table::new(&[("#", true), ("rule", false), ("matched", true), ("decided", true), ("", false)]);
+    let mut table = Table::new(&[
+        ("#", true),
+        ("rule", false),
+        ("matched", true),
+        ("decided", true),
+        ("", false),
+    ]);
     for rule in &answer.rules {
         let note = match (&rule.unreachable_because, rule.reachable, rule.matched.is_empty()) {
             (Some(because), _, _) => format!("UNREACHABLE behind {because:?}"),
@@ -160,7 +194,13 @@ async fn check(app: &App, args: Check, json: bool) -> Result<Outcome, AppError> 
             (None, true, true) => format!("matches nothing in {period}"),
             _ => String::new(),
         };
-        table.row([rule.position.to_string(), rule.name.clone(), text(&rule.matched), text(&rule.decided), note]);
+        table.row([
+            rule.position.to_string(),
+            rule.name.clone(),
+            text(&rule.matched),
+            text(&rule.decided),
+            note,
+        ]);
     }
     table.print()?;
     output::line("")?;
@@ -170,7 +210,13 @@ async fn check(app: &App, args: Check, json: bool) -> Result<Outcome, AppError> 
     }
     table.print()?;
     for overlap in &answer.overlaps {
-        output::line(&format!("overlap: {:?} wins over {:?} on {}: {}", overlap.first, overlap.second, overlap.dimension, text(&overlap.cost)))?;
+        output::line(&format!(
+            "overlap: {:?} wins over {:?} on {}: {}",
+            overlap.first,
+            overlap.second,
+            overlap.dimension,
+            text(&overlap.cost)
+        ))?;
     }
     Ok(if dead { Outcome::CheckFailed } else { Outcome::Done })
 }
@@ -190,9 +236,20 @@ async fn diff(app: &App, args: Diff, json: bool) -> Result<Outcome, AppError> {
         output::line("no tenant's cost would change")?;
         return Ok(Outcome::Done);
     }
-    let mut table = Table::new(&[("period", false), ("tenant", false), ("before", true), ("after", true), ("change", true), ("currency", false)]);
+    let mut table = Table::new(&[
+        ("period", false),
+        ("tenant", false),
+        ("before", true),
+        ("after", true),
+        ("change", true),
+        ("currency", false),
+    ]);
     for change in changes {
-        let tenant = if change.tenant.is_empty() { "(none)".to_owned() } else { change.tenant };
+        let tenant = if change.tenant.is_empty() {
+            "(none)".to_owned()
+        } else {
+            change.tenant
+        };
         table.row([
             change.period.to_string(),
             tenant,
@@ -213,12 +270,17 @@ struct ApplyAnswer {
 }
 
 async fn apply(app: &App, args: Apply, json: bool) -> Result<Outcome, AppError> {
-    let version = app.rules_apply(&read(&args.file)?, author().as_deref(), args.note.as_deref()).await?;
+    let version = app
+        .rules_apply(&read(&args.file)?, author().as_deref(), args.note.as_deref())
+        .await?;
     if !app.store().periods().await?.is_empty() {
         app.allocate(None).await?;
     }
     if json {
-        output::json(&ApplyAnswer { version: version.version, sha256: version.sha256 })?;
+        output::json(&ApplyAnswer {
+            version: version.version,
+            sha256: version.sha256,
+        })?;
     } else {
         output::line(&format!("rules version {} is in force", version.version))?;
     }

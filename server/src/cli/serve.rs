@@ -30,7 +30,13 @@ pub(super) async fn run(app: &App, config: &Config) -> Result<Outcome, AppError>
             tracing::warn!(error = %error.chain(), "the lake could not be tidied");
         }
     });
-    http::serve(app.clone(), config, |address| eprintln!("serving http://{address} (stop with Ctrl-C)"), stop()).await?;
+    http::serve(
+        app.clone(),
+        config,
+        |address| eprintln!("serving http://{address} (stop with Ctrl-C)"),
+        stop(),
+    )
+    .await?;
     Ok(Outcome::Done)
 }
 

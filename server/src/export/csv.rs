@@ -49,7 +49,11 @@ fn line(out: &mut String, fields: impl Iterator<Item = String>) {
 /// the file.
 fn harmless(text: &str) -> String {
     let formula = text.starts_with(['=', '+', '-', '@', '\t', '\r']);
-    if formula && !is_number(text) { format!("'{text}") } else { text.to_owned() }
+    if formula && !is_number(text) {
+        format!("'{text}")
+    } else {
+        text.to_owned()
+    }
 }
 
 fn is_number(text: &str) -> bool {

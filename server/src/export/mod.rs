@@ -46,7 +46,13 @@ fn costs_table(report: &CostReport, options: &[GroupOption]) -> Table {
         rows.push(cells);
     }
     let mut total = labelled("Total", keys.len());
-    figures(&mut total, &report.total, report.prior_total.as_ref(), report.total_change.as_ref(), compared);
+    figures(
+        &mut total,
+        &report.total,
+        report.prior_total.as_ref(),
+        report.total_change.as_ref(),
+        compared,
+    );
     total.push(Cell::Permille((report.total != "0").then_some(1000)));
     rows.push(total);
     Table { heads, rows }
@@ -62,8 +68,16 @@ struct Key<'a> {
 impl<'a> Key<'a> {
     fn of(key: &'a str, options: &[GroupOption]) -> Key<'a> {
         match options.iter().find(|option| option.key == key) {
-            Some(option) => Key { key, label: option.label.clone(), owner: option.owner },
-            None => Key { key, label: frontend::words::key(key), owner: !key.starts_with(char::is_uppercase) },
+            Some(option) => Key {
+                key,
+                label: option.label.clone(),
+                owner: option.owner,
+            },
+            None => Key {
+                key,
+                label: frontend::words::key(key),
+                owner: !key.starts_with(char::is_uppercase),
+            },
         }
     }
 }
@@ -71,7 +85,10 @@ impl<'a> Key<'a> {
 fn names(report: &CostReport, keys: &[Key<'_>], row: &CostRow) -> Vec<Cell> {
     if row.kind == RowKind::Other {
         let listed = u64::try_from(report.rows.len()).unwrap_or(u64::MAX);
-        return labelled(&format!("Other ({})", report.page.rows.saturating_sub(listed)), keys.len());
+        return labelled(
+            &format!("Other ({})", report.page.rows.saturating_sub(listed)),
+            keys.len(),
+        );
     }
     if keys.is_empty() {
         return labelled("All", 1);
@@ -114,7 +131,11 @@ pub fn costs_file_name(report: &CostReport, extension: &str) -> String {
     let mut name = format!("tonnage-costs-{}", report.period);
     for key in &report.by {
         name.push('-');
-        name.extend(key.chars().map(|c| if c.is_ascii_alphanumeric() || c == '_' { c } else { '-' }).take(40));
+        name.extend(
+            key.chars()
+                .map(|c| if c.is_ascii_alphanumeric() || c == '_' { c } else { '-' })
+                .take(40),
+        );
     }
     format!("{name}.{extension}")
 }
@@ -130,7 +151,11 @@ mod tests {
             keys: BTreeMap::from([("tenant".into(), tenant.into()), ("ServiceName".into(), service.into())]),
             cost: cost.into(),
             prior: prior.map(Into::into),
-            change: prior.map(|_| Change { amount: "-0.5".into(), permille: Some(-35), kind: ChangeKind::Moved }),
+            change: prior.map(|_| Change {
+                amount: "-0.5".into(),
+                permille: Some(-35),
+                kind: ChangeKind::Moved,
+            }),
             share_permille: Some(123),
             bar_permille: 1000,
             trend: Vec::new(),
@@ -149,17 +174,28 @@ mod tests {
             currency: "USD".into(),
             by: vec!["tenant".into(), "ServiceName".into()],
             rows: vec![
-                row("=1+1", "say \"hi\", twice", "61894.640000000000000001", Some("1"), RowKind::Owner),
+                row(
+                    "=1+1",
+                    "say \"hi\", twice",
+                    "61894.640000000000000001",
+                    Some("1"),
+                    RowKind::Owner,
+                ),
                 row("-12.5", "@home\nnew line", "-0.005", None, RowKind::Owner),
                 row("", "", "0.004", Some("0"), RowKind::Unallocated),
             ],
             total: "61894.639000000000000001".into(),
             against: Some("2026-10".into()),
+            days: None,
             prior_total: Some("1".into()),
             total_change: None,
             unallocated: "0.004".into(),
             other: None,
-            page: PageInfo { page: 1, pages: 1, rows: 3 },
+            page: PageInfo {
+                page: 1,
+                pages: 1,
+                rows: 3,
+            },
             reconciliation: ReconciliationLine {
                 label: "Bill to date".into(),
                 bill: "61894.639000000000000001".into(),
@@ -172,8 +208,16 @@ mod tests {
 
     pub(super) fn options() -> Vec<GroupOption> {
         vec![
-            GroupOption { key: "tenant".into(), label: "Tenant".into(), owner: true },
-            GroupOption { key: "ServiceName".into(), label: "Bill service".into(), owner: false },
+            GroupOption {
+                key: "tenant".into(),
+                label: "Tenant".into(),
+                owner: true,
+            },
+            GroupOption {
+                key: "ServiceName".into(),
+                label: "Bill service".into(),
+                owner: false,
+            },
         ]
     }
 
@@ -191,8 +235,15 @@ mod tests {
         ];
         assert_eq!(table.heads, heads);
         assert!(table.rows.iter().all(|row| row.len() == heads.len()));
-        assert_eq!(table.rows[2][..2], [Cell::Text("Unallocated".into()), Cell::Text("none".into())]);
-        let alone = CostReport { by: Vec::new(), against: None, ..report() };
+        assert_eq!(
+            table.rows[2][..2],
+            [Cell::Text("Unallocated".into()), Cell::Text("none".into())]
+        );
+        let alone = CostReport {
+            by: Vec::new(),
+            against: None,
+            ..report()
+        };
         let table = costs_table(&alone, &[]);
         assert_eq!(table.heads, ["Costs", "Cost (USD, effective)", "Share (%)"]);
         assert!(table.rows.iter().all(|row| row.len() == 3));
@@ -210,11 +261,23 @@ mod tests {
 
     #[test]
     fn percents_and_file_names() {
-        for (permille, text) in [(1000, "100.0"), (-35, "-3.5"), (-4, "-0.4"), (0, "0.0"), (i64::MIN, "-922337203685477580.8")] {
+        for (permille, text) in [
+            (1000, "100.0"),
+            (-35, "-3.5"),
+            (-4, "-0.4"),
+            (0, "0.0"),
+            (i64::MIN, "-922337203685477580.8"),
+        ] {
             assert_eq!(percent(permille), text);
         }
-        let hostile = CostReport { by: vec!["a\"/../é".into()], ..report() };
+        let hostile = CostReport {
+            by: vec!["a\"/../é".into()],
+            ..report()
+        };
         assert_eq!(costs_file_name(&hostile, "csv"), "tonnage-costs-2026-11-a------.csv");
-        assert_eq!(costs_file_name(&report(), "xlsx"), "tonnage-costs-2026-11-tenant-ServiceName.xlsx");
+        assert_eq!(
+            costs_file_name(&report(), "xlsx"),
+            "tonnage-costs-2026-11-tenant-ServiceName.xlsx"
+        );
     }
 }

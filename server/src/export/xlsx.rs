@@ -20,8 +20,13 @@ const CELL_CHARS: usize = 16_383;
 /// # Errors
 /// When an amount is no exact decimal, or the workbook cannot be put together.
 pub fn costs(report: &CostReport, options: &[GroupOption]) -> Result<Vec<u8>, AppError> {
-    let digits = Currency::parse(&report.currency).unwrap_or_else(Currency::unknown).minor_digits();
-    let sheet = Sheet { table: costs_table(report, options), digits };
+    let digits = Currency::parse(&report.currency)
+        .unwrap_or_else(Currency::unknown)
+        .minor_digits();
+    let sheet = Sheet {
+        table: costs_table(report, options),
+        digits,
+    };
     sheet.write(&format!("Costs {}", report.period))
 }
 
@@ -73,7 +78,11 @@ impl Sheet {
     /// Places of the money columns.
     fn money_columns(&self) -> impl Iterator<Item = usize> {
         let first = self.table.rows.first().map_or(&[][..], Vec::as_slice);
-        first.iter().enumerate().filter(|(_, cell)| matches!(cell, Cell::Money(_))).map(|(at, _)| at)
+        first
+            .iter()
+            .enumerate()
+            .filter(|(_, cell)| matches!(cell, Cell::Money(_)))
+            .map(|(at, _)| at)
     }
 
     fn width(&self) -> u16 {
@@ -81,7 +90,9 @@ impl Sheet {
     }
 
     fn head(&self, sheet: &mut Worksheet, formats: &Formats) -> Result<(), XlsxError> {
-        let exact = self.money_columns().map(|at| format!("{}, exact", self.table.heads[at]));
+        let exact = self
+            .money_columns()
+            .map(|at| format!("{}, exact", self.table.heads[at]));
         for (column, head) in (0..).zip(self.table.heads.iter().cloned().chain(exact)) {
             sheet.write_string_with_format(0, column, head, &formats.head)?;
         }
@@ -151,9 +162,16 @@ mod tests {
 
     #[test]
     fn amounts_are_rounded_once_and_kept_exactly() {
-        let sheet = Sheet { table: costs_table(&report(), &options()), digits: 2 };
-        let rounded: Vec<Option<String>> =
-            sheet.table.rows.iter().map(|row| sheet.rounded(row).expect("decimals")[2].clone()).collect();
+        let sheet = Sheet {
+            table: costs_table(&report(), &options()),
+            digits: 2,
+        };
+        let rounded: Vec<Option<String>> = sheet
+            .table
+            .rows
+            .iter()
+            .map(|row| sheet.rounded(row).expect("decimals")[2].clone())
+            .collect();
         let expected = ["61894.64", "-0.01", "0.00", "61894.64"].map(|amount| Some(amount.to_owned()));
         assert_eq!(rounded, expected);
         assert_eq!(sheet.money_columns().collect::<Vec<_>>(), [2, 3, 4]);

@@ -27,8 +27,15 @@ impl<S: Sync> FromRequestParts<S> for Ask {
     type Rejection = Infallible;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Ask, Infallible> {
-        let request_id = parts.extensions.get::<RequestId>().cloned().unwrap_or_else(|| RequestId::new("none"));
-        Ok(Ask { request_id, query: parts.uri.query().unwrap_or_default().to_owned() })
+        let request_id = parts
+            .extensions
+            .get::<RequestId>()
+            .cloned()
+            .unwrap_or_else(|| RequestId::new("none"));
+        Ok(Ask {
+            request_id,
+            query: parts.uri.query().unwrap_or_default().to_owned(),
+        })
     }
 }
 
@@ -62,8 +69,15 @@ pub(super) async fn costs(State(web): State<Web>, ask: Ask) -> Answer<Report<Cos
     let query = ask.parse(parse_costs)?;
     let mut page = ask.answer(web.app.costs(&query, ask.rows()).await)?;
     // drawings are for the pages; the trend's figures are here
-    page.report.rows.iter_mut().chain(&mut page.report.other).for_each(|row| row.sparkline = None);
-    Ok(Json(Report { report: page.report, context: page.context }))
+    page.report
+        .rows
+        .iter_mut()
+        .chain(&mut page.report.other)
+        .for_each(|row| row.sparkline = None);
+    Ok(Json(Report {
+        report: page.report,
+        context: page.context,
+    }))
 }
 
 pub(super) async fn overview(State(web): State<Web>, ask: Ask) -> Answer<OverviewPage> {
@@ -74,7 +88,10 @@ pub(super) async fn overview(State(web): State<Web>, ask: Ask) -> Answer<Overvie
 pub(super) async fn reconciliation(State(web): State<Web>, ask: Ask) -> Answer<Report<Reconciliation>> {
     let query = ask.parse(parse_page)?;
     let page = ask.answer(web.app.reconciliation(&query).await)?;
-    Ok(Json(Report { report: page.report, context: page.context }))
+    Ok(Json(Report {
+        report: page.report,
+        context: page.context,
+    }))
 }
 
 pub(super) async fn explain(
@@ -82,11 +99,20 @@ pub(super) async fn explain(
     id: Result<Path<String>, PathRejection>,
     ask: Ask,
 ) -> Answer<Report<Explain>> {
-    let unreadable =
-        |error: PathRejection| ApiError::refused(StatusCode::BAD_REQUEST, "bad_parameter", error.body_text(), &ask.request_id);
+    let unreadable = |error: PathRejection| {
+        ApiError::refused(
+            StatusCode::BAD_REQUEST,
+            "bad_parameter",
+            error.body_text(),
+            &ask.request_id,
+        )
+    };
     let Path(id) = id.map_err(unreadable)?;
     let page = ask.answer(web.app.explain(&id).await)?;
-    Ok(Json(Report { report: page.explain, context: page.context }))
+    Ok(Json(Report {
+        report: page.explain,
+        context: page.context,
+    }))
 }
 
 pub(super) async fn rules(State(web): State<Web>, ask: Ask) -> Answer<RulesPage> {
@@ -110,5 +136,8 @@ pub(super) struct Periods {
 pub(super) async fn periods(State(web): State<Web>, ask: Ask) -> Answer<Periods> {
     let periods = web.app.store().periods().await.map_err(AppError::from);
     let periods: Vec<String> = ask.answer(periods)?.iter().map(ToString::to_string).collect();
-    Ok(Json(Periods { newest: periods.last().cloned(), periods }))
+    Ok(Json(Periods {
+        newest: periods.last().cloned(),
+        periods,
+    }))
 }

@@ -62,7 +62,11 @@ impl SiteFiles {
                 "NO BUILT SITE HERE: pages are served without style and islands; run `cargo xtask demo` to build them"
             );
         }
-        Ok(SiteFiles { dir: dir.to_owned(), urls, hashed })
+        Ok(SiteFiles {
+            dir: dir.to_owned(),
+            urls,
+            hashed,
+        })
     }
 
     /// Addresses of the files every page names.
@@ -71,13 +75,21 @@ impl SiteFiles {
     }
 
     fn cache_control(&self) -> HeaderValue {
-        HeaderValue::from_static(if self.hashed { "public, max-age=31536000, immutable" } else { "no-cache" })
+        HeaderValue::from_static(if self.hashed {
+            "public, max-age=31536000, immutable"
+        } else {
+            "no-cache"
+        })
     }
 }
 
 fn named(path: &Path, text: &[u8]) -> Result<SiteAssets, AppError> {
-    let manifest: Manifest = serde_json::from_slice(text)
-        .map_err(|error| AppError::broken(format!("cannot read {}; run `cargo xtask demo` again", path.display()), error))?;
+    let manifest: Manifest = serde_json::from_slice(text).map_err(|error| {
+        AppError::broken(
+            format!("cannot read {}; run `cargo xtask demo` again", path.display()),
+            error,
+        )
+    })?;
     Ok(SiteAssets {
         css: manifest.css,
         js: manifest.js,
@@ -133,7 +145,9 @@ pub(super) async fn file(
         return missing(&id);
     }
     if !response.status().is_client_error() && !response.status().is_server_error() {
-        response.headers_mut().insert(header::CACHE_CONTROL, files.cache_control());
+        response
+            .headers_mut()
+            .insert(header::CACHE_CONTROL, files.cache_control());
         // the icon has its colours in a style element
         let policy = HeaderValue::from_static("default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'");
         response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, policy);
@@ -160,7 +174,10 @@ mod tests {
 
         put(dir.path(), "pkg/tonnage.js", "");
         let watched = load().expect("a watched site");
-        assert_eq!((watched.urls().css.as_str(), watched.hashed), ("/pkg/tonnage.css", false));
+        assert_eq!(
+            (watched.urls().css.as_str(), watched.hashed),
+            ("/pkg/tonnage.css", false)
+        );
         assert_eq!(watched.urls().wasm, "/pkg/tonnage.wasm");
         put(dir.path(), "pkg/tonnage_bg.wasm", "");
         assert_eq!(load().expect("a watched site").urls().wasm, "/pkg/tonnage_bg.wasm");
@@ -172,6 +189,11 @@ mod tests {
         assert!(built.hashed);
         assert_eq!(built.urls().font, "/static/5/inter-latin.woff2");
         put(dir.path(), "manifest.json", "{");
-        assert!(load().expect_err("half a manifest").to_string().contains("manifest.json"));
+        assert!(
+            load()
+                .expect_err("half a manifest")
+                .to_string()
+                .contains("manifest.json")
+        );
     }
 }

@@ -25,32 +25,54 @@ impl Backend for Answers {
             Err(error) => {
                 // the page itself will say what is wrong
                 page_error(&error, &self.request_id);
-                Site { company: None, synthetic: false, version: env!("CARGO_PKG_VERSION").to_owned() }
+                Site {
+                    company: None,
+                    synthetic: false,
+                    version: env!("CARGO_PKG_VERSION").to_owned(),
+                }
             }
         }
     }
 
     async fn overview(&self, query: PageQuery) -> Result<OverviewPage, PageError> {
-        self.app.overview(&query).await.map_err(|error| page_error(&error, &self.request_id))
+        self.app
+            .overview(&query)
+            .await
+            .map_err(|error| page_error(&error, &self.request_id))
     }
 
     async fn costs(&self, query: CostsQuery) -> Result<CostsPage, PageError> {
-        self.app.costs(&query, Rows::Page).await.map_err(|error| page_error(&error, &self.request_id))
+        self.app
+            .costs(&query, Rows::Page)
+            .await
+            .map_err(|error| page_error(&error, &self.request_id))
     }
 
     async fn reconciliation(&self, query: PageQuery) -> Result<ReconciliationPage, PageError> {
-        self.app.reconciliation(&query).await.map_err(|error| page_error(&error, &self.request_id))
+        self.app
+            .reconciliation(&query)
+            .await
+            .map_err(|error| page_error(&error, &self.request_id))
     }
 
     async fn explain(&self, id: String) -> Result<ExplainPage, PageError> {
-        self.app.explain(&id).await.map_err(|error| page_error(&error, &self.request_id))
+        self.app
+            .explain(&id)
+            .await
+            .map_err(|error| page_error(&error, &self.request_id))
     }
 
     async fn rules(&self, query: RulesQuery) -> Result<RulesPage, PageError> {
-        self.app.rules_page(&query).await.map_err(|error| page_error(&error, &self.request_id))
+        self.app
+            .rules_page(&query)
+            .await
+            .map_err(|error| page_error(&error, &self.request_id))
     }
 
     async fn sources(&self, query: PageQuery) -> Result<SourcesPage, PageError> {
-        self.app.sources_page(&query).await.map_err(|error| page_error(&error, &self.request_id))
+        self.app
+            .sources_page(&query)
+            .await
+            .map_err(|error| page_error(&error, &self.request_id))
     }
 }

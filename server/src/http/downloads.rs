@@ -33,7 +33,9 @@ pub(super) async fn xlsx(State(web): State<Web>, ask: Ask) -> Response {
     let headers = attachment(XLSX, &export::costs_file_name(&page.report, "xlsx"));
     let written = web
         .app
-        .heavy("cannot write the workbook", move || export::xlsx::costs(&page.report, &page.options))
+        .heavy("cannot write the workbook", move || {
+            export::xlsx::costs(&page.report, &page.options)
+        })
         .await;
     match written {
         Ok(book) => (headers, book).into_response(),

@@ -2,9 +2,9 @@
 //! logs what broke: once, with every cause, under the id the reader sees.
 
 use crate::error::AppError;
+use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use axum::Json;
 use serde::Serialize;
 use store::StoreError;
 use wire::PageError;
@@ -36,9 +36,22 @@ struct Body<'a> {
 
 impl ApiError {
     /// One problem with the request itself.
-    pub(super) fn refused(status: StatusCode, code: &str, detail: impl Into<String>, request_id: &RequestId) -> ApiError {
-        let problem = Problem { code: code.to_owned(), detail: detail.into(), field: None };
-        ApiError { status, problems: vec![problem], request_id: request_id.clone() }
+    pub(super) fn refused(
+        status: StatusCode,
+        code: &str,
+        detail: impl Into<String>,
+        request_id: &RequestId,
+    ) -> ApiError {
+        let problem = Problem {
+            code: code.to_owned(),
+            detail: detail.into(),
+            field: None,
+        };
+        ApiError {
+            status,
+            problems: vec![problem],
+            request_id: request_id.clone(),
+        }
     }
 
     /// The machinery failed; the reader learns the id and nothing else.
@@ -52,10 +65,17 @@ impl ApiError {
         let PageError::BadRequest { what, remedy } = error else {
             return ApiError::refused(StatusCode::BAD_REQUEST, "bad_request", format!("{error:?}"), request_id);
         };
-        let mut answer =
-            ApiError::refused(StatusCode::BAD_REQUEST, "bad_parameter", format!("{what}; {remedy}"), request_id);
+        let mut answer = ApiError::refused(
+            StatusCode::BAD_REQUEST,
+            "bad_parameter",
+            format!("{what}; {remedy}"),
+            request_id,
+        );
         let field = what.split_once('=').map(|(name, _)| name.to_owned());
-        answer.problems.iter_mut().for_each(|problem| problem.field.clone_from(&field));
+        answer
+            .problems
+            .iter_mut()
+            .for_each(|problem| problem.field.clone_from(&field));
         answer
     }
 
@@ -74,29 +94,46 @@ impl ApiError {
             detail: finding.to_string(),
             field: finding.column.clone(),
         };
-        ApiError { status, problems: findings.iter().map(problem).collect(), request_id: request_id.clone() }
+        ApiError {
+            status,
+            problems: findings.iter().map(problem).collect(),
+            request_id: request_id.clone(),
+        }
     }
 
     /// The same as plain text, for people.
     pub(super) fn plain(&self) -> Response {
-        let mut text: String = self.problems.iter().map(|problem| format!("{}\n", problem.detail)).collect();
+        let mut text: String = self
+            .problems
+            .iter()
+            .map(|problem| format!("{}\n", problem.detail))
+            .collect();
         text.push_str(&format!("request id {}\n", self.request_id.as_str()));
         self.finish((self.status, text).into_response())
     }
 
     /// JSON below `/api/`, else plain text.
     pub(super) fn for_path(&self, path: &str) -> Response {
-        if path.starts_with("/api/") { self.json() } else { self.plain() }
+        if path.starts_with("/api/") {
+            self.json()
+        } else {
+            self.plain()
+        }
     }
 
     fn json(&self) -> Response {
-        let body = Body { errors: &self.problems, request_id: &self.request_id };
+        let body = Body {
+            errors: &self.problems,
+            request_id: &self.request_id,
+        };
         self.finish((self.status, Json(body)).into_response())
     }
 
     fn finish(&self, mut response: Response) -> Response {
         if self.status == StatusCode::SERVICE_UNAVAILABLE {
-            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+            response
+                .headers_mut()
+                .insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
         }
         response
     }
@@ -113,17 +150,23 @@ pub(super) fn page_error(error: &AppError, request_id: &RequestId) -> PageError 
     match error {
         AppError::NoData => PageError::NoData,
         AppError::NotFound { what } => PageError::NotFound { what: what.clone() },
-        AppError::Usage { what, remedy } => PageError::BadRequest { what: what.clone(), remedy: remedy.clone() },
-        AppError::Refused(_) | AppError::Held { .. } => {
-            PageError::BadRequest { what: error.to_string(), remedy: "correct it and load the page again".to_owned() }
-        }
+        AppError::Usage { what, remedy } => PageError::BadRequest {
+            what: what.clone(),
+            remedy: remedy.clone(),
+        },
+        AppError::Refused(_) | AppError::Held { .. } => PageError::BadRequest {
+            what: error.to_string(),
+            remedy: "correct it and load the page again".to_owned(),
+        },
         AppError::DoesNotAddUp { .. }
         | AppError::Store(_)
         | AppError::Lake(_)
         | AppError::Overflow(_)
         | AppError::Broken { .. } => {
             log(error, request_id);
-            PageError::Unavailable { request_id: request_id.as_str().to_owned() }
+            PageError::Unavailable {
+                request_id: request_id.as_str().to_owned(),
+            }
         }
     }
 }
@@ -156,20 +199,46 @@ mod tests {
 
     async fn text(response: Response) -> (u16, String) {
         let status = response.status().as_u16();
-        let bytes = to_bytes(response.into_body(), usize::MAX).await.expect("a body in memory");
+        let bytes = to_bytes(response.into_body(), usize::MAX)
+            .await
+            .expect("a body in memory");
         (status, String::from_utf8(bytes.to_vec()).expect("UTF-8"))
     }
 
     #[tokio::test]
     async fn every_error_has_its_status_and_only_the_harmless_say_why() {
         let id = RequestId::new("r-1");
-        let busy = StoreError::Busy { context: "commit", source: "secret".into() };
+        let busy = StoreError::Busy {
+            context: "commit",
+            source: "secret".into(),
+        };
         let table = [
-            (AppError::usage("period=x does not fit", "write YYYY-MM"), 400, "write YYYY-MM"),
-            (AppError::Refused(vec![Finding::error("bad_decimal", "no").in_column("BilledCost")]), 400, "\"field\":\"BilledCost\""),
+            (
+                AppError::usage("period=x does not fit", "write YYYY-MM"),
+                400,
+                "write YYYY-MM",
+            ),
+            (
+                AppError::Refused(vec![Finding::error("bad_decimal", "no").in_column("BilledCost")]),
+                400,
+                "\"field\":\"BilledCost\"",
+            ),
             (AppError::NoData, 404, "tonnage ingest billing FILE"),
-            (AppError::NotFound { what: "explain id 1".into() }, 404, "there is no explain id 1"),
-            (AppError::Held { what: "a".into(), remedy: "b".into() }, 409, "a; b"),
+            (
+                AppError::NotFound {
+                    what: "explain id 1".into(),
+                },
+                404,
+                "there is no explain id 1",
+            ),
+            (
+                AppError::Held {
+                    what: "a".into(),
+                    remedy: "b".into(),
+                },
+                409,
+                "a; b",
+            ),
             (AppError::Store(busy), 503, "\"busy\""),
             (AppError::broken("secret", "secret"), 500, "look for the request id"),
         ];
@@ -187,9 +256,17 @@ mod tests {
         let error = frontend::query::parse_page("period=2026-13").expect_err("no thirteenth month");
         let (status, body) = text(ApiError::of_query(&error, &id).into_response()).await;
         assert_eq!(status, 400);
-        assert!(body.contains("\"field\":\"period\"") && body.contains("YYYY-MM"), "{body}");
+        assert!(
+            body.contains("\"field\":\"period\"") && body.contains("YYYY-MM"),
+            "{body}"
+        );
         let broken = page_error(&AppError::broken("x", "y"), &id);
-        assert_eq!(broken, PageError::Unavailable { request_id: "r-2".into() });
+        assert_eq!(
+            broken,
+            PageError::Unavailable {
+                request_id: "r-2".into()
+            }
+        );
         assert_eq!(page_error(&AppError::NoData, &id), PageError::NoData);
     }
 }

@@ -46,7 +46,11 @@ struct Web {
 
 /// The whole web face, ready to be served or asked directly.
 pub fn router(app: App, files: SiteFiles) -> Router {
-    let web = Web { app, files: Arc::new(files), metrics: Arc::default() };
+    let web = Web {
+        app,
+        files: Arc::new(files),
+        metrics: Arc::default(),
+    };
     // fonts and workbooks are compressed already
     let worth = DefaultPredicate::new()
         .and(NotForContentType::const_new("font/"))
@@ -80,11 +84,15 @@ pub async fn serve(
         ));
     }
     let files = SiteFiles::load(&config.site_dir.value)?;
-    let listener = TcpListener::bind(address).await.map_err(|error| cannot_listen(address, error))?;
+    let listener = TcpListener::bind(address)
+        .await
+        .map_err(|error| cannot_listen(address, error))?;
     let bound = listener.local_addr().map_err(|error| cannot_listen(address, error))?;
     let served = axum::serve(listener, router(app, files)).with_graceful_shutdown(shutdown);
     on_ready(bound);
-    served.await.map_err(|error| AppError::broken("the web server failed", error))
+    served
+        .await
+        .map_err(|error| AppError::broken("the web server failed", error))
 }
 
 fn cannot_listen(address: SocketAddr, error: std::io::Error) -> AppError {

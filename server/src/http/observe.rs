@@ -41,7 +41,9 @@ impl RequestId {
         let given = headers.get(REQUEST_ID).and_then(|value| value.to_str().ok());
         let fits = |text: &&str| {
             (1..=MAX_ID_CHARS).contains(&text.len())
-                && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte))
+                && text
+                    .bytes()
+                    .all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte))
         };
         match given.filter(fits) {
             Some(text) => RequestId::new(text),
@@ -66,12 +68,18 @@ pub(super) async fn observe(
         Ok(Ok(response)) => response,
         Ok(Err(panic)) => {
             let said = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
-            let said = said.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_default();
+            let said = said
+                .or_else(|| panic.downcast_ref::<String>().cloned())
+                .unwrap_or_default();
             tracing::error!(request_id = id.as_str(), error = said, "a handler panicked");
             ApiError::broken(StatusCode::INTERNAL_SERVER_ERROR, "broken", &id).for_path(&path)
         }
         Err(_) => {
-            tracing::error!(request_id = id.as_str(), limit_s = TIME_LIMIT.as_secs(), "a request took too long");
+            tracing::error!(
+                request_id = id.as_str(),
+                limit_s = TIME_LIMIT.as_secs(),
+                "a request took too long"
+            );
             ApiError::broken(StatusCode::SERVICE_UNAVAILABLE, "too_slow", &id).for_path(&path)
         }
     };
@@ -102,6 +110,9 @@ mod tests {
             assert_ne!(made.as_str(), bad);
             assert_eq!(made.as_str().len(), 16);
         }
-        assert_ne!(RequestId::of(&HeaderMap::new()).as_str(), RequestId::of(&HeaderMap::new()).as_str());
+        assert_ne!(
+            RequestId::of(&HeaderMap::new()).as_str(),
+            RequestId::of(&HeaderMap::new()).as_str()
+        );
     }
 }

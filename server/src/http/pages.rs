@@ -21,13 +21,18 @@ pub(super) async fn page(
     request: Request,
 ) -> Response {
     let theme = theme::chosen(request.headers());
-    let backend: Arc<dyn Backend> = Arc::new(Answers { app: web.app.clone(), request_id });
+    let backend: Arc<dyn Backend> = Arc::new(Answers {
+        app: web.app.clone(),
+        request_id,
+    });
     let assets = web.files.urls().clone();
     let provide = move || {
         provide_context(Arc::clone(&backend));
         provide_context(assets.clone());
         provide_context(theme);
-        let Some(response) = use_context::<ResponseOptions>() else { return };
+        let Some(response) = use_context::<ResponseOptions>() else {
+            return;
+        };
         let policy = use_nonce().map(|nonce| security::page_policy(&nonce));
         if let Some(policy) = policy.and_then(|policy| HeaderValue::from_str(&policy).ok()) {
             response.insert_header(header::CONTENT_SECURITY_POLICY, policy);

@@ -43,9 +43,20 @@ pub(super) async fn metrics(State(web): State<Web>, ask: Ask) -> Response {
 async fn gauges(web: &Web) -> Result<[(&'static str, &'static str, i64); 2], AppError> {
     let version = web.app.store().manifest_version().await?;
     let totals = web.app.store().active_totals(None).await?;
-    let rows = totals.iter().map(|held| held.total.rows).fold(0, |sum: u64, rows| sum.saturating_add(rows));
+    let rows = totals
+        .iter()
+        .map(|held| held.total.rows)
+        .fold(0, |sum: u64, rows| sum.saturating_add(rows));
     Ok([
-        ("tonnage_manifest_version", "Version of what counts: moves on with every change.", version),
-        ("tonnage_charge_rows", "Charge rows that count.", i64::try_from(rows).unwrap_or(i64::MAX)),
+        (
+            "tonnage_manifest_version",
+            "Version of what counts: moves on with every change.",
+            version,
+        ),
+        (
+            "tonnage_charge_rows",
+            "Charge rows that count.",
+            i64::try_from(rows).unwrap_or(i64::MAX),
+        ),
     ])
 }

@@ -63,17 +63,48 @@ pub struct Route {
 }
 
 const fn gets(path: &'static str, kind: Kind, answer: Answer, summary: &'static str) -> Route {
-    Route { method: "GET", path, kind, summary, answer }
+    Route {
+        method: "GET",
+        path,
+        kind,
+        summary,
+        answer,
+    }
 }
 
 /// Every address the server answers; anything else is 404.
 pub const ROUTES: &[Route] = &[
     gets("/", Kind::Page, Answer::Page, "Overview: how are we doing this month?"),
-    gets("/costs", Kind::Page, Answer::Page, "Costs: who and what costs how much?"),
-    gets("/reconciliation", Kind::Page, Answer::Page, "Reconciliation: does it add up to the invoice?"),
-    gets("/explain/{id}", Kind::Page, Answer::Page, "Explain: where does this figure come from?"),
-    gets("/rules", Kind::Page, Answer::Page, "Rules: who pays for what, from when?"),
-    gets("/sources", Kind::Page, Answer::Page, "Sources: is the data in, and whole?"),
+    gets(
+        "/costs",
+        Kind::Page,
+        Answer::Page,
+        "Costs: who and what costs how much?",
+    ),
+    gets(
+        "/reconciliation",
+        Kind::Page,
+        Answer::Page,
+        "Reconciliation: does it add up to the invoice?",
+    ),
+    gets(
+        "/explain/{id}",
+        Kind::Page,
+        Answer::Page,
+        "Explain: where does this figure come from?",
+    ),
+    gets(
+        "/rules",
+        Kind::Page,
+        Answer::Page,
+        "Rules: who pays for what, from when?",
+    ),
+    gets(
+        "/sources",
+        Kind::Page,
+        Answer::Page,
+        "Sources: is the data in, and whole?",
+    ),
     Route {
         method: "POST",
         path: "/theme",
@@ -81,22 +112,92 @@ pub const ROUTES: &[Route] = &[
         summary: "Keeps the colour theme in a cookie and goes back",
         answer: Answer::Theme,
     },
-    gets("/costs.csv", Kind::Download, Answer::CostsCsv, "The Costs page as CSV, every row, every digit"),
-    gets("/costs.xlsx", Kind::Download, Answer::CostsXlsx, "The Costs page as XLSX, every row"),
-    gets("/api/v1/costs", Kind::Api, Answer::Costs, "Costs grouped by one or two keys"),
-    gets("/api/v1/explain/{id}", Kind::Api, Answer::Explain, "From a figure to bill lines and rules"),
-    gets("/api/v1/overview", Kind::Api, Answer::Overview, "The figures of the overview"),
-    gets("/api/v1/periods", Kind::Api, Answer::Periods, "Billing periods with data"),
-    gets("/api/v1/reconciliation", Kind::Api, Answer::Reconciliation, "From the invoice to the owners, with residuals"),
-    gets("/api/v1/rules", Kind::Api, Answer::Rules, "Owner rules with the money each decides"),
-    gets("/api/v1/sources", Kind::Api, Answer::Sources, "Sources and their deliveries"),
-    gets("/api/openapi.json", Kind::Api, Answer::OpenApi, "This API as an OpenAPI document"),
+    gets(
+        "/costs.csv",
+        Kind::Download,
+        Answer::CostsCsv,
+        "The Costs page as CSV, every row, every digit",
+    ),
+    gets(
+        "/costs.xlsx",
+        Kind::Download,
+        Answer::CostsXlsx,
+        "The Costs page as XLSX, every row",
+    ),
+    gets(
+        "/api/v1/costs",
+        Kind::Api,
+        Answer::Costs,
+        "Costs grouped by one or two keys",
+    ),
+    gets(
+        "/api/v1/explain/{id}",
+        Kind::Api,
+        Answer::Explain,
+        "From a figure to bill lines and rules",
+    ),
+    gets(
+        "/api/v1/overview",
+        Kind::Api,
+        Answer::Overview,
+        "The figures of the overview",
+    ),
+    gets(
+        "/api/v1/periods",
+        Kind::Api,
+        Answer::Periods,
+        "Billing periods with data",
+    ),
+    gets(
+        "/api/v1/reconciliation",
+        Kind::Api,
+        Answer::Reconciliation,
+        "From the invoice to the owners, with residuals",
+    ),
+    gets(
+        "/api/v1/rules",
+        Kind::Api,
+        Answer::Rules,
+        "Owner rules with the money each decides",
+    ),
+    gets(
+        "/api/v1/sources",
+        Kind::Api,
+        Answer::Sources,
+        "Sources and their deliveries",
+    ),
+    gets(
+        "/api/openapi.json",
+        Kind::Api,
+        Answer::OpenApi,
+        "This API as an OpenAPI document",
+    ),
     gets("/healthz", Kind::Probe, Answer::Health, "The process is up"),
-    gets("/readyz", Kind::Probe, Answer::Ready, "Database and lake can be reached"),
-    gets("/metrics", Kind::Probe, Answer::Metrics, "Counts and durations for Prometheus"),
-    gets("/pkg/{*file}", Kind::File, Answer::File, "The islands: glue and WebAssembly"),
+    gets(
+        "/readyz",
+        Kind::Probe,
+        Answer::Ready,
+        "Database and lake can be reached",
+    ),
+    gets(
+        "/metrics",
+        Kind::Probe,
+        Answer::Metrics,
+        "Counts and durations for Prometheus",
+    ),
+    gets(
+        "/pkg/{*file}",
+        Kind::File,
+        Answer::File,
+        "The islands: glue and WebAssembly",
+    ),
     gets("/static/{*file}", Kind::File, Answer::File, "Style, fonts, icon"),
-    gets("/assets/{*file}", Kind::File, Answer::File, "Fonts and icon of a site built by `cargo leptos watch`"),
+    gets(
+        "/assets/{*file}",
+        Kind::File,
+        Answer::File,
+        "Fonts and icon of a site built by `cargo leptos watch`",
+    ),
 ];
 
 /// The router of the table, and what answers everything else. Pages come from
@@ -104,7 +205,9 @@ pub const ROUTES: &[Route] = &[
 /// test holds the two together.
 pub(super) fn mount() -> Router<Web> {
     let pages = leptos_axum::generate_route_list(frontend::app::App);
-    let router = pages.iter().fold(Router::new(), |router, page| router.route(page.path(), handler(Answer::Page)));
+    let router = pages.iter().fold(Router::new(), |router, page| {
+        router.route(page.path(), handler(Answer::Page))
+    });
     let others = ROUTES.iter().filter(|route| route.kind != Kind::Page);
     let router = others.fold(router, |router, route| router.route(route.path, handler(route.answer)));
     router.method_not_allowed_fallback(wrong_method).fallback(nothing_there)
@@ -179,8 +282,11 @@ mod tests {
     fn the_table_has_every_page_and_nothing_twice() {
         let listed = leptos_axum::generate_route_list(frontend::app::App);
         let pages: BTreeSet<String> = listed.iter().map(|page| page.path().to_owned()).collect();
-        let table: BTreeSet<String> =
-            ROUTES.iter().filter(|route| route.kind == Kind::Page).map(|route| route.path.to_owned()).collect();
+        let table: BTreeSet<String> = ROUTES
+            .iter()
+            .filter(|route| route.kind == Kind::Page)
+            .map(|route| route.path.to_owned())
+            .collect();
         assert_eq!(pages, table);
         let paths: BTreeSet<&str> = ROUTES.iter().map(|route| route.path).collect();
         assert_eq!(paths.len(), ROUTES.len());

@@ -20,7 +20,10 @@ const DEFAULTS: [(HeaderName, &str); 7] = [
     (header::CONTENT_SECURITY_POLICY, NOTHING),
     (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
     (header::REFERRER_POLICY, "same-origin"),
-    (HeaderName::from_static("permissions-policy"), "camera=(), geolocation=(), microphone=(), payment=(), usb=()"),
+    (
+        HeaderName::from_static("permissions-policy"),
+        "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
+    ),
     (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
     (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
 ];
@@ -46,7 +49,11 @@ pub(super) async fn headers(request: Request, next: Next) -> Response {
 
 /// Refuses what cannot come from this server's own pages or a local tool.
 pub(super) async fn guard(request: Request, next: Next) -> Response {
-    let id = request.extensions().get::<RequestId>().cloned().unwrap_or_else(|| RequestId::new("none"));
+    let id = request
+        .extensions()
+        .get::<RequestId>()
+        .cloned()
+        .unwrap_or_else(|| RequestId::new("none"));
     match check(request.method(), request.uri(), request.headers()) {
         Ok(()) => next.run(request).await,
         Err((status, code, detail)) => ApiError::refused(status, code, detail, &id).for_path(request.uri().path()),
@@ -58,7 +65,11 @@ type Refusal = (StatusCode, &'static str, &'static str);
 fn check(method: &Method, uri: &Uri, headers: &HeaderMap) -> Result<(), Refusal> {
     let length = uri.path_and_query().map_or(0, |text| text.as_str().len());
     if length > MAX_URL_BYTES {
-        return Err((StatusCode::URI_TOO_LONG, "url_too_long", "the address is too long; use fewer filters"));
+        return Err((
+            StatusCode::URI_TOO_LONG,
+            "url_too_long",
+            "the address is too long; use fewer filters",
+        ));
     }
     // a page of another site can make its own name point here (DNS rebinding),
     // but it cannot make the browser send a loopback name
@@ -73,7 +84,11 @@ fn check(method: &Method, uri: &Uri, headers: &HeaderMap) -> Result<(), Refusal>
     if method.is_safe() || same_origin(host, headers) {
         return Ok(());
     }
-    Err((StatusCode::FORBIDDEN, "cross_site", "this form was sent by another site; open the page here and send it again"))
+    Err((
+        StatusCode::FORBIDDEN,
+        "cross_site",
+        "this form was sent by another site; open the page here and send it again",
+    ))
 }
 
 /// The name the request is for: an absolute address beats the Host header.
@@ -107,7 +122,9 @@ fn same_origin(host: &str, headers: &HeaderMap) -> bool {
     let origin_fits = match text(header::ORIGIN) {
         None => true,
         Some(origin) => {
-            let name = origin.strip_prefix("http://").or_else(|| origin.strip_prefix("https://"));
+            let name = origin
+                .strip_prefix("http://")
+                .or_else(|| origin.strip_prefix("https://"));
             name.is_some_and(|name| name.eq_ignore_ascii_case(host))
         }
     };
@@ -147,7 +164,10 @@ mod tests {
     fn other_sites_cannot_post() {
         let table: [(&[(&str, &str)], u16); 8] = [
             (&[], 200),
-            (&[("origin", "http://localhost:80"), ("sec-fetch-site", "same-origin")], 200),
+            (
+                &[("origin", "http://localhost:80"), ("sec-fetch-site", "same-origin")],
+                200,
+            ),
             (&[("origin", "http://127.0.0.1:80")], 403),
             (&[("origin", "http://localhost:81")], 403),
             (&[("origin", "null")], 403),
@@ -161,7 +181,11 @@ mod tests {
                 headers.insert(*name, HeaderValue::from_static(value));
             }
             let checked = check(&Method::POST, &Uri::from_static("/theme"), &headers);
-            assert_eq!(checked.err().map_or(200, |refusal| refusal.0.as_u16()), status, "{given:?}");
+            assert_eq!(
+                checked.err().map_or(200, |refusal| refusal.0.as_u16()),
+                status,
+                "{given:?}"
+            );
             assert!(check(&Method::GET, &Uri::from_static("/"), &headers).is_ok());
         }
     }
@@ -169,7 +193,12 @@ mod tests {
     #[test]
     fn an_address_has_a_limit() {
         let headers = HeaderMap::from_iter([(header::HOST, HeaderValue::from_static("localhost"))]);
-        let uri: Uri = format!("/costs?f=a:{}", "x".repeat(MAX_URL_BYTES)).parse().expect("a long address");
-        assert_eq!(check(&Method::GET, &uri, &headers).expect_err("too long").0, StatusCode::URI_TOO_LONG);
+        let uri: Uri = format!("/costs?f=a:{}", "x".repeat(MAX_URL_BYTES))
+            .parse()
+            .expect("a long address");
+        assert_eq!(
+            check(&Method::GET, &uri, &headers).expect_err("too long").0,
+            StatusCode::URI_TOO_LONG
+        );
     }
 }

@@ -2,11 +2,11 @@
 
 use super::error::ApiError;
 use super::observe::RequestId;
+use axum::Extension;
 use axum::extract::Form;
 use axum::extract::rejection::FormRejection;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use axum::Extension;
 use frontend::shell::Theme;
 use serde::Deserialize;
 
@@ -24,17 +24,19 @@ pub(super) struct Choice {
 
 /// The theme the reader chose before.
 pub(super) fn chosen(headers: &HeaderMap) -> Theme {
-    let cookies = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
-    let pairs = cookies.flat_map(|value| value.split(';')).filter_map(|pair| pair.trim().split_once('='));
+    let cookies = headers
+        .get_all(header::COOKIE)
+        .iter()
+        .filter_map(|value| value.to_str().ok());
+    let pairs = cookies
+        .flat_map(|value| value.split(';'))
+        .filter_map(|pair| pair.trim().split_once('='));
     let value = pairs.filter(|(name, _)| *name == COOKIE).map(|(_, value)| value).next();
     Theme::from_key(value.unwrap_or_default())
 }
 
 /// Keeps the choice and goes back to where the form was.
-pub(super) async fn choose(
-    Extension(id): Extension<RequestId>,
-    form: Result<Form<Choice>, FormRejection>,
-) -> Response {
+pub(super) async fn choose(Extension(id): Extension<RequestId>, form: Result<Form<Choice>, FormRejection>) -> Response {
     let Form(choice) = match form {
         Ok(form) => form,
         Err(rejection) => {
@@ -43,12 +45,19 @@ pub(super) async fn choose(
     };
     let next = choice.next.as_deref().unwrap_or("/");
     let theme = Theme::from_key(&choice.theme);
-    let cookie = format!("{COOKIE}={}; Path=/; Max-Age={ONE_YEAR_S}; HttpOnly; SameSite=Lax", theme.key());
-    let location = Some(next).filter(|next| is_local(next)).and_then(|next| HeaderValue::from_str(next).ok());
+    let cookie = format!(
+        "{COOKIE}={}; Path=/; Max-Age={ONE_YEAR_S}; HttpOnly; SameSite=Lax",
+        theme.key()
+    );
+    let location = Some(next)
+        .filter(|next| is_local(next))
+        .and_then(|next| HeaderValue::from_str(next).ok());
     match (location, HeaderValue::from_str(&cookie)) {
-        (Some(location), Ok(cookie)) => {
-            (StatusCode::SEE_OTHER, [(header::LOCATION, location), (header::SET_COOKIE, cookie)]).into_response()
-        }
+        (Some(location), Ok(cookie)) => (
+            StatusCode::SEE_OTHER,
+            [(header::LOCATION, location), (header::SET_COOKIE, cookie)],
+        )
+            .into_response(),
         _ => {
             let detail = format!("next={next:?} is no path of this server; write one such as /costs?period=2026-11");
             ApiError::refused(StatusCode::BAD_REQUEST, "bad_parameter", detail, &id).plain()

@@ -267,7 +267,14 @@ pub fn allocate(charges: &[Charge], program: &Program, split: Splitter) -> Resul
                 &charge.attributes,
                 piece.start,
             );
-            cube.add(key, CubeValue { charges: u64::from(at == 0), billed, effective })?;
+            cube.add(
+                key,
+                CubeValue {
+                    charges: u64::from(at == 0),
+                    billed,
+                    effective,
+                },
+            )?;
         }
     }
     Ok(cube)

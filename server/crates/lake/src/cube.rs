@@ -45,14 +45,21 @@ pub fn write_cube(lake: &Lake, cube: &Cube, path: &str) -> Result<StoredFile, La
 pub fn report_parquet(keys: &[String], rows: &[Vec<String>], costs: &[Money]) -> Result<Vec<u8>, LakeError> {
     let mut columns: Vec<Column> = Vec::with_capacity(keys.len() + 1);
     for (at, key) in keys.iter().enumerate() {
-        let texts = rows.iter().map(|row| row.get(at).map(String::as_str).filter(|text| !text.is_empty()));
+        let texts = rows
+            .iter()
+            .map(|row| row.get(at).map(String::as_str).filter(|text| !text.is_empty()));
         columns.push(StringChunked::from_iter_options(key.as_str().into(), texts).into_column());
     }
     let units = Int128Chunked::from_iter_values("cost".into(), costs.iter().map(|cost| cost.units()));
-    columns.push(units.into_decimal_unchecked(PRECISION, MONEY_SCALE as usize).into_column());
+    columns.push(
+        units
+            .into_decimal_unchecked(PRECISION, MONEY_SCALE as usize)
+            .into_column(),
+    );
     let encode = LakeError::parquet("encode", "report");
     let mut bytes = Vec::new();
-    let written = DataFrame::new_infer_height(columns).and_then(|mut frame| ParquetWriter::new(&mut bytes).finish(&mut frame));
+    let written =
+        DataFrame::new_infer_height(columns).and_then(|mut frame| ParquetWriter::new(&mut bytes).finish(&mut frame));
     written.map_err(encode)?;
     Ok(bytes)
 }

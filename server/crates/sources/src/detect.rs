@@ -16,7 +16,10 @@ pub struct Detected {
 #[must_use]
 pub fn known_formats() -> Vec<String> {
     let focus = FOCUS_VERSIONS.iter().map(|(version, _)| format!("focus-{version}"));
-    ["auto".to_owned(), "focus".to_owned()].into_iter().chain(focus).collect()
+    ["auto".to_owned(), "focus".to_owned()]
+        .into_iter()
+        .chain(focus)
+        .collect()
 }
 
 /// Columns only other providers' own exports have, and what they are.
@@ -30,7 +33,14 @@ const FOREIGN: &[(&str, &str)] = &[
 ];
 
 /// Columns FOCUS dropped before 1.0.
-const BEFORE_1_0: &[&str] = &["ChargeType", "ChargeSubcategory", "AmortizedCost", "BilledCurrency", "UsageQuantity", "InvoiceIssuer"];
+const BEFORE_1_0: &[&str] = &[
+    "ChargeType",
+    "ChargeSubcategory",
+    "AmortizedCost",
+    "BilledCurrency",
+    "UsageQuantity",
+    "InvoiceIssuer",
+];
 
 /// Picks the dialect of a file with these columns. `format` is what the user
 /// asked for (`auto`, `focus`, `focus-1.2`); `declared` is the FOCUS version
@@ -41,7 +51,10 @@ const BEFORE_1_0: &[&str] = &["ChargeType", "ChargeSubcategory", "AmortizedCost"
 pub fn detect(headers: &[String], format: &str, declared: Option<&str>) -> Result<Detected, Finding> {
     if let Some(version) = format.strip_prefix("focus-") {
         let dialect = dialect::focus(version).ok_or_else(|| unknown_version(version))?;
-        return Ok(Detected { dialect, why: format!("--format {format}") });
+        return Ok(Detected {
+            dialect,
+            why: format!("--format {format}"),
+        });
     }
     if !matches!(format, "auto" | "focus") {
         let finding = Finding::error("unknown_format", format!("--format {format} is not known"));
@@ -50,21 +63,37 @@ pub fn detect(headers: &[String], format: &str, declared: Option<&str>) -> Resul
     if let Some(version) = declared {
         let plain = version.trim().trim_start_matches(['v', 'V']);
         let dialect = dialect::focus(plain).ok_or_else(|| unknown_version(version))?;
-        return Ok(Detected { dialect, why: format!("the file says FOCUS {plain}") });
+        return Ok(Detected {
+            dialect,
+            why: format!("the file says FOCUS {plain}"),
+        });
     }
     let has = |name: &str| headers.iter().any(|header| header.trim().eq_ignore_ascii_case(name));
-    let focus_columns = FOCUS_COLUMNS.iter().filter(|column| headers.iter().any(|header| column.matches(header.trim()))).count();
+    let focus_columns = FOCUS_COLUMNS
+        .iter()
+        .filter(|column| headers.iter().any(|header| column.matches(header.trim())))
+        .count();
     if !has("EffectiveCost") && BEFORE_1_0.iter().filter(|name| has(name)).count() >= 2 {
-        return Err(unknown_version("before 1.0").in_column(BEFORE_1_0.iter().find(|name| has(name)).copied().unwrap_or_default()));
+        return Err(unknown_version("before 1.0")
+            .in_column(BEFORE_1_0.iter().find(|name| has(name)).copied().unwrap_or_default()));
     }
     if format == "auto" && focus_columns < 5 {
         return Err(not_a_bill(headers));
     }
-    let newest = FOCUS_COLUMNS.iter().filter(|column| has(column.name)).max_by_key(|column| column.since);
+    let newest = FOCUS_COLUMNS
+        .iter()
+        .filter(|column| has(column.name))
+        .max_by_key(|column| column.since);
     let since = newest.map_or(10, |column| column.since);
-    let version = FOCUS_VERSIONS.iter().find(|(_, number)| *number == since).map_or("1.0", |(version, _)| version);
+    let version = FOCUS_VERSIONS
+        .iter()
+        .find(|(_, number)| *number == since)
+        .map_or("1.0", |(version, _)| version);
     let why = match newest {
-        Some(column) if column.since > 10 => format!("{focus_columns} columns are FOCUS's, {} came with {version}", column.name),
+        Some(column) if column.since > 10 => format!(
+            "{focus_columns} columns are FOCUS's, {} came with {version}",
+            column.name
+        ),
         _ => format!("{focus_columns} columns are FOCUS's, none newer than 1.0"),
     };
     let dialect = dialect::focus(version).ok_or_else(|| unknown_version(version))?;
@@ -79,15 +108,24 @@ fn unknown_version(version: &str) -> Finding {
 }
 
 fn not_a_bill(headers: &[String]) -> Finding {
-    let foreign = FOREIGN.iter().find(|(name, _)| headers.iter().any(|header| header.trim().eq_ignore_ascii_case(name)));
+    let foreign = FOREIGN
+        .iter()
+        .find(|(name, _)| headers.iter().any(|header| header.trim().eq_ignore_ascii_case(name)));
     if let Some((column, what)) = foreign {
-        return Finding::error("unsupported_format", format!("this looks like {what}, which is not read yet"))
-            .at_line(1)
-            .in_column(*column)
-            .remedy("export the same bill as FOCUS 1.0 to 1.4");
+        return Finding::error(
+            "unsupported_format",
+            format!("this looks like {what}, which is not read yet"),
+        )
+        .at_line(1)
+        .in_column(*column)
+        .remedy("export the same bill as FOCUS 1.0 to 1.4");
     }
     let shown: Vec<&str> = headers.iter().take(6).map(String::as_str).collect();
-    let finding = Finding::error("not_a_bill", format!("the columns are not those of a bill: {}", shown.join(", "))).at_line(1);
+    let finding = Finding::error(
+        "not_a_bill",
+        format!("the columns are not those of a bill: {}", shown.join(", ")),
+    )
+    .at_line(1);
     match headers {
         [one] if one.matches(';').count() > 3 || one.matches('\t').count() > 3 => {
             finding.remedy("columns are separated by something other than commas; export comma-separated CSV")
@@ -119,8 +157,20 @@ mod tests {
             let detected = detect(&headers(&format!("{BASE}{extra}")), "auto", None).expect(expect);
             assert_eq!(detected.dialect.version, expect, "{extra}: {}", detected.why);
         }
-        assert_eq!(detect(&headers(BASE), "focus-1.3", None).expect("forced").dialect.version, "1.3");
-        assert_eq!(detect(&headers(BASE), "auto", Some("v1.1")).expect("declared").dialect.version, "1.1");
+        assert_eq!(
+            detect(&headers(BASE), "focus-1.3", None)
+                .expect("forced")
+                .dialect
+                .version,
+            "1.3"
+        );
+        assert_eq!(
+            detect(&headers(BASE), "auto", Some("v1.1"))
+                .expect("declared")
+                .dialect
+                .version,
+            "1.1"
+        );
     }
 
     #[test]
@@ -128,8 +178,18 @@ mod tests {
         for (columns, format, declared, code) in [
             (BASE, "focus-2.0", None, "unknown_version"),
             (BASE, "auto", Some("2.0"), "unknown_version"),
-            ("BilledCost,BilledCurrency,ChargeType,BillingPeriodStart,UsageQuantity", "auto", None, "unknown_version"),
-            ("lineItem/UnblendedCost,bill/PayerAccountId", "auto", None, "unsupported_format"),
+            (
+                "BilledCost,BilledCurrency,ChargeType,BillingPeriodStart,UsageQuantity",
+                "auto",
+                None,
+                "unknown_version",
+            ),
+            (
+                "lineItem/UnblendedCost,bill/PayerAccountId",
+                "auto",
+                None,
+                "unsupported_format",
+            ),
             ("name,age", "auto", None, "not_a_bill"),
             ("a;b;c;d;e", "auto", None, "not_a_bill"),
             (BASE, "excel", None, "unknown_format"),

@@ -37,6 +37,8 @@ pub enum SourceError {
 
 impl SourceError {
     pub(crate) fn refused(finding: Finding) -> SourceError {
-        SourceError::Refused { findings: vec![finding] }
+        SourceError::Refused {
+            findings: vec![finding],
+        }
     }
 }

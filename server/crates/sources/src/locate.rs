@@ -24,22 +24,35 @@ const ENDINGS: [&str; 5] = [".csv", ".csv.gz", ".gz", ".zip", ".parquet"];
 pub fn locate(argument: &str) -> Result<Vec<Located>, SourceError> {
     let path = Path::new(argument);
     let found = if path.is_file() {
-        vec![Located { name: argument.to_owned(), path: path.to_owned() }]
+        vec![Located {
+            name: argument.to_owned(),
+            path: path.to_owned(),
+        }]
     } else if path.is_dir() {
         walk(path, &|_| true)?
     } else if argument.contains(['*', '?', '[', '{']) {
-        let glob = globset::GlobBuilder::new(argument).literal_separator(true).build().map_err(|error| {
-            SourceError::refused(Finding::error("bad_glob", format!("{argument:?} is not a pattern: {error}")))
-        })?;
+        let glob = globset::GlobBuilder::new(argument)
+            .literal_separator(true)
+            .build()
+            .map_err(|error| {
+                SourceError::refused(Finding::error(
+                    "bad_glob",
+                    format!("{argument:?} is not a pattern: {error}"),
+                ))
+            })?;
         let matcher = glob.compile_matcher();
         walk(root_of(argument), &|file| matcher.is_match(file))?
     } else {
         let finding = Finding::error("no_such_file", format!("{argument} does not exist"));
-        return Err(SourceError::refused(finding.remedy("give a file, a folder, a pattern in quotes, or - for standard input")));
+        return Err(SourceError::refused(
+            finding.remedy("give a file, a folder, a pattern in quotes, or - for standard input"),
+        ));
     };
     if found.is_empty() {
         let finding = Finding::error("no_files", format!("{argument} holds no bill files"));
-        return Err(SourceError::refused(finding.remedy("bill files end in .csv, .csv.gz, .zip or .parquet")));
+        return Err(SourceError::refused(
+            finding.remedy("bill files end in .csv, .csv.gz, .zip or .parquet"),
+        ));
     }
     Ok(found)
 }
@@ -59,9 +72,15 @@ fn walk(root: &Path, wanted: &dyn Fn(&Path) -> bool) -> Result<Vec<Located>, Sou
     let mut found = Vec::new();
     let mut folders = vec![root.to_owned()];
     while let Some(folder) = folders.pop() {
-        let entries = std::fs::read_dir(&folder).map_err(|source| SourceError::Io { path: folder.clone(), source })?;
+        let entries = std::fs::read_dir(&folder).map_err(|source| SourceError::Io {
+            path: folder.clone(),
+            source,
+        })?;
         for entry in entries {
-            let entry = entry.map_err(|source| SourceError::Io { path: folder.clone(), source })?;
+            let entry = entry.map_err(|source| SourceError::Io {
+                path: folder.clone(),
+                source,
+            })?;
             let path = entry.path();
             let name = entry.file_name().to_string_lossy().to_lowercase();
             if name.starts_with('.') || name.starts_with('_') {
@@ -72,7 +91,10 @@ fn walk(root: &Path, wanted: &dyn Fn(&Path) -> bool) -> Result<Vec<Located>, Sou
             } else if ENDINGS.iter().any(|ending| name.ends_with(ending)) {
                 let shown = path.strip_prefix("./").unwrap_or(&path).to_owned();
                 if wanted(&shown) || wanted(&path) {
-                    found.push(Located { name: shown.to_string_lossy().into_owned(), path });
+                    found.push(Located {
+                        name: shown.to_string_lossy().into_owned(),
+                        path,
+                    });
                 }
             }
         }
@@ -89,19 +111,33 @@ mod tests {
     fn files_folders_globs() {
         let dir = tempfile::tempdir().expect("a folder");
         std::fs::create_dir_all(dir.path().join("a/b")).expect("folders");
-        for name in ["a/2.csv", "a/b/1.csv.gz", "a/_hidden.csv", "a/notes.txt", "a/Manifest.json", "x.parquet"] {
+        for name in [
+            "a/2.csv",
+            "a/b/1.csv.gz",
+            "a/_hidden.csv",
+            "a/notes.txt",
+            "a/Manifest.json",
+            "x.parquet",
+        ] {
             std::fs::write(dir.path().join(name), b"x").expect("a file");
         }
         let root = dir.path().to_string_lossy().into_owned();
         let names = |argument: String| -> Vec<String> {
             let found = locate(&argument).expect("found");
-            found.into_iter().map(|f| f.name.trim_start_matches(&format!("{root}/")).to_owned()).collect()
+            found
+                .into_iter()
+                .map(|f| f.name.trim_start_matches(&format!("{root}/")).to_owned())
+                .collect()
         };
         assert_eq!(names(root.clone()), ["a/2.csv", "a/b/1.csv.gz", "x.parquet"]);
         assert_eq!(names(format!("{root}/a/*.csv")), ["a/2.csv"]);
         assert_eq!(names(format!("{root}/**/*.csv*")), ["a/2.csv", "a/b/1.csv.gz"]);
         assert_eq!(names(format!("{root}/a/notes.txt")), ["a/notes.txt"]);
-        for missing in [format!("{root}/none.csv"), format!("{root}/*.zip"), format!("{root}/a/[")] {
+        for missing in [
+            format!("{root}/none.csv"),
+            format!("{root}/*.zip"),
+            format!("{root}/a/["),
+        ] {
             assert!(locate(&missing).is_err(), "{missing}");
         }
     }

@@ -33,20 +33,41 @@ pub struct Sighted {
 /// # Errors
 /// A finding for empty files and for what is no table; `Io` when the file cannot be read.
 pub fn sight(located: &Located) -> Result<Vec<Sighted>, SourceError> {
-    let io = |source| SourceError::Io { path: located.path.clone(), source };
+    let io = |source| SourceError::Io {
+        path: located.path.clone(),
+        source,
+    };
     let (sha256, bytes) = hash(&located.path).map_err(io)?;
     let mut magic = [0u8; 8];
     let read = read_up_to(&mut File::open(&located.path).map_err(io)?, &mut magic).map_err(io)?;
-    let found = |container, head| Sighted { located: located.clone(), container, sha256: sha256.clone(), bytes, head };
+    let found = |container, head| Sighted {
+        located: located.clone(),
+        container,
+        sha256: sha256.clone(),
+        bytes,
+        head,
+    };
     match &magic[..read] {
         [] => Err(refuse(located, "empty_file", "is empty", "export it again")),
         [b'P', b'A', b'R', b'1', ..] => Ok(vec![found(Container::Parquet, Vec::new())]),
         [0x1f, 0x8b, ..] => {
-            let head = head_of(flate2::bufread::MultiGzDecoder::new(BufReader::new(File::open(&located.path).map_err(io)?)));
-            let head = head.map_err(|error| refuse(located, "broken_gzip", &format!("cannot be unpacked: {error}"), "export or copy it again"))?;
+            let head = head_of(flate2::bufread::MultiGzDecoder::new(BufReader::new(
+                File::open(&located.path).map_err(io)?,
+            )));
+            let head = head.map_err(|error| {
+                refuse(
+                    located,
+                    "broken_gzip",
+                    &format!("cannot be unpacked: {error}"),
+                    "export or copy it again",
+                )
+            })?;
             Ok(vec![found(Container::Gzip, head)])
         }
-        [b'P', b'K', ..] => zip_tables(located)?.into_iter().map(|(entry, head)| Ok(found(Container::Zip { entry }, head))).collect(),
+        [b'P', b'K', ..] => zip_tables(located)?
+            .into_iter()
+            .map(|(entry, head)| Ok(found(Container::Zip { entry }, head)))
+            .collect(),
         _ => {
             let head = head_of(File::open(&located.path).map_err(io)?).map_err(io)?;
             refuse_foreign(located, &head)?;
@@ -71,13 +92,28 @@ fn refuse_foreign(located: &Located, head: &[u8]) -> Result<(), SourceError> {
         _ if head.contains(&0) => "binary data",
         _ => return Ok(()),
     };
-    Err(refuse(located, "wrong_file_type", &format!("is {what}, not a table"), "give CSV in UTF-8 (plain, .gz or .zip) or Parquet"))
+    Err(refuse(
+        located,
+        "wrong_file_type",
+        &format!("is {what}, not a table"),
+        "give CSV in UTF-8 (plain, .gz or .zip) or Parquet",
+    ))
 }
 
 /// Tables in a zip: every entry that ends in `.csv`, or the only entry.
 fn zip_tables(located: &Located) -> Result<Vec<(String, Vec<u8>)>, SourceError> {
-    let broken = |error: zip::result::ZipError| refuse(located, "broken_zip", &format!("cannot be unpacked: {error}"), "export or copy it again");
-    let file = File::open(&located.path).map_err(|source| SourceError::Io { path: located.path.clone(), source })?;
+    let broken = |error: zip::result::ZipError| {
+        refuse(
+            located,
+            "broken_zip",
+            &format!("cannot be unpacked: {error}"),
+            "export or copy it again",
+        )
+    };
+    let file = File::open(&located.path).map_err(|source| SourceError::Io {
+        path: located.path.clone(),
+        source,
+    })?;
     let mut archive = zip::ZipArchive::new(BufReader::new(file)).map_err(broken)?;
     let mut names = Vec::new();
     for name in archive.file_names() {
@@ -87,20 +123,41 @@ fn zip_tables(located: &Located) -> Result<Vec<(String, Vec<u8>)>, SourceError> 
         }
     }
     if names.iter().any(|name| name == "[Content_Types].xml") {
-        return Err(refuse(located, "wrong_file_type", "is an Excel workbook, not a table", "save the sheet as CSV in UTF-8"));
+        return Err(refuse(
+            located,
+            "wrong_file_type",
+            "is an Excel workbook, not a table",
+            "save the sheet as CSV in UTF-8",
+        ));
     }
-    let mut tables: Vec<String> = names.iter().filter(|name| name.to_lowercase().ends_with(".csv")).cloned().collect();
+    let mut tables: Vec<String> = names
+        .iter()
+        .filter(|name| name.to_lowercase().ends_with(".csv"))
+        .cloned()
+        .collect();
     if let ([], [only]) = (tables.as_slice(), names.as_slice()) {
         tables.push(String::clone(only));
     }
     tables.sort();
     if tables.is_empty() {
-        return Err(refuse(located, "no_files", "is a zip without a CSV inside", "zip the CSV files"));
+        return Err(refuse(
+            located,
+            "no_files",
+            "is a zip without a CSV inside",
+            "zip the CSV files",
+        ));
     }
     let mut found = Vec::with_capacity(tables.len());
     for entry in tables {
         let reader = archive.by_name(&entry).map_err(broken)?;
-        let head = head_of(reader).map_err(|error| refuse(located, "broken_zip", &format!("{entry} cannot be unpacked: {error}"), "export or copy it again"))?;
+        let head = head_of(reader).map_err(|error| {
+            refuse(
+                located,
+                "broken_zip",
+                &format!("{entry} cannot be unpacked: {error}"),
+                "export or copy it again",
+            )
+        })?;
         refuse_foreign(located, &head)?;
         found.push((entry, head));
     }
@@ -138,7 +195,10 @@ fn hash(path: &Path) -> std::io::Result<(String, u64)> {
             }
         }
     }
-    Ok((hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect(), bytes))
+    Ok((
+        hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect(),
+        bytes,
+    ))
 }
 
 /// The header row, and the first data row when the head holds it, of a CSV head.
@@ -148,17 +208,35 @@ fn hash(path: &Path) -> std::io::Result<(String, u64)> {
 pub fn header_row(sighted: &Sighted) -> Result<(Vec<String>, Option<Vec<String>>), SourceError> {
     let name = &sighted.located;
     let text = sighted.head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&sighted.head);
-    let mut reader = csv::ReaderBuilder::new().has_headers(false).flexible(true).from_reader(text);
+    let mut reader = csv::ReaderBuilder::new()
+        .has_headers(false)
+        .flexible(true)
+        .from_reader(text);
     let mut rows = reader.byte_records();
-    let cells = |record: csv::ByteRecord| -> Option<Vec<String>> { record.iter().map(|cell| std::str::from_utf8(cell).ok().map(str::to_owned)).collect() };
+    let cells = |record: csv::ByteRecord| -> Option<Vec<String>> {
+        record
+            .iter()
+            .map(|cell| std::str::from_utf8(cell).ok().map(str::to_owned))
+            .collect()
+    };
     let header = match rows.next() {
-        Some(Ok(record)) => cells(record).ok_or_else(|| refuse(name, "bad_utf8", "the header is not UTF-8", "export it in UTF-8"))?,
+        Some(Ok(record)) => {
+            cells(record).ok_or_else(|| refuse(name, "bad_utf8", "the header is not UTF-8", "export it in UTF-8"))?
+        }
         _ => return Err(refuse(name, "empty_file", "has no header row", "export it again")),
     };
     if sighted.head.len() as u64 >= HEAD_BYTES && rows.next().is_none() {
-        return Err(refuse(name, "record_too_long", "the header or first row is over a megabyte long", "this is no table of charges; look at the export's settings"));
+        return Err(refuse(
+            name,
+            "record_too_long",
+            "the header or first row is over a megabyte long",
+            "this is no table of charges; look at the export's settings",
+        ));
     }
-    let mut reader = csv::ReaderBuilder::new().has_headers(true).flexible(true).from_reader(text);
+    let mut reader = csv::ReaderBuilder::new()
+        .has_headers(true)
+        .flexible(true)
+        .from_reader(text);
     let first = reader.byte_records().next().and_then(Result::ok).and_then(cells);
     Ok((header, first))
 }
@@ -171,7 +249,10 @@ mod tests {
     fn located(dir: &tempfile::TempDir, name: &str, bytes: &[u8]) -> Located {
         let path = dir.path().join(name);
         std::fs::write(&path, bytes).expect("a file");
-        Located { name: name.to_owned(), path }
+        Located {
+            name: name.to_owned(),
+            path,
+        }
     }
 
     #[test]
@@ -181,7 +262,8 @@ mod tests {
         gz.write_all(b"a,b\n1,2\n").expect("packs");
         let gz = gz.finish().expect("packs");
         let mut zip = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
-        zip.start_file("in.csv", zip::write::SimpleFileOptions::default()).expect("an entry");
+        zip.start_file("in.csv", zip::write::SimpleFileOptions::default())
+            .expect("an entry");
         zip.write_all(b"\xef\xbb\xbfa,b\r\n1,2\r\n").expect("packs");
         let zip = zip.finish().expect("packs").into_inner();
         for (name, bytes, expect) in [
@@ -194,7 +276,10 @@ mod tests {
             assert_eq!(seen.container, expect);
             if expect != Container::Parquet {
                 let (header, first) = header_row(&seen).expect(name);
-                assert_eq!((header, first), (vec!["a".into(), "b".into()], Some(vec!["1".into(), "2".into()])));
+                assert_eq!(
+                    (header, first),
+                    (vec!["a".into(), "b".into()], Some(vec!["1".into(), "2".into()]))
+                );
             }
         }
         for (name, bytes, code) in [

@@ -100,6 +100,9 @@ pub struct CostReport {
     pub total: Money,
     /// Period compared with.
     pub against: Option<String>,
+    /// While the period is unfinished: the days compared, from the first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub days: Option<u32>,
     /// Cost of all rows in the period compared with.
     pub prior_total: Option<Money>,
     /// Change of the total.

@@ -20,7 +20,11 @@ pub(super) fn change(now: Option<Money>, before: Option<Money>) -> Result<Option
     let amount = now.checked_sub(before)?;
     let base = Money::parse(SMALLEST_BASE).unwrap_or_default();
     let permille = (kind == ChangeKind::Moved && before.abs() >= base).then(|| permille(amount, before.abs()));
-    Ok(Some(Change { amount: amount.to_string(), permille, kind }))
+    Ok(Some(Change {
+        amount: amount.to_string(),
+        permille,
+        kind,
+    }))
 }
 
 /// part / whole in permille, half away from zero; zero for an empty whole.
@@ -44,9 +48,17 @@ pub(super) fn shares(parts: &[Money], total: Money) -> Result<Vec<Option<i32>>, 
         return Ok(vec![None; parts.len()]);
     }
     let exact: Vec<i128> = parts.iter().map(|part| part.units() / scale * 1000).collect();
-    let mut floors: Vec<i128> = exact.iter().map(|e| (e * whole.signum()).div_euclid(whole.abs())).collect();
+    let mut floors: Vec<i128> = exact
+        .iter()
+        .map(|e| (e * whole.signum()).div_euclid(whole.abs()))
+        .collect();
     let mut order: Vec<usize> = (0..parts.len()).collect();
-    order.sort_by_key(|&i| (std::cmp::Reverse((exact[i] * whole.signum()).rem_euclid(whole.abs())), i));
+    order.sort_by_key(|&i| {
+        (
+            std::cmp::Reverse((exact[i] * whole.signum()).rem_euclid(whole.abs())),
+            i,
+        )
+    });
     let missing = 1000 - floors.iter().sum::<i128>();
     let steps = usize::try_from(missing).unwrap_or(0).min(order.len());
     for &i in &order[..steps] {
@@ -81,12 +93,20 @@ mod tests {
 
     #[test]
     fn shares_add_up() {
-        for parts in [vec!["1", "1", "1"], vec!["5", "-1", "2"], vec!["-1", "-2", "-4"], vec!["0.1", "99.9"]] {
+        for parts in [
+            vec!["1", "1", "1"],
+            vec!["5", "-1", "2"],
+            vec!["-1", "-2", "-4"],
+            vec!["0.1", "99.9"],
+        ] {
             let parts: Vec<Money> = parts.into_iter().map(money).collect();
             let total = Money::sum(parts.iter().copied()).expect("small");
             let sum: i32 = shares(&parts, total).expect("small").into_iter().flatten().sum();
             assert_eq!(sum, 1000, "{parts:?}");
         }
-        assert_eq!(shares(&[money("1"), money("-1")], Money::ZERO).expect("small"), [None, None]);
+        assert_eq!(
+            shares(&[money("1"), money("-1")], Money::ZERO).expect("small"),
+            [None, None]
+        );
     }
 }

@@ -17,16 +17,22 @@ const FRESH_DAYS: i64 = 3;
 pub(super) struct Ground {
     pub(super) period: BillingPeriod,
     pub(super) against: Option<BillingPeriod>,
+    /// Days of an unfinished month with data; `None` when it is complete.
+    pub(super) days: Option<i32>,
     pub(super) currency: String,
     pub(super) basis: Basis,
     pub(super) cube: Arc<PeriodCube>,
+    /// The period compared with: its first `days` while this one is unfinished.
     pub(super) prior: Option<Arc<PeriodCube>>,
+    /// All of it.
+    pub(super) prior_whole: Option<Arc<PeriodCube>>,
     pub(super) context: Context,
     pub(super) periods: Vec<BillingPeriod>,
 }
 
 fn month(text: &str) -> Result<BillingPeriod, AppError> {
-    text.parse().map_err(|error: domain::period::PeriodError| AppError::usage(error.to_string(), "periods are months"))
+    text.parse()
+        .map_err(|error: domain::period::PeriodError| AppError::usage(error.to_string(), "periods are months"))
 }
 
 impl App {
@@ -43,17 +49,34 @@ impl App {
             Some(wanted) => periods.contains(&wanted).then_some(wanted),
             None => periods.contains(&period.previous()).then(|| period.previous()),
         };
-        let prior = match against {
-            Some(against) => Some(crate::app::allocate::load(self, against).await?),
-            None => None,
-        };
         let (totals, received) = (&view.totals, &view.deliveries);
         let now = self.clock.now();
         let sources: std::collections::BTreeSet<&str> = totals.iter().map(|t| t.source_id.as_str()).collect();
-        let fresh = sources.iter().filter(|source| is_fresh(source, totals, received, now)).count();
-        let state = if totals.iter().any(|t| t.total.period == period && t.state == DeliveryState::Open) { PeriodState::Estimated } else { PeriodState::Actual };
+        let fresh = sources
+            .iter()
+            .filter(|source| is_fresh(source, totals, received, now))
+            .count();
+        let state = if totals
+            .iter()
+            .any(|t| t.total.period == period && t.state == DeliveryState::Open)
+        {
+            PeriodState::Estimated
+        } else {
+            PeriodState::Actual
+        };
+        let through = data_through(view.totals_of(period));
+        let days = unfinished(period, state, through.as_deref());
+        let (mut prior, mut prior_whole) = (None, None);
+        if let Some(against) = against {
+            prior_whole = Some(crate::app::allocate::load(self, against).await?);
+            prior = Some(crate::app::allocate::load_days(self, against, days).await?);
+        }
         let counts = |id: &str| totals.iter().any(|t| t.delivery_id == id && t.total.period == period);
-        let as_of = received.iter().filter(|d| counts(&d.delivery_id)).map(|d| Instant(d.received_us)).max();
+        let as_of = received
+            .iter()
+            .filter(|d| counts(&d.delivery_id))
+            .map(|d| Instant(d.received_us))
+            .max();
         let context = Context {
             period: period.to_string(),
             periods: periods.iter().map(ToString::to_string).collect(),
@@ -62,27 +85,53 @@ impl App {
             basis: query.basis,
             against: against.map(|p| p.to_string()),
             as_of: as_of.map(|i| i.to_string()),
-            data_through: data_through(totals.iter().filter(|t| t.total.period == period)),
+            data_through: through,
             state,
             sources_fresh: u32::try_from(fresh).unwrap_or(u32::MAX),
             sources_total: u32::try_from(sources.len()).unwrap_or(u32::MAX),
             stale: fresh < sources.len(),
         };
-        Ok(Ground { period, against, currency, basis: query.basis, cube, prior, context, periods })
+        Ok(Ground {
+            period,
+            against,
+            days,
+            currency,
+            basis: query.basis,
+            cube,
+            prior,
+            prior_whole,
+            context,
+            periods,
+        })
     }
 
     /// The 13 months that end with this one; `None` where there is no bill.
-    pub(super) async fn year_and_month(&self, ground: &Ground) -> Result<Vec<(BillingPeriod, Option<Arc<PeriodCube>>)>, AppError> {
+    pub(super) async fn year_and_month(
+        &self,
+        ground: &Ground,
+    ) -> Result<Vec<(BillingPeriod, Option<Arc<PeriodCube>>)>, AppError> {
         let mut months = Vec::with_capacity(13);
         let mut period = ground.period;
         for _ in 0..13 {
-            let cube = if ground.periods.contains(&period) { Some(crate::app::allocate::load(self, period).await?) } else { None };
+            let cube = if ground.periods.contains(&period) {
+                Some(crate::app::allocate::load(self, period).await?)
+            } else {
+                None
+            };
             months.push((period, cube));
             period = period.previous();
         }
         months.reverse();
         Ok(months)
     }
+}
+
+/// Days of a month that are there while it is unfinished: it is compared with
+/// the same days of another, never with the whole of it.
+fn unfinished(period: BillingPeriod, state: PeriodState, through: Option<&str>) -> Option<i32> {
+    let date: chrono::NaiveDate = through?.parse().ok()?;
+    let seen = domain::instant::Day::from_date(date).0 - period.first_day().0 + 1;
+    (state == PeriodState::Estimated && (1..period.days()).contains(&seen)).then_some(seen)
 }
 
 /// Last day with usage: from usage rows only, since fees and commitments are
@@ -93,10 +142,24 @@ pub(super) fn data_through<'a>(totals: impl Iterator<Item = &'a DeliveredTotal>)
 }
 
 /// Whether a source delivered lately, if anything is still to come from it.
-pub(super) fn is_fresh(source: &str, totals: &[DeliveredTotal], received: &[store::DeliveryRecord], now: Instant) -> bool {
-    let newest = totals.iter().filter(|t| t.source_id == source).map(|t| t.total.period).max();
+pub(super) fn is_fresh(
+    source: &str,
+    totals: &[DeliveredTotal],
+    received: &[store::DeliveryRecord],
+    now: Instant,
+) -> bool {
+    let newest = totals
+        .iter()
+        .filter(|t| t.source_id == source)
+        .map(|t| t.total.period)
+        .max();
     // a source without a bill for this or the last month has simply ended or stopped
-    let last = received.iter().filter(|d| d.source_id == source).map(|d| d.received_us).max().unwrap_or(0);
+    let last = received
+        .iter()
+        .filter(|d| d.source_id == source)
+        .map(|d| d.received_us)
+        .max()
+        .unwrap_or(0);
     let current = BillingPeriod::of(now);
     newest.is_some_and(|period| period >= current.previous()) && now.0 - last <= FRESH_DAYS * DAY_US
 }
@@ -108,7 +171,10 @@ fn pick_currency(cube: &PeriodCube, query: &PageQuery) -> Result<String, AppErro
         return if known.contains(&wanted.as_str()) {
             Ok(wanted)
         } else {
-            Err(AppError::usage(format!("{} has no cost in {wanted}", cube.period), format!("use one of {}", known.join(", "))))
+            Err(AppError::usage(
+                format!("{} has no cost in {wanted}", cube.period),
+                format!("use one of {}", known.join(", ")),
+            ))
         };
     }
     let mut best: Option<(Money, &str)> = None;

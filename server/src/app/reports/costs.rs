@@ -36,8 +36,16 @@ impl App {
     /// # Errors
     /// When the query names something unknown, there is no bill, or the machinery failed.
     pub async fn costs(&self, query: &CostsQuery, rows: Rows) -> Result<CostsPage, AppError> {
-        let page_query =
-            PageQuery { period: query.period.clone(), basis: query.basis, currency: query.currency.clone(), against: query.against.clone() };
+        self.steady(|| self.costs_now(query, rows)).await
+    }
+
+    async fn costs_now(&self, query: &CostsQuery, rows: Rows) -> Result<CostsPage, AppError> {
+        let page_query = PageQuery {
+            period: query.period.clone(),
+            basis: query.basis,
+            currency: query.currency.clone(),
+            against: query.against.clone(),
+        };
         let ground = self.ground(&page_query).await?;
         let mut query = query.clone();
         if query.by.is_empty() {
@@ -48,23 +56,46 @@ impl App {
         query.against = ground.against.map(|p| p.to_string());
         let report = self.cost_report(&ground, &query, rows).await?;
         let chart = cost_chart(&report);
-        Ok(CostsPage { options: group_options(&ground.cube), context: ground.context, query, report, chart })
+        Ok(CostsPage {
+            options: group_options(&ground.cube),
+            context: ground.context,
+            query,
+            report,
+            chart,
+        })
     }
 
-    pub(super) async fn cost_report(&self, ground: &Ground, query: &CostsQuery, rows: Rows) -> Result<CostReport, AppError> {
-        check_keys(&ground.cube, query.by.iter().chain(query.filters.iter().map(|(key, _)| key)))?;
+    pub(super) async fn cost_report(
+        &self,
+        ground: &Ground,
+        query: &CostsQuery,
+        rows: Rows,
+    ) -> Result<CostReport, AppError> {
+        check_keys(
+            &ground.cube,
+            query.by.iter().chain(query.filters.iter().map(|(key, _)| key)),
+        )?;
         let sum = |cube: &PeriodCube| -> Result<Groups, AppError> {
             cube.group(&cube.select(&ground.currency, &query.filters), &query.by, ground.basis)
         };
         let now = sum(&ground.cube)?;
         let before = ground.prior.as_deref().map(sum).transpose()?;
         let months = self.year_and_month(ground).await?;
-        let trends: Vec<Option<Groups>> = months.iter().map(|(_, cube)| cube.as_deref().map(sum).transpose()).collect::<Result<_, _>>()?;
+        let trends: Vec<Option<Groups>> = months
+            .iter()
+            .map(|(_, cube)| cube.as_deref().map(sum).transpose())
+            .collect::<Result<_, _>>()?;
         let total = Money::sum(now.values().map(|(cost, _)| *cost))?;
-        let prior_total = before.as_ref().map(|groups| Money::sum(groups.values().map(|(cost, _)| *cost))).transpose()?;
+        let prior_total = before
+            .as_ref()
+            .map(|groups| Money::sum(groups.values().map(|(cost, _)| *cost)))
+            .transpose()?;
         let ordered = order(&now, before.as_ref(), query);
         let largest = now.values().map(|(cost, _)| cost.abs()).max().unwrap_or_default();
-        let costs: Vec<Money> = ordered.iter().map(|keys| now.get(keys).map_or(Money::ZERO, |(cost, _)| *cost)).collect();
+        let costs: Vec<Money> = ordered
+            .iter()
+            .map(|keys| now.get(keys).map_or(Money::ZERO, |(cost, _)| *cost))
+            .collect();
         let share = shares(&costs, total)?;
         let pages = ordered.len().div_ceil(PAGE_ROWS).max(1);
         let page = match rows {
@@ -80,14 +111,34 @@ impl App {
         for at in shown.clone() {
             let keys = &ordered[at];
             let known = now.get(keys).map(|(cost, _)| *cost);
-            let prior = before.as_ref().and_then(|groups| groups.get(keys)).map(|(cost, _)| *cost);
+            let prior = before
+                .as_ref()
+                .and_then(|groups| groups.get(keys))
+                .map(|(cost, _)| *cost);
             let trend: Vec<Option<String>> = trends
                 .iter()
-                .map(|month| month.as_ref().map(|groups| groups.get(keys).map_or(Money::ZERO, |(cost, _)| *cost).to_string()))
+                .map(|month| {
+                    month
+                        .as_ref()
+                        .map(|groups| groups.get(keys).map_or(Money::ZERO, |(cost, _)| *cost).to_string())
+                })
                 .collect();
-            let seed = ExplainSeed::new(ground.period, &ground.currency, ground.basis, ground.cube.rules_version, &query.by, keys, &query.filters);
+            let seed = ExplainSeed::new(
+                ground.period,
+                &ground.currency,
+                ground.basis,
+                ground.cube.rules_version,
+                &query.by,
+                keys,
+                &query.filters,
+            );
             built.push(CostRow {
-                keys: query.by.iter().cloned().zip(keys.iter().map(|k| k.to_string())).collect(),
+                keys: query
+                    .by
+                    .iter()
+                    .cloned()
+                    .zip(keys.iter().map(|k| k.to_string()))
+                    .collect(),
                 cost: costs[at].to_string(),
                 prior: before.as_ref().map(|_| prior.unwrap_or_default().to_string()),
                 change: if before.is_some() { change(known, prior)? } else { None },
@@ -95,14 +146,22 @@ impl App {
                 bar_permille: u32::try_from(permille(costs[at].abs(), largest)).unwrap_or(0),
                 sparkline: charts::sparkline(&trend).ok().filter(|svg| !svg.is_empty()),
                 trend,
-                kind: if keys[0].is_empty() { RowKind::Unallocated } else { RowKind::Owner },
+                kind: if keys[0].is_empty() {
+                    RowKind::Unallocated
+                } else {
+                    RowKind::Owner
+                },
                 note: None,
                 explain_id: known.map(|_| seed.id()),
             });
             seeds.push(seed);
         }
         self.remember(seeds).await?;
-        let unallocated = Money::sum(now.iter().filter(|(keys, _)| keys[0].is_empty()).map(|(_, (cost, _))| *cost))?;
+        let unallocated = Money::sum(
+            now.iter()
+                .filter(|(keys, _)| keys[0].is_empty())
+                .map(|(_, (cost, _))| *cost),
+        )?;
         let other = other_row(&ordered, &costs, &shown, total)?;
         Ok(CostReport {
             period: ground.period.to_string(),
@@ -112,36 +171,66 @@ impl App {
             rows: built,
             total: total.to_string(),
             against: ground.against.map(|p| p.to_string()),
+            days: ground.days.and_then(|days| u32::try_from(days).ok()),
             prior_total: prior_total.map(|t| t.to_string()),
-            total_change: if prior_total.is_some() { change(Some(total), prior_total)? } else { None },
+            total_change: if prior_total.is_some() {
+                change(Some(total), prior_total)?
+            } else {
+                None
+            },
             unallocated: unallocated.to_string(),
             other,
-            page: PageInfo { page: count(page), pages: if rows == Rows::All { 1 } else { count(pages) }, rows: ordered.len() as u64 },
+            page: PageInfo {
+                page: count(page),
+                pages: if rows == Rows::All { 1 } else { count(pages) },
+                rows: ordered.len() as u64,
+            },
             reconciliation: self.line(ground, query, total, unallocated).await?,
             as_of: ground.context.as_of.clone(),
         })
     }
 
     /// `bill = owned + unallocated + filtered out`, against the control totals.
-    async fn line(&self, ground: &Ground, query: &CostsQuery, total: Money, unallocated: Money) -> Result<ReconciliationLine, AppError> {
+    async fn line(
+        &self,
+        ground: &Ground,
+        query: &CostsQuery,
+        total: Money,
+        unallocated: Money,
+    ) -> Result<ReconciliationLine, AppError> {
         let view = self.view().await?;
-        let in_currency = view.totals_of(ground.period).filter(|t| t.total.currency.as_str() == ground.currency);
+        let in_currency = view
+            .totals_of(ground.period)
+            .filter(|t| t.total.currency.as_str() == ground.currency);
         let bill = Money::sum(in_currency.map(|t| match ground.basis {
             wire::Basis::Effective => t.total.effective,
             wire::Basis::Billed => t.total.billed,
         }))?;
-        let all = ground.cube.total(&ground.cube.select(&ground.currency, &[]), ground.basis)?;
+        let all = ground
+            .cube
+            .total(&ground.cube.select(&ground.currency, &[]), ground.basis)?;
         let filtered = all.checked_sub(total)?;
-        let label = group_options(&ground.cube).into_iter().find(|o| Some(&o.key) == query.by.first()).map_or_else(String::new, |o| o.label);
+        let label = group_options(&ground.cube)
+            .into_iter()
+            .find(|o| Some(&o.key) == query.by.first())
+            .map_or_else(String::new, |o| o.label);
         let mut parts = vec![
-            (format!("with {}", label.to_lowercase()), total.checked_sub(unallocated)?.to_string()),
+            (
+                format!("with {}", label.to_lowercase()),
+                total.checked_sub(unallocated)?.to_string(),
+            ),
             (format!("without {}", label.to_lowercase()), unallocated.to_string()),
         ];
         if !query.filters.is_empty() {
             parts.push(("filtered out".to_owned(), filtered.to_string()));
         }
         Ok(ReconciliationLine {
-            label: if ground.context.state == wire::PeriodState::Estimated { "Bill to date" } else { "Bill" }.to_owned(),
+            label: if ground.context.state == wire::PeriodState::Estimated {
+                "Bill to date"
+            } else {
+                "Bill"
+            }
+            .to_owned(),
             bill: bill.to_string(),
             parts,
             residual: bill.checked_sub(total)?.checked_sub(filtered)?.to_string(),
@@ -181,8 +270,18 @@ fn order(now: &Groups, before: Option<&Groups>, query: &CostsQuery) -> Vec<Keys>
 }
 
 /// Everything on other pages in one row.
-fn other_row(ordered: &[Keys], costs: &[Money], shown: &std::ops::Range<usize>, total: Money) -> Result<Option<CostRow>, AppError> {
-    let rest: Vec<Money> = costs.iter().enumerate().filter(|(at, _)| !shown.contains(at)).map(|(_, cost)| *cost).collect();
+fn other_row(
+    ordered: &[Keys],
+    costs: &[Money],
+    shown: &std::ops::Range<usize>,
+    total: Money,
+) -> Result<Option<CostRow>, AppError> {
+    let rest: Vec<Money> = costs
+        .iter()
+        .enumerate()
+        .filter(|(at, _)| !shown.contains(at))
+        .map(|(_, cost)| *cost)
+        .collect();
     if rest.is_empty() {
         return Ok(None);
     }
@@ -207,7 +306,11 @@ fn cost_chart(report: &CostReport) -> Option<wire::Chart> {
     let first = report.by.first()?;
     let mut by_first: BTreeMap<&str, Vec<Option<Money>>> = BTreeMap::new();
     for row in &report.rows {
-        let values: Vec<Option<Money>> = row.trend.iter().map(|v| v.as_deref().and_then(|t| Money::parse(t).ok())).collect();
+        let values: Vec<Option<Money>> = row
+            .trend
+            .iter()
+            .map(|v| v.as_deref().and_then(|t| Money::parse(t).ok()))
+            .collect();
         let name = row.keys.get(first).map_or("", String::as_str);
         match by_first.get_mut(name) {
             Some(sums) => add_months(sums, &values),
@@ -218,10 +321,14 @@ fn cost_chart(report: &CostReport) -> Option<wire::Chart> {
     }
     let mut ranked: Vec<(&str, Vec<Option<Money>>)> = by_first.into_iter().collect();
     ranked.sort_by_key(|(_, values)| std::cmp::Reverse(values.last().copied().flatten().unwrap_or_default().abs()));
-    let rest = if ranked.len() > CHART_ROWS { ranked.split_off(5) } else { ranked.split_off(ranked.len().min(6)) };
+    let rest = if ranked.len() > CHART_ROWS {
+        ranked.split_off(5)
+    } else {
+        ranked.split_off(ranked.len().min(6))
+    };
     let mut series: Vec<charts::Series> = ranked
         .into_iter()
-                        .map(|(name, values)| one_series(if name.is_empty() { "without owner" } else { name }, &values))
+        .map(|(name, values)| one_series(if name.is_empty() { "without owner" } else { name }, &values))
         .collect();
     if !rest.is_empty() {
         let mut sums = vec![None; 13];
@@ -229,9 +336,20 @@ fn cost_chart(report: &CostReport) -> Option<wire::Chart> {
         series.push(one_series(&format!("Other ({})", rest.len()), &sums));
     }
     let labels = months_until(&report.period)?;
-    let bars = charts::Bars { id: "costs-by-month", label_head: "Month", labels: &labels, series: &series, last_is_open: false, size: (1160, 260) };
+    let bars = charts::Bars {
+        id: "costs-by-month",
+        label_head: "Month",
+        labels: &labels,
+        series: &series,
+        last_is_open: false,
+        size: (1160, 260),
+    };
     let title = format!("Thirteen months by {first}");
-    let summary = format!("{} cost by month and {first}, {}. The table below the drawing holds the exact figures.", basis_word(report.basis), report.currency);
+    let summary = format!(
+        "{} cost by month and {first}, {}. The table below the drawing holds the exact figures.",
+        basis_word(report.basis),
+        report.currency
+    );
     drawn(bars.draw()).map(|drawing| chart("costs-by-month", title, summary, drawing))
 }
 
@@ -243,7 +361,10 @@ pub(crate) fn basis_word(basis: wire::Basis) -> &'static str {
 }
 
 fn one_series(name: &str, values: &[Option<Money>]) -> charts::Series {
-    charts::Series { name: name.to_owned(), values: values.iter().map(|v| v.map(|m| m.to_string())).collect() }
+    charts::Series {
+        name: name.to_owned(),
+        values: values.iter().map(|v| v.map(|m| m.to_string())).collect(),
+    }
 }
 
 fn add_months(sums: &mut [Option<Money>], values: &[Option<Money>]) {

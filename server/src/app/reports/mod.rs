@@ -24,7 +24,14 @@ fn group_options(cube: &PeriodCube) -> Vec<GroupOption> {
         built_in.map_or_else(|| key.replace('_', " "), |(_, label)| (*label).to_owned())
     };
     let owner = |key: &str| !BILL_KEYS.iter().any(|(k, _)| *k == key);
-    cube.columns.iter().map(|column| GroupOption { key: column.key.clone(), label: label(&column.key), owner: owner(&column.key) }).collect()
+    cube.columns
+        .iter()
+        .map(|column| GroupOption {
+            key: column.key.clone(),
+            label: label(&column.key),
+            owner: owner(&column.key),
+        })
+        .collect()
 }
 
 /// Refuses keys no cube knows.
@@ -32,7 +39,10 @@ fn check_keys<'a>(cube: &PeriodCube, keys: impl IntoIterator<Item = &'a String>)
     for key in keys {
         if cube.column(key).is_none() {
             let known: Vec<&str> = cube.columns.iter().map(|column| column.key.as_str()).collect();
-            return Err(AppError::usage(format!("{key:?} is nothing costs can be grouped or filtered by"), format!("use one of {}", known.join(", "))));
+            return Err(AppError::usage(
+                format!("{key:?} is nothing costs can be grouped or filtered by"),
+                format!("use one of {}", known.join(", ")),
+            ));
         }
     }
     Ok(())
@@ -40,7 +50,12 @@ fn check_keys<'a>(cube: &PeriodCube, keys: impl IntoIterator<Item = &'a String>)
 
 /// A finished drawing as it travels.
 fn chart(id: &str, title: impl Into<String>, summary: impl Into<String>, drawing: charts::Drawing) -> wire::Chart {
-    let point = |p: charts::Point| wire::ChartPoint { label: p.label, values: p.values, x: p.x, ys: p.ys };
+    let point = |p: charts::Point| wire::ChartPoint {
+        label: p.label,
+        values: p.values,
+        x: p.x,
+        ys: p.ys,
+    };
     wire::Chart {
         id: id.to_owned(),
         title: title.into(),
@@ -83,6 +98,10 @@ pub(crate) fn finding(finding: &domain::Finding) -> wire::Finding {
 
 /// The message with its place in front.
 fn placed(finding: &domain::Finding) -> String {
-    let plain = domain::Finding { remedy: None, count: 1, ..finding.clone() };
+    let plain = domain::Finding {
+        remedy: None,
+        count: 1,
+        ..finding.clone()
+    };
     plain.to_string()
 }

@@ -7,11 +7,12 @@ use super::{chart, drawn};
 use crate::app::App;
 use crate::app::cube::{PeriodCube, amount};
 use crate::error::AppError;
-use domain::instant::Day;
 use domain::{BillingPeriod, Money};
 use frontend::query::PageQuery;
 use std::collections::BTreeMap;
-use wire::{CostReport, CostsQuery, Figure, OverviewPage, PeriodState, RowKind, SentencePart, SortKey, SortOrder, Tile, Tone};
+use wire::{
+    CostReport, CostsQuery, Figure, OverviewPage, PeriodState, RowKind, SentencePart, SortKey, SortOrder, Tile, Tone,
+};
 
 /// Tenants in the table and causes in the waterfall before "Other".
 const TOP: usize = 9;
@@ -23,6 +24,10 @@ impl App {
     /// # Errors
     /// When there is no bill, or the machinery failed.
     pub async fn overview(&self, query: &PageQuery) -> Result<OverviewPage, AppError> {
+        self.steady(|| self.overview_now(query)).await
+    }
+
+    async fn overview_now(&self, query: &PageQuery) -> Result<OverviewPage, AppError> {
         let ground = self.ground(query).await?;
         let costs = CostsQuery {
             period: Some(ground.period.to_string()),
@@ -37,10 +42,14 @@ impl App {
         };
         let all = self.cost_report(&ground, &costs, Rows::All).await?;
         let pace = Pace::of(&ground)?;
-        let reconciled = self.reconcile(ground.period).await?;
-        let residual = reconciled.currencies.iter().find(|c| c.currency == ground.currency).map(|c| c.residual.clone());
+        let reconciled = self.reconcile_now(ground.period).await?;
+        let residual = reconciled
+            .currencies
+            .iter()
+            .find(|c| c.currency == ground.currency)
+            .map(|c| c.residual.clone());
         let months = self.months_chart(&ground).await?;
-        let causes = causes(&ground, &pace)?;
+        let causes = causes(&ground)?;
         Ok(OverviewPage {
             sentence: sentence(&ground, &pace, &causes)?,
             tiles: tiles(&ground, &pace, &all, residual),
@@ -55,14 +64,32 @@ impl App {
     async fn months_chart(&self, ground: &Ground) -> Result<Option<wire::Chart>, AppError> {
         let mut values = Vec::with_capacity(13);
         for (_, cube) in self.year_and_month(ground).await? {
-            let total = cube.map(|cube| cube.total(&cube.select(&ground.currency, &[]), ground.basis)).transpose()?;
+            let total = cube
+                .map(|cube| cube.total(&cube.select(&ground.currency, &[]), ground.basis))
+                .transpose()?;
             values.push(total.map(|t| t.to_string()));
         }
-        let Some(labels) = months_until(&ground.context.period) else { return Ok(None) };
-        let series = [charts::Series { name: format!("{} cost, {}", basis_word(ground.basis), ground.currency), values }];
+        let Some(labels) = months_until(&ground.context.period) else {
+            return Ok(None);
+        };
+        let series = [charts::Series {
+            name: format!("{} cost, {}", basis_word(ground.basis), ground.currency),
+            values,
+        }];
         let open = ground.context.state == PeriodState::Estimated;
-        let bars = charts::Bars { id: "months", label_head: "Month", labels: &labels, series: &series, last_is_open: open, size: (560, 240) };
-        let summary = format!("{} cost by billing month, {}.", basis_word(ground.basis), ground.currency);
+        let bars = charts::Bars {
+            id: "months",
+            label_head: "Month",
+            labels: &labels,
+            series: &series,
+            last_is_open: open,
+            size: (560, 240),
+        };
+        let summary = format!(
+            "{} cost by billing month, {}.",
+            basis_word(ground.basis),
+            ground.currency
+        );
         Ok(drawn(bars.draw()).map(|drawing| chart("months", "Thirteen months", summary, drawing)))
     }
 }
@@ -102,31 +129,56 @@ fn cumulative(cube: &PeriodCube, ground: &Ground, days: i32) -> Result<Vec<Money
 impl Pace {
     fn of(ground: &Ground) -> Result<Pace, AppError> {
         let period = ground.period;
-        let through: Option<chrono::NaiveDate> = ground.context.data_through.as_deref().and_then(|d| d.parse().ok());
-        let seen = through.map_or(period.days(), |date| Day::from_date(date).0 - period.first_day().0 + 1).clamp(1, period.days());
-        let complete = ground.context.state == PeriodState::Actual || seen >= period.days();
-        let days = if complete { period.days() } else { seen };
+        let complete = ground.days.is_none();
+        let days = ground.days.unwrap_or_else(|| period.days());
         let now = cumulative(&ground.cube, ground, days)?;
-        let before = match &ground.prior {
-            Some(prior) => Some(cumulative(prior, ground, if complete { prior.period.days() } else { days })?),
+        let before = match &ground.prior_whole {
+            Some(prior) => Some(cumulative(
+                prior,
+                ground,
+                if complete { prior.period.days() } else { days },
+            )?),
             None => None,
         };
         let total = now.last().copied().unwrap_or_default();
         let total_before = before.as_ref().and_then(|values| values.last().copied());
-        Ok(Pace { days, complete, now, total, total_before })
+        Ok(Pace {
+            days,
+            complete,
+            now,
+            total,
+            total_before,
+        })
     }
 }
 
-const MONTHS: [&str; 12] =
-    ["January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November", "December"];
+const MONTHS: [&str; 12] = [
+    "January",
+    "February",
+    "March",
+    "April",
+    "May",
+    "June",
+    "July",
+    "August",
+    "September",
+    "October",
+    "November",
+    "December",
+];
 
 fn month_name(period: BillingPeriod) -> &'static str {
-    MONTHS.get((period.number() % 100 - 1).unsigned_abs() as usize).copied().unwrap_or("The month")
+    MONTHS
+        .get((period.number() % 100 - 1).unsigned_abs() as usize)
+        .copied()
+        .unwrap_or("The month")
 }
 
 fn grouped(amount: Money) -> String {
     let text = amount.to_fixed(0);
-    let (sign, digits) = text.strip_prefix('-').map_or(("", text.as_str()), |digits| ("\u{2212}", digits));
+    let (sign, digits) = text
+        .strip_prefix('-')
+        .map_or(("", text.as_str()), |digits| ("\u{2212}", digits));
     let mut out = String::new();
     for (at, digit) in digits.chars().enumerate() {
         if at > 0 && (digits.len() - at) % 3 == 0 {
@@ -138,16 +190,26 @@ fn grouped(amount: Money) -> String {
 }
 
 fn part(text: impl Into<String>, tone: Tone) -> SentencePart {
-    SentencePart { text: text.into(), tone }
+    SentencePart {
+        text: text.into(),
+        tone,
+    }
 }
 
 fn sentence(ground: &Ground, pace: &Pace, causes: &[(String, Money)]) -> Result<Vec<SentencePart>, AppError> {
     let name = month_name(ground.period);
     let figure = format!("{} {}", grouped(pace.total), ground.currency);
     let mut parts = if pace.complete {
-        vec![part(format!("{name} came to "), Tone::Plain), part(figure, Tone::Strong)]
+        vec![
+            part(format!("{name} came to "), Tone::Plain),
+            part(figure, Tone::Strong),
+        ]
     } else {
-        vec![part(format!("{name} stands at "), Tone::Plain), part(figure, Tone::Strong), part(format!(" after {} days", pace.days), Tone::Plain)]
+        vec![
+            part(format!("{name} stands at "), Tone::Plain),
+            part(figure, Tone::Strong),
+            part(format!(" after {} days", pace.days), Tone::Plain),
+        ]
     };
     let (Some(before), Some(against)) = (pace.total_before, ground.against) else {
         parts.push(part(". There is no earlier month to compare with.", Tone::Plain));
@@ -155,42 +217,63 @@ fn sentence(ground: &Ground, pace: &Pace, causes: &[(String, Money)]) -> Result<
     };
     let change = pace.total.checked_sub(before)?;
     let percent = permille(change.abs(), before.abs());
-    let base = if pace.complete { month_name(against).to_owned() } else { format!("the same days of {}", month_name(against)) };
+    let base = if pace.complete {
+        month_name(against).to_owned()
+    } else {
+        format!("the same days of {}", month_name(against))
+    };
     if change.is_zero() {
         parts.push(part(format!(", as {base}."), Tone::Plain));
         return Ok(parts);
     }
-    let (word, tone) = if change > Money::ZERO { ("more", Tone::Over) } else { ("less", Tone::Save) };
+    let (word, tone) = if change > Money::ZERO {
+        ("more", Tone::Over)
+    } else {
+        ("less", Tone::Save)
+    };
     parts.push(part(", ", Tone::Plain));
-    parts.push(part(format!("{}.{} % {word} than {base}", percent / 10, percent % 10), tone));
-    let same_way: Vec<&(String, Money)> =
-        causes.iter().filter(|(_, amount)| (*amount > Money::ZERO) == (change > Money::ZERO)).take(2).collect();
+    parts.push(part(
+        format!("{}.{} % {word} than {base}", percent / 10, percent % 10),
+        tone,
+    ));
+    let same_way: Vec<&(String, Money)> = causes
+        .iter()
+        .filter(|(_, amount)| (*amount > Money::ZERO) == (change > Money::ZERO))
+        .take(2)
+        .collect();
     match same_way.as_slice() {
         [] => parts.push(part(".", Tone::Plain)),
         [one] => parts.push(part(format!(". Largest cause: {}.", one.0), Tone::Plain)),
-        many => parts.push(part(format!(". Largest causes: {} and {}.", many[0].0, many[1].0), Tone::Plain)),
+        many => parts.push(part(
+            format!(". Largest causes: {} and {}.", many[0].0, many[1].0),
+            Tone::Plain,
+        )),
     }
     Ok(parts)
 }
 
-/// What changed most, by provider class, over the days compared.
-///
-/// By class and not by day the cube keeps whole months; so for an unfinished
-/// month the causes compare shares of the days at hand.
-fn causes(ground: &Ground, pace: &Pace) -> Result<Vec<(String, Money)>, AppError> {
-    let Some(prior) = &ground.prior else { return Ok(Vec::new()) };
-    if !pace.complete {
+/// What changed most by tenant, over the days compared.
+fn causes(ground: &Ground) -> Result<Vec<(String, Money)>, AppError> {
+    let Some(prior) = &ground.prior else {
         return Ok(Vec::new());
-    }
+    };
     let by = ["tenant".to_owned()];
-    let now = ground.cube.group(&ground.cube.select(&ground.currency, &[]), &by, ground.basis)?;
+    let now = ground
+        .cube
+        .group(&ground.cube.select(&ground.currency, &[]), &by, ground.basis)?;
     let before = prior.group(&prior.select(&ground.currency, &[]), &by, ground.basis)?;
     let keys: std::collections::BTreeSet<_> = now.keys().chain(before.keys()).collect();
     let mut causes = Vec::new();
     for key in keys {
-        let of = |groups: &BTreeMap<Vec<std::sync::Arc<str>>, (Money, u64)>| groups.get(key).map_or(Money::ZERO, |(cost, _)| *cost);
+        let of = |groups: &BTreeMap<Vec<std::sync::Arc<str>>, (Money, u64)>| {
+            groups.get(key).map_or(Money::ZERO, |(cost, _)| *cost)
+        };
         let change = of(&now).checked_sub(of(&before))?;
-        let name = if key[0].is_empty() { "cost without a tenant".to_owned() } else { key[0].to_string() };
+        let name = if key[0].is_empty() {
+            "cost without a tenant".to_owned()
+        } else {
+            key[0].to_string()
+        };
         causes.push((name, change));
     }
     causes.sort_by_key(|(name, change)| (std::cmp::Reverse(change.abs()), name.clone()));
@@ -202,10 +285,29 @@ fn tiles(ground: &Ground, pace: &Pace, all: &CostReport, residual: Option<String
     let total = Money::parse(&all.total).unwrap_or_default();
     let unallocated = Money::parse(&all.unallocated).unwrap_or_default();
     let owned = total.checked_sub(unallocated).unwrap_or_default();
-    let costs = |extra: &str| Some(format!("/costs?period={}&currency={}&basis={}{extra}", ground.period, ground.currency, ground.basis.key()));
-    let day = if pace.complete { format!("{} days", pace.days) } else { format!("day {} of {}", pace.days, ground.period.days()) };
-    let attributed = if total.is_zero() { Figure::Unknown } else { Figure::Permille(permille(owned, total)) };
-    let residual_tone = if residual.as_deref() == Some("0") { Tone::Plain } else { Tone::Warn };
+    let costs = |extra: &str| {
+        Some(format!(
+            "/costs?period={}&currency={}&basis={}{extra}",
+            ground.period,
+            ground.currency,
+            ground.basis.key()
+        ))
+    };
+    let day = if pace.complete {
+        format!("{} days", pace.days)
+    } else {
+        format!("day {} of {}", pace.days, ground.period.days())
+    };
+    let attributed = if total.is_zero() {
+        Figure::Unknown
+    } else {
+        Figure::Permille(permille(owned, total))
+    };
+    let residual_tone = if residual.as_deref() == Some("0") {
+        Tone::Plain
+    } else {
+        Tone::Warn
+    };
     let open = ground.context.state == PeriodState::Estimated;
     vec![
         Tile {
@@ -231,8 +333,15 @@ fn tiles(ground: &Ground, pace: &Pace, all: &CostReport, residual: Option<String
         },
         Tile {
             label: "Data through".to_owned(),
-            value: ground.context.data_through.clone().map_or(Figure::Unknown, Figure::Text),
-            note: format!("{} of {} sources fresh", ground.context.sources_fresh, ground.context.sources_total),
+            value: ground
+                .context
+                .data_through
+                .clone()
+                .map_or(Figure::Unknown, Figure::Text),
+            note: format!(
+                "{} of {} sources fresh",
+                ground.context.sources_fresh, ground.context.sources_total
+            ),
             tone: if ground.context.stale { Tone::Warn } else { Tone::Plain },
             href: Some(format!("/sources?period={}", ground.period)),
         },
@@ -241,14 +350,24 @@ fn tiles(ground: &Ground, pace: &Pace, all: &CostReport, residual: Option<String
 
 fn month_to_date(ground: &Ground, pace: &Pace) -> Option<wire::Chart> {
     let days = ground.period.days();
-    let labels: Vec<String> = (0..days).map(|at| Day(ground.period.first_day().0 + at).to_string()).collect();
+    let labels: Vec<String> = (1..=days)
+        .map(|day| format!("{day} {}", &month_name(ground.period)[..3]))
+        .collect();
     let padded = |values: &[Money]| -> Vec<Option<String>> {
-        (0..days as usize).map(|at| values.get(at).map(ToString::to_string)).collect()
+        (0..days as usize)
+            .map(|at| values.get(at).map(ToString::to_string))
+            .collect()
     };
-    let mut series = vec![charts::Series { name: month_name(ground.period).to_owned(), values: padded(&pace.now) }];
-    if let (Some(prior), Some(against)) = (&ground.prior, ground.against) {
+    let mut series = vec![charts::Series {
+        name: month_name(ground.period).to_owned(),
+        values: padded(&pace.now),
+    }];
+    if let (Some(prior), Some(against)) = (&ground.prior_whole, ground.against) {
         let whole = cumulative(prior, ground, prior.period.days()).ok()?;
-        series.push(charts::Series { name: month_name(against).to_owned(), values: padded(&whole) });
+        series.push(charts::Series {
+            name: month_name(against).to_owned(),
+            values: padded(&whole),
+        });
     }
     let lines = charts::Lines {
         id: "month-to-date",
@@ -263,27 +382,44 @@ fn month_to_date(ground: &Ground, pace: &Pace) -> Option<wire::Chart> {
         Some(_) => format!("Not above {}", ground.against.map_or("", month_name)),
         None => "Spend so far".to_owned(),
     };
-    let summary = format!("Cumulative {} cost by day, {}, as allocated over the charge periods.", basis_word(ground.basis).to_lowercase(), ground.currency);
+    let summary = format!(
+        "Cumulative {} cost by day, {}, as allocated over the charge periods.",
+        basis_word(ground.basis).to_lowercase(),
+        ground.currency
+    );
     drawn(lines.draw()).map(|drawing| chart("month-to-date", title, summary, drawing))
 }
 
 fn waterfall(ground: &Ground, pace: &Pace, causes: &[(String, Money)]) -> Result<Option<wire::Chart>, AppError> {
-    let (Some(before), Some(against), true) = (pace.total_before, ground.against, !causes.is_empty()) else { return Ok(None) };
+    let (Some(before), Some(against), true) = (pace.total_before, ground.against, !causes.is_empty()) else {
+        return Ok(None);
+    };
     let mut steps: Vec<charts::WaterfallStep> = Vec::new();
     for (name, change) in causes.iter().take(CAUSES) {
-        steps.push(charts::WaterfallStep { name: name.clone(), amount: change.to_string() });
+        steps.push(charts::WaterfallStep {
+            name: name.clone(),
+            amount: change.to_string(),
+        });
     }
     let rest = Money::sum(causes.iter().skip(CAUSES).map(|(_, change)| *change))?;
     if causes.len() > CAUSES {
-        steps.push(charts::WaterfallStep { name: format!("Other ({})", causes.len() - CAUSES), amount: rest.to_string() });
+        steps.push(charts::WaterfallStep {
+            name: format!("Other ({})", causes.len() - CAUSES),
+            amount: rest.to_string(),
+        });
     }
     let (from, to) = (before.to_string(), pace.total.to_string());
+    let span = ground.days.map_or_else(String::new, |days| format!(" 1\u{2013}{days}"));
+    let (start, end) = (
+        format!("{}{span}", month_name(against)),
+        format!("{}{span}", month_name(ground.period)),
+    );
     let head = format!("Change, {}", ground.currency);
     let drawing = charts::Waterfall {
         id: "causes",
-        start: (month_name(against), &from),
+        start: (&start, &from),
         steps: &steps,
-        end: (month_name(ground.period), &to),
+        end: (&end, &to),
         amount_head: &head,
         width: 480,
     };
@@ -294,10 +430,20 @@ fn waterfall(ground: &Ground, pace: &Pace, causes: &[(String, Money)]) -> Result
 
 /// The largest tenants, "Other" with what is left, unallocated cost as its own row.
 fn top(mut report: CostReport) -> Result<CostReport, AppError> {
-    let unallocated: Vec<_> = report.rows.iter().filter(|row| row.kind == RowKind::Unallocated).cloned().collect();
+    let unallocated: Vec<_> = report
+        .rows
+        .iter()
+        .filter(|row| row.kind == RowKind::Unallocated)
+        .cloned()
+        .collect();
     report.rows.retain(|row| row.kind != RowKind::Unallocated);
     let rest = report.rows.split_off(report.rows.len().min(TOP));
-    let sum = |of: &dyn Fn(&wire::CostRow) -> Option<String>| Money::sum(rest.iter().map(|row| of(row).and_then(|t| Money::parse(&t).ok()).unwrap_or_default()));
+    let sum = |of: &dyn Fn(&wire::CostRow) -> Option<String>| {
+        Money::sum(
+            rest.iter()
+                .map(|row| of(row).and_then(|t| Money::parse(&t).ok()).unwrap_or_default()),
+        )
+    };
     if let Some(first) = rest.first() {
         let cost = sum(&|row| Some(row.cost.clone()))?;
         let prior = sum(&|row| row.prior.clone())?;
@@ -305,7 +451,11 @@ fn top(mut report: CostReport) -> Result<CostReport, AppError> {
             keys: BTreeMap::new(),
             cost: cost.to_string(),
             prior: first.prior.as_ref().map(|_| prior.to_string()),
-            change: if first.prior.is_some() { super::change::change(Some(cost), Some(prior))? } else { None },
+            change: if first.prior.is_some() {
+                super::change::change(Some(cost), Some(prior))?
+            } else {
+                None
+            },
             share_permille: Some(rest.iter().filter_map(|row| row.share_permille).sum()),
             bar_permille: 0,
             trend: Vec::new(),
@@ -325,7 +475,12 @@ mod tests {
 
     #[test]
     fn whole_amounts_are_grouped() {
-        for (amount, expect) in [("412300.4", "412,300"), ("-1240", "\u{2212}1,240"), ("999.5", "1,000"), ("0", "0")] {
+        for (amount, expect) in [
+            ("412300.4", "412,300"),
+            ("-1240", "\u{2212}1,240"),
+            ("999.5", "1,000"),
+            ("0", "0"),
+        ] {
             assert_eq!(grouped(Money::parse(amount).expect(amount)), expect);
         }
     }

@@ -13,7 +13,9 @@ use domain::{BillingPeriod, Currency, Money};
 use frontend::query::PageQuery;
 use std::collections::BTreeMap;
 use store::{DeliveredTotal, DeliveryRecord, DeliveryState};
-use wire::{Basis, Cause, ClassCost, CurrencyReconciliation, Link, Quarantined, Reconciliation, ReconciliationPage, Terms};
+use wire::{
+    Basis, Cause, ClassCost, CurrencyReconciliation, Link, Quarantined, Reconciliation, ReconciliationPage, Terms,
+};
 
 /// Causes of unallocated cost shown.
 const CAUSES: usize = 10;
@@ -24,9 +26,15 @@ impl App {
     /// # Errors
     /// When there is no bill, or the machinery failed.
     pub async fn reconciliation(&self, query: &PageQuery) -> Result<ReconciliationPage, AppError> {
-        let ground = self.ground(query).await?;
-        let report = self.reconcile(ground.period).await?;
-        Ok(ReconciliationPage { context: ground.context, report })
+        self.steady(|| async {
+            let ground = self.ground(query).await?;
+            let report = self.reconcile_now(ground.period).await?;
+            Ok(ReconciliationPage {
+                context: ground.context,
+                report,
+            })
+        })
+        .await
     }
 
     /// Everything that must be equal, for every currency of a period.
@@ -35,6 +43,10 @@ impl App {
     /// When there is no bill, or the machinery failed. A residual is no error:
     /// it is in the answer.
     pub async fn reconcile(&self, period: BillingPeriod) -> Result<Reconciliation, AppError> {
+        self.steady(|| self.reconcile_now(period)).await
+    }
+
+    pub(super) async fn reconcile_now(&self, period: BillingPeriod) -> Result<Reconciliation, AppError> {
         let cube = crate::app::allocate::load(self, period).await?;
         let view = self.view().await?;
         let (totals, records): (Vec<&DeliveredTotal>, _) = (view.totals_of(period).collect(), &view.deliveries);
@@ -46,12 +58,19 @@ impl App {
         let mut answers = Vec::with_capacity(currencies.len());
         let mut seeds = Vec::new();
         for currency in &currencies {
-            let held: Vec<&DeliveredTotal> = totals.iter().copied().filter(|t| t.total.currency == *currency).collect();
+            let held: Vec<&DeliveredTotal> = totals
+                .iter()
+                .copied()
+                .filter(|t| t.total.currency == *currency)
+                .collect();
             let lake = read_back.get(currency).copied().unwrap_or_default();
             answers.push(reconcile_currency(&cube, currency, &held, lake, records, &mut seeds)?);
         }
         self.remember(seeds).await?;
-        Ok(Reconciliation { period: period.to_string(), currencies: answers })
+        Ok(Reconciliation {
+            period: period.to_string(),
+            currencies: answers,
+        })
     }
 
     /// Sums of the charge files themselves, read once per process and manifest version.
@@ -62,7 +81,11 @@ impl App {
         let files = self.store.active_files(Some(period)).await?;
         let charges: Vec<lake::ChargeFile> = files.iter().map(crate::app::allocate::charge_file).collect();
         let lake = self.lake.clone();
-        let totals = self.heavy("cannot add up the charges", move || Ok(lake::query::totals(&lake, &charges)?)).await?;
+        let totals = self
+            .heavy("cannot add up the charges", move || {
+                Ok(lake::query::totals(&lake, &charges)?)
+            })
+            .await?;
         view.keep_stored(period, &totals);
         Ok(totals)
     }
@@ -81,34 +104,77 @@ fn reconcile_currency(
     let effective = sum(&|t| t.total.effective)?;
     let invoiced = sum(&|t| t.total.billed_with_invoice)?;
     let any_invoice = held.iter().any(|t| t.total.rows_with_invoice > 0);
-    let estimated = Money::sum(held.iter().filter(|t| t.state == DeliveryState::Open).map(|t| t.total.effective))?;
+    let estimated = Money::sum(
+        held.iter()
+            .filter(|t| t.state == DeliveryState::Open)
+            .map(|t| t.total.effective),
+    )?;
     let lines = cube.select(currency.as_str(), &[]);
     let bridge = bridge(cube, &lines)?;
     let bridged = Money::sum(bridge.iter().map(|(_, amount)| *amount))?.checked_add(billed)?;
     let by_tenant = cube.group(&lines, &["tenant".to_owned()], Basis::Effective)?;
-    let unallocated = by_tenant.iter().filter(|(keys, _)| keys[0].is_empty()).map(|(_, (cost, _))| *cost);
+    let unallocated = by_tenant
+        .iter()
+        .filter(|(keys, _)| keys[0].is_empty())
+        .map(|(_, (cost, _))| *cost);
     let unallocated = Money::sum(unallocated)?;
-    let allocated = Money::sum(by_tenant.iter().filter(|(keys, _)| !keys[0].is_empty()).map(|(_, (cost, _))| *cost))?;
+    let allocated = Money::sum(
+        by_tenant
+            .iter()
+            .filter(|(keys, _)| !keys[0].is_empty())
+            .map(|(_, (cost, _))| *cost),
+    )?;
     let classes = classes(cube, &lines)?;
     let class_sum = Money::sum(classes.iter().map(|(_, cost, _)| *cost))?;
     let links = vec![
         link("Billed, as ingested", "Billed, as stored", billed, lake.billed)?,
-        link("Effective, as ingested", "Effective, as stored", effective, lake.effective)?,
-        link("Billed, as stored", "Billed, as allocated", lake.billed, cube.total(&lines, Basis::Billed)?)?,
+        link(
+            "Effective, as ingested",
+            "Effective, as stored",
+            effective,
+            lake.effective,
+        )?,
+        link(
+            "Billed, as stored",
+            "Billed, as allocated",
+            lake.billed,
+            cube.total(&lines, Basis::Billed)?,
+        )?,
         link("Billed and its bridge", "Effective", bridged, effective)?,
         link("Effective", "Classes", effective, class_sum)?,
-        link("Effective", "Owners and unallocated cost", effective, allocated.checked_add(unallocated)?)?,
+        link(
+            "Effective",
+            "Owners and unallocated cost",
+            effective,
+            allocated.checked_add(unallocated)?,
+        )?,
     ];
-    let residual = Money::sum(links.iter().map(|link| Money::parse(&link.residual).unwrap_or_default().abs()))?;
+    let residual = Money::sum(
+        links
+            .iter()
+            .map(|link| Money::parse(&link.residual).unwrap_or_default().abs()),
+    )?;
     let used: Vec<&str> = held.iter().map(|t| t.delivery_id.as_str()).collect();
-    let in_use: Vec<&DeliveryRecord> = records.iter().filter(|d| used.contains(&d.delivery_id.as_str())).collect();
+    let in_use: Vec<&DeliveryRecord> = records
+        .iter()
+        .filter(|d| used.contains(&d.delivery_id.as_str()))
+        .collect();
     Ok(CurrencyReconciliation {
         currency: currency.to_string(),
         invoiced: any_invoice.then(|| invoiced.to_string()),
-        not_invoiced: if any_invoice { Some(billed.checked_sub(invoiced)?.to_string()) } else { None },
+        not_invoiced: if any_invoice {
+            Some(billed.checked_sub(invoiced)?.to_string())
+        } else {
+            None
+        },
         billed: billed.to_string(),
         effective: effective.to_string(),
-        bridge: Terms(bridge.into_iter().map(|(term, amount)| (term.as_str().to_owned(), amount.to_string())).collect()),
+        bridge: Terms(
+            bridge
+                .into_iter()
+                .map(|(term, amount)| (term.as_str().to_owned(), amount.to_string()))
+                .collect(),
+        ),
         allocated: allocated.to_string(),
         unallocated: unallocated.to_string(),
         remainders: Terms::default(),
@@ -117,12 +183,20 @@ fn reconcile_currency(
         actual: effective.checked_sub(estimated)?.to_string(),
         classes: classes
             .into_iter()
-            .map(|(class, cost, rows)| ClassCost { class: class.to_string(), label: class.label().to_owned(), rows, cost: cost.to_string() })
+            .map(|(class, cost, rows)| ClassCost {
+                class: class.to_string(),
+                label: class.label().to_owned(),
+                rows,
+                cost: cost.to_string(),
+            })
             .collect(),
         unallocated_causes: causes(cube, currency, seeds)?,
         quarantined: quarantined(currency, &in_use)?,
         links,
-        deliveries: in_use.into_iter().map(|record| delivery(record, Some(cube.period))).collect::<Result<_, _>>()?,
+        deliveries: in_use
+            .into_iter()
+            .map(|record| delivery(record, Some(cube.period)))
+            .collect::<Result<_, _>>()?,
     })
 }
 
@@ -144,7 +218,10 @@ fn bridge(cube: &PeriodCube, lines: &[usize]) -> Result<Vec<(BridgeTerm, Money)>
         let sum = sums.entry(cube.terms[*line]).or_default();
         *sum = sum.checked_add(value.effective.checked_sub(value.billed)?)?;
     }
-    Ok(BridgeTerm::ALL.into_iter().filter_map(|term| sums.get(&term).filter(|sum| !sum.is_zero()).map(|sum| (term, *sum))).collect())
+    Ok(BridgeTerm::ALL
+        .into_iter()
+        .filter_map(|term| sums.get(&term).filter(|sum| !sum.is_zero()).map(|sum| (term, *sum)))
+        .collect())
 }
 
 fn classes(cube: &PeriodCube, lines: &[usize]) -> Result<Vec<(Class, Money, u64)>, AppError> {
@@ -154,7 +231,10 @@ fn classes(cube: &PeriodCube, lines: &[usize]) -> Result<Vec<(Class, Money, u64)
         let sum = sums.entry(cube.classes[*line]).or_default();
         *sum = (sum.0.checked_add(value.effective)?, sum.1 + value.charges);
     }
-    let mut sums: Vec<(Class, Money, u64)> = sums.into_iter().map(|(class, (cost, rows))| (class, cost, rows)).collect();
+    let mut sums: Vec<(Class, Money, u64)> = sums
+        .into_iter()
+        .map(|(class, (cost, rows))| (class, cost, rows))
+        .collect();
     sums.sort_by_key(|(class, cost, _)| (std::cmp::Reverse(cost.abs()), *class));
     Ok(sums)
 }
@@ -169,10 +249,27 @@ fn causes(cube: &PeriodCube, currency: &Currency, seeds: &mut Vec<ExplainSeed>) 
     let mut causes = Vec::new();
     groups.retain(|(_, (cost, _))| !cost.is_zero());
     for (keys, (cost, rows)) in groups.iter().take(CAUSES) {
-        let seed = ExplainSeed::new(cube.period, currency.as_str(), Basis::Effective, cube.rules_version, &by, keys, &filters);
+        let seed = ExplainSeed::new(
+            cube.period,
+            currency.as_str(),
+            Basis::Effective,
+            cube.rules_version,
+            &by,
+            keys,
+            &filters,
+        );
         let class = Class::parse(&keys[0]).map_or_else(|| keys[0].to_string(), |class| class.label().to_owned());
-        let service = if keys[1].is_empty() { "no service name" } else { &keys[1] };
-        causes.push(Cause { label: format!("{class}: {service}"), rows: *rows, cost: cost.to_string(), explain_id: Some(seed.id()) });
+        let service = if keys[1].is_empty() {
+            "no service name"
+        } else {
+            &keys[1]
+        };
+        causes.push(Cause {
+            label: format!("{class}: {service}"),
+            rows: *rows,
+            cost: cost.to_string(),
+            explain_id: Some(seed.id()),
+        });
         seeds.push(seed);
     }
     Ok(causes)
@@ -192,5 +289,8 @@ fn quarantined(currency: &Currency, records: &[&DeliveryRecord]) -> Result<Quara
         }
     }
     let known = rows > unknown || rows == 0;
-    Ok(Quarantined { rows, billed: known.then(|| money.to_string()) })
+    Ok(Quarantined {
+        rows,
+        billed: known.then(|| money.to_string()),
+    })
 }

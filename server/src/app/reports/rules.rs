@@ -26,26 +26,43 @@ impl App {
         let shown = match &query.version {
             Some(wanted) => {
                 let found = history.iter().find(|v| v.version.to_string() == *wanted).cloned();
-                Some(found.ok_or_else(|| AppError::NotFound { what: format!("version {wanted} of the owner rules") })?)
+                Some(found.ok_or_else(|| AppError::NotFound {
+                    what: format!("version {wanted} of the owner rules"),
+                })?)
             }
             None => active.clone(),
         };
         let current = active.as_ref().map(|v| v.version);
-        let (set, report, _) = self.rules_check(shown.as_ref().map(|v| v.yaml.as_str()), Some(ground.period)).await?;
+        let (set, report, _) = self
+            .rules_check(shown.as_ref().map(|v| v.yaml.as_str()), Some(ground.period))
+            .await?;
         let currency = Currency::parse(&ground.currency).unwrap_or_else(Currency::unknown);
         let rules = match &shown {
             Some(version) => Some(wire::RuleSet {
                 version: version_of(version, current)?,
                 yaml: version.yaml.clone(),
-                rules: set.rules.iter().enumerate().map(|(at, rule)| owner_rule(at, rule, &set, &report, &currency)).collect(),
+                rules: set
+                    .rules
+                    .iter()
+                    .enumerate()
+                    .map(|(at, rule)| owner_rule(at, rule, &set, &report, &currency))
+                    .collect(),
             }),
             None => None,
         };
         Ok(RulesPage {
             context: ground.context,
             rules,
-            versions: history.iter().rev().map(|v| version_of(v, current)).collect::<Result<_, _>>()?,
-            coverage: report.coverage.iter().map(|c| coverage(c, &currency)).collect::<Result<_, _>>()?,
+            versions: history
+                .iter()
+                .rev()
+                .map(|v| version_of(v, current))
+                .collect::<Result<_, _>>()?,
+            coverage: report
+                .coverage
+                .iter()
+                .map(|c| coverage(c, &currency))
+                .collect::<Result<_, _>>()?,
             findings: rule_findings(&report, &currency).iter().map(finding).collect(),
             tiers: domain::tier::presets().iter().map(tier).collect(),
         })
@@ -58,19 +75,41 @@ pub(crate) fn rule_findings(report: &RuleReport, currency: &Currency) -> Vec<Fin
     let mut findings = Vec::new();
     for rule in &report.rules {
         if let Some(because) = &rule.unreachable_because {
-            let finding = Finding::warning("unreachable_rule", format!("rule {:?} can never decide anything: {because:?} before it takes everything", rule.name));
+            let finding = Finding::warning(
+                "unreachable_rule",
+                format!(
+                    "rule {:?} can never decide anything: {because:?} before it takes everything",
+                    rule.name
+                ),
+            );
             findings.push(finding.remedy("move it up, or remove it"));
         } else if rule.matched_samples == 0 {
-            findings.push(Finding::info("unused_rule", format!("rule {:?} matches no charge of the period", rule.name)));
+            findings.push(Finding::info(
+                "unused_rule",
+                format!("rule {:?} matches no charge of the period", rule.name),
+            ));
         } else if rule.won_samples == 0 {
-            let finding = Finding::warning("shadowed_rule", format!("rule {:?} matches, but rules before it decide everything it would set", rule.name));
+            let finding = Finding::warning(
+                "shadowed_rule",
+                format!(
+                    "rule {:?} matches, but rules before it decide everything it would set",
+                    rule.name
+                ),
+            );
             findings.push(finding.remedy("move it up, or remove it"));
         }
     }
     for overlap in &report.overlaps {
         let money = overlap.cost.get(currency).copied().unwrap_or_default();
-        let message = format!("rules {:?} and {:?} want different values of {}; the first wins", overlap.first, overlap.second, overlap.dimension);
-        findings.push(Finding::info("overlapping_rules", message).times(overlap.samples).money(format!("{money} {currency}")));
+        let message = format!(
+            "rules {:?} and {:?} want different values of {}; the first wins",
+            overlap.first, overlap.second, overlap.dimension
+        );
+        findings.push(
+            Finding::info("overlapping_rules", message)
+                .times(overlap.samples)
+                .money(format!("{money} {currency}")),
+        );
     }
     findings
 }
@@ -88,7 +127,11 @@ fn version_of(version: &RulesVersion, current: Option<i64>) -> Result<RuleVersio
 
 fn owner_rule(at: usize, rule: &Rule, set: &RuleSet, report: &RuleReport, currency: &Currency) -> OwnerRule {
     let checked = &report.rules[at];
-    let overlaps = report.overlaps.iter().filter(|o| o.second == rule.name).map(|o| o.first.clone());
+    let overlaps = report
+        .overlaps
+        .iter()
+        .filter(|o| o.second == rule.name)
+        .map(|o| o.first.clone());
     let mut overlaps: Vec<String> = overlaps.collect();
     overlaps.dedup();
     OwnerRule {
@@ -97,7 +140,11 @@ fn owner_rule(at: usize, rule: &Rule, set: &RuleSet, report: &RuleReport, curren
         from: rule.from.map(|d| d.to_string()),
         to: rule.to.map(|d| d.to_string()),
         when: words(&rule.when, true),
-        sets: rule.set.iter().map(|(d, value)| (set.dimensions.keys()[*d].clone(), value_words(value))).collect(),
+        sets: rule
+            .set
+            .iter()
+            .map(|(d, value)| (set.dimensions.keys()[*d].clone(), value_words(value)))
+            .collect(),
         cost: checked.won.get(currency).copied().unwrap_or_default().to_string(),
         rows: checked.won_samples,
         reachable: checked.unreachable_because.is_none() && (checked.matched_samples == 0 || checked.won_samples > 0),
@@ -116,8 +163,16 @@ fn subject(subject: &Subject) -> String {
 /// A condition in words.
 fn words(condition: &Condition, top: bool) -> String {
     let join = |parts: &[Condition], word: &str| {
-        let text = parts.iter().map(|part| words(part, false)).collect::<Vec<_>>().join(word);
-        if top || parts.len() < 2 { text } else { format!("({text})") }
+        let text = parts
+            .iter()
+            .map(|part| words(part, false))
+            .collect::<Vec<_>>()
+            .join(word);
+        if top || parts.len() < 2 {
+            text
+        } else {
+            format!("({text})")
+        }
     };
     match condition {
         Condition::All(parts) if parts.is_empty() => "always".to_owned(),
@@ -126,7 +181,11 @@ fn words(condition: &Condition, top: bool) -> String {
         Condition::Not(part) => format!("not {}", words(part, false)),
         Condition::Is(what, test) => match test {
             Test::Equals(text) => format!("{} is {text}", subject(what)),
-            Test::In(set) => format!("{} is one of {}", subject(what), set.iter().cloned().collect::<Vec<_>>().join(", ")),
+            Test::In(set) => format!(
+                "{} is one of {}",
+                subject(what),
+                set.iter().cloned().collect::<Vec<_>>().join(", ")
+            ),
             Test::Glob(glob) => format!("{} looks like {}", subject(what), glob.glob()),
             Test::Regex(regex) => format!("{} matches {}", subject(what), regex.as_str()),
             Test::Exists(true) => format!("{} is there", subject(what)),
@@ -149,7 +208,10 @@ fn coverage(coverage: &domain::rule::Coverage, currency: &Currency) -> Result<Co
     let label = BUILT_IN_DIMENSIONS.iter().find(|(key, _)| *key == coverage.dimension);
     Ok(Coverage {
         dimension: coverage.dimension.clone(),
-        label: label.map_or_else(|| coverage.dimension.replace('_', " "), |(_, label)| (*label).to_owned()),
+        label: label.map_or_else(
+            || coverage.dimension.replace('_', " "),
+            |(_, label)| (*label).to_owned(),
+        ),
         allocated: owned.to_string(),
         unallocated: total.checked_sub(owned)?.to_string(),
         permille: (!total.is_zero()).then(|| u32::try_from(permille(owned.abs(), total.abs())).unwrap_or(0)),
@@ -174,13 +236,51 @@ fn tier(tier: &Tier) -> TierPreset {
     let effort = || "best effort".to_owned();
     let promises = [
         ("For", tier.example.clone()),
-        ("Recovery time", tier.rto_s.map_or_else(effort, |s| format!("up to {}", duration(s)))),
-        ("Recovery point", tier.rpo_s.map_or_else(effort, |s| if s == 0 { "no loss".to_owned() } else { format!("up to {}", duration(s)) })),
-        ("CPU above request", format!("at most {}.{} % of windows", tier.cpu_risk_ppm / 10_000, tier.cpu_risk_ppm % 10_000 / 1000)),
-        ("Memory overflows a year", tier.memory_overflows_per_year.map_or_else(|| "restartable".to_owned(), |n| n.to_string())),
+        (
+            "Recovery time",
+            tier.rto_s.map_or_else(effort, |s| format!("up to {}", duration(s))),
+        ),
+        (
+            "Recovery point",
+            tier.rpo_s.map_or_else(effort, |s| {
+                if s == 0 {
+                    "no loss".to_owned()
+                } else {
+                    format!("up to {}", duration(s))
+                }
+            }),
+        ),
+        (
+            "CPU above request",
+            format!(
+                "at most {}.{} % of windows",
+                tier.cpu_risk_ppm / 10_000,
+                tier.cpu_risk_ppm % 10_000 / 1000
+            ),
+        ),
+        (
+            "Memory overflows a year",
+            tier.memory_overflows_per_year
+                .map_or_else(|| "restartable".to_owned(), |n| n.to_string()),
+        ),
         ("Headroom", format!("{} %", tier.headroom_percent)),
         ("Spot", spot.to_owned()),
-        ("Evidence before downsizing", format!("{} days{}", tier.window_days, if tier.include_last_peak { " and the last peak" } else { "" })),
+        (
+            "Evidence before downsizing",
+            format!(
+                "{} days{}",
+                tier.window_days,
+                if tier.include_last_peak {
+                    " and the last peak"
+                } else {
+                    ""
+                }
+            ),
+        ),
     ];
-    TierPreset { tier: tier.key.clone(), name: tier.name.clone(), promises: promises.into_iter().map(|(k, v)| (k.to_owned(), v)).collect() }
+    TierPreset {
+        tier: tier.key.clone(),
+        name: tier.name.clone(),
+        promises: promises.into_iter().map(|(k, v)| (k.to_owned(), v)).collect(),
+    }
 }

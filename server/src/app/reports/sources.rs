@@ -43,7 +43,11 @@ impl App {
         let allocations = self.store.allocations().await?;
         let of_period = allocations.iter().filter(|a| a.period == ground.period);
         let findings = of_period.flat_map(|a| a.findings.iter().map(finding)).collect();
-        Ok(SourcesPage { context: ground.context, sources, findings })
+        Ok(SourcesPage {
+            context: ground.context,
+            sources,
+            findings,
+        })
     }
 
     /// Files of the lake that hold a period's charges.
@@ -61,13 +65,18 @@ impl App {
 }
 
 fn format_of(record: &DeliveryRecord) -> String {
-    format!("{} {}", record.format, record.format_version.as_deref().unwrap_or("")).trim().to_owned()
+    format!("{} {}", record.format, record.format_version.as_deref().unwrap_or(""))
+        .trim()
+        .to_owned()
 }
 
 fn holdings(held: &[&DeliveredTotal]) -> Vec<Holding> {
     let mut periods: BTreeMap<&str, BTreeSet<BillingPeriod>> = BTreeMap::new();
     for total in held {
-        periods.entry(&total.total.billing_account_id).or_default().insert(total.total.period);
+        periods
+            .entry(&total.total.billing_account_id)
+            .or_default()
+            .insert(total.total.period);
     }
     let holding = |(account, periods): (&str, BTreeSet<BillingPeriod>)| {
         let (first, last) = (periods.first()?, periods.last()?);
@@ -90,7 +99,9 @@ pub(super) fn delivery(record: &DeliveryRecord, period: Option<BillingPeriod>) -
         DeliveryState::Superseded => wire::DeliveryState::Superseded,
         DeliveryState::Shadow => wire::DeliveryState::Shadow,
     };
-    let periods = by_period(&record.totals)?.into_iter().filter(|p| period.is_none_or(|wanted| p.billing_period == wanted));
+    let periods = by_period(&record.totals)?
+        .into_iter()
+        .filter(|p| period.is_none_or(|wanted| p.billing_period == wanted));
     Ok(Delivery {
         delivery_id: record.delivery_id.clone(),
         source: record.source_id.clone(),

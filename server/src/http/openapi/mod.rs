@@ -15,7 +15,10 @@ pub(super) async fn document() -> Json<Value> {
 fn build() -> Value {
     let mut paths = Map::new();
     for route in ROUTES.iter().filter(|route| route.kind == Kind::Api) {
-        paths.insert(route.path.to_owned(), json!({ route.method.to_ascii_lowercase(): operation(route) }));
+        paths.insert(
+            route.path.to_owned(),
+            json!({ route.method.to_ascii_lowercase(): operation(route) }),
+        );
     }
     json!({
         "openapi": "3.1.0",
@@ -33,7 +36,11 @@ fn build() -> Value {
 
 fn operation(route: &Route) -> Value {
     let (schema, parameters) = shape(route.answer);
-    let id = route.path.trim_start_matches("/api/").replace(['/', '.'], "_").replace(['{', '}'], "");
+    let id = route
+        .path
+        .trim_start_matches("/api/")
+        .replace(['/', '.'], "_")
+        .replace(['{', '}'], "");
     json!({
         "operationId": id,
         "summary": route.summary,
@@ -85,19 +92,35 @@ fn period() -> Value {
 }
 
 fn against() -> Value {
-    parameter("against", "Period compared with; the one before when left out", &schemas::month())
+    parameter(
+        "against",
+        "Period compared with; the one before when left out",
+        &schemas::month(),
+    )
 }
 
 fn basis() -> Value {
-    parameter("basis", "Cost basis", &json!({ "type": "string", "enum": ["effective", "billed"], "default": "effective" }))
+    parameter(
+        "basis",
+        "Cost basis",
+        &json!({ "type": "string", "enum": ["effective", "billed"], "default": "effective" }),
+    )
 }
 
 fn currency() -> Value {
-    parameter("currency", "Currency code; the only or the largest one when left out", &json!({ "type": "string" }))
+    parameter(
+        "currency",
+        "Currency code; the only or the largest one when left out",
+        &json!({ "type": "string" }),
+    )
 }
 
 fn version() -> Value {
-    parameter("version", "Version of the rules; the one in force when left out", &json!({ "type": "string" }))
+    parameter(
+        "version",
+        "Version of the rules; the one in force when left out",
+        &json!({ "type": "string" }),
+    )
 }
 
 fn explain_id() -> Value {
@@ -111,17 +134,33 @@ fn explain_id() -> Value {
 fn grouping() -> Vec<Value> {
     let words = |words: &[&str], default: &str| json!({ "type": "string", "enum": words, "default": default });
     let list = json!({ "type": "array", "items": { "type": "string" }, "maxItems": 2 });
-    let mut by = parameter("by", "One or two owner dimensions or FOCUS columns, separated by a comma", &list);
+    let mut by = parameter(
+        "by",
+        "One or two owner dimensions or FOCUS columns, separated by a comma",
+        &list,
+    );
     by["style"] = json!("form");
     by["explode"] = json!(false);
     let many = json!({ "type": "array", "items": { "type": "string", "pattern": "^[^:]+:" } });
     let page = json!({ "type": "integer", "minimum": 1 });
     vec![
         by,
-        parameter("f", "Filter key:value, repeatable; values of one key are alternatives, an empty value means without one", &many),
-        parameter("sort", "Order of the rows", &words(&["cost", "prior", "change", "name"], "cost")),
+        parameter(
+            "f",
+            "Filter key:value, repeatable; values of one key are alternatives, an empty value means without one",
+            &many,
+        ),
+        parameter(
+            "sort",
+            "Order of the rows",
+            &words(&["cost", "prior", "change", "name"], "cost"),
+        ),
         parameter("dir", "Direction of the order", &words(&["asc", "desc"], "desc")),
-        parameter("page", "A page of the rows, the others summed in `other`; every row when left out", &page),
+        parameter(
+            "page",
+            "A page of the rows, the others summed in `other`; every row when left out",
+            &page,
+        ),
     ]
 }
 
@@ -153,7 +192,10 @@ mod tests {
             assert!(document.pointer(pointer).is_some(), "{to}");
         }
         for name in document["components"]["schemas"].as_object().expect("schemas").keys() {
-            assert!(found.iter().any(|to| to.ends_with(&format!("/{name}"))), "{name} is not used");
+            assert!(
+                found.iter().any(|to| to.ends_with(&format!("/{name}"))),
+                "{name} is not used"
+            );
         }
     }
 

@@ -58,14 +58,28 @@ fn pair(first: Value, second: Value) -> Value {
 fn object<const N: usize>(fields: [(&str, Value); N]) -> Value {
     let required: Vec<&str> = fields.iter().map(|(name, _)| *name).collect();
     let mut object = json!({ "type": "object", "required": required });
-    object["properties"] = fields.into_iter().map(|(name, schema)| (name.to_owned(), schema)).collect();
+    object["properties"] = fields
+        .into_iter()
+        .map(|(name, schema)| (name.to_owned(), schema))
+        .collect();
     object
 }
 
 /// Every named schema.
 pub(super) fn all() -> Value {
-    let groups = [shared(), costs(), overview(), reconciliation(), explain(), rules(), sources()];
-    let named = groups.into_iter().flatten().map(|(name, schema)| (name.to_owned(), schema));
+    let groups = [
+        shared(),
+        costs(),
+        overview(),
+        reconciliation(),
+        explain(),
+        rules(),
+        sources(),
+    ];
+    let named = groups
+        .into_iter()
+        .flatten()
+        .map(|(name, schema)| (name.to_owned(), schema));
     Value::Object(named.collect::<Map<String, Value>>())
 }
 
@@ -76,10 +90,19 @@ fn shared() -> Named {
     // the parameter or column it is about, when there is one
     problem["required"] = json!(["code", "detail"]);
     vec![
-        ("Money", json!({ "type": "string", "pattern": "^-?[0-9]+(\\.[0-9]*[1-9])?$", "examples": ["61894.640000000000000001"] })),
-        ("Errors", object([("errors", list(to("Problem"))), ("request_id", text())])),
+        (
+            "Money",
+            json!({ "type": "string", "pattern": "^-?[0-9]+(\\.[0-9]*[1-9])?$", "examples": ["61894.640000000000000001"] }),
+        ),
+        (
+            "Errors",
+            object([("errors", list(to("Problem"))), ("request_id", text())]),
+        ),
         ("Problem", problem),
-        ("Periods", object([("periods", list(month())), ("newest", maybe(month()))])),
+        (
+            "Periods",
+            object([("periods", list(month())), ("newest", maybe(month()))]),
+        ),
         (
             "Context",
             object([
@@ -190,7 +213,10 @@ fn costs() -> Named {
                 ("kind", words(&["moved", "new", "ended"])),
             ]),
         ),
-        ("PageInfo", object([("page", count()), ("pages", count()), ("rows", count())])),
+        (
+            "PageInfo",
+            object([("page", count()), ("pages", count()), ("rows", count())]),
+        ),
         (
             "ReconciliationLine",
             object([
@@ -264,7 +290,10 @@ fn reconciliation() -> Named {
     vec![
         (
             "Reconciliation",
-            with_context(object([("period", month()), ("currencies", list(to("CurrencyReconciliation")))])),
+            with_context(object([
+                ("period", month()),
+                ("currencies", list(to("CurrencyReconciliation"))),
+            ])),
         ),
         (
             "CurrencyReconciliation",
@@ -281,7 +310,15 @@ fn reconciliation() -> Named {
                 ("residual", money()),
                 ("estimated", money()),
                 ("actual", money()),
-                ("classes", list(object([("class", text()), ("label", text()), ("rows", count()), ("cost", money())]))),
+                (
+                    "classes",
+                    list(object([
+                        ("class", text()),
+                        ("label", text()),
+                        ("rows", count()),
+                        ("cost", money()),
+                    ])),
+                ),
                 (
                     "unallocated_causes",
                     list(object([
@@ -382,11 +419,22 @@ fn rules() -> Named {
                 ("findings", list(to("Finding"))),
                 (
                     "tiers",
-                    list(object([("tier", text()), ("name", text()), ("promises", list(pair(text(), text())))])),
+                    list(object([
+                        ("tier", text()),
+                        ("name", text()),
+                        ("promises", list(pair(text(), text()))),
+                    ])),
                 ),
             ]),
         ),
-        ("RuleSet", object([("version", to("RuleVersion")), ("yaml", text()), ("rules", list(to("OwnerRule")))])),
+        (
+            "RuleSet",
+            object([
+                ("version", to("RuleVersion")),
+                ("yaml", text()),
+                ("rules", list(to("OwnerRule"))),
+            ]),
+        ),
         (
             "RuleVersion",
             object([
@@ -419,7 +467,11 @@ fn sources() -> Named {
     vec![
         (
             "Sources",
-            object([("context", to("Context")), ("sources", list(to("Source"))), ("findings", list(to("Finding")))]),
+            object([
+                ("context", to("Context")),
+                ("sources", list(to("Source"))),
+                ("findings", list(to("Finding"))),
+            ]),
         ),
         (
             "Source",

@@ -87,9 +87,9 @@ fn gzip(text: &[u8]) -> Vec<u8> {
 }
 
 fn zipped(entry: &str, text: &[u8]) -> Vec<u8> {
-    let mut writer = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+    let mut writer = ::zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
     writer
-        .start_file(entry, zip::write::SimpleFileOptions::default())
+        .start_file(entry, ::zip::write::SimpleFileOptions::default())
         .expect("entry");
     writer.write_all(text).expect("packs");
     writer.finish().expect("packs").into_inner()
