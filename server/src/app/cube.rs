@@ -78,6 +78,9 @@ impl CubeCache {
     }
 }
 
+/// Sums by the values of some keys: cost, and number of charges.
+pub type Groups = BTreeMap<Vec<Arc<str>>, (Money, u64)>;
+
 /// One way to group: a code per line, and what the codes mean.
 pub struct KeyColumn {
     /// Owner dimension or FOCUS column.
@@ -261,12 +264,7 @@ impl PeriodCube {
     ///
     /// # Errors
     /// When a sum overflows.
-    pub fn group(
-        &self,
-        lines: &[usize],
-        keys: &[String],
-        basis: Basis,
-    ) -> Result<BTreeMap<Vec<Arc<str>>, (Money, u64)>, AppError> {
+    pub fn group(&self, lines: &[usize], keys: &[String], basis: Basis) -> Result<Groups, AppError> {
         let columns: Vec<Option<&KeyColumn>> = keys.iter().map(|key| self.column(key)).collect();
         let mut sums: HashMap<[u32; MAX_KEYS], (Money, u64)> = HashMap::new();
         for line in lines {
@@ -278,7 +276,7 @@ impl PeriodCube {
             let sum = sums.entry(code).or_default();
             *sum = (sum.0.checked_add(amount(value, basis))?, sum.1 + value.charges);
         }
-        let mut named: BTreeMap<Vec<Arc<str>>, (Money, u64)> = BTreeMap::new();
+        let mut named = Groups::new();
         for (code, sum) in sums {
             let names = columns
                 .iter()

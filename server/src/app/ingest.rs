@@ -531,7 +531,7 @@ fn recognise(table: Sighted, format: &str, input: &mut Input) -> Result<(), AppE
         (headers, declared)
     };
     let detected = sources::detect(&headers, format, declared.as_deref())
-        .map_err(|finding| AppError::Refused(vec![finding.in_file(name)]))?;
+        .map_err(|finding| AppError::Refused(vec![(*finding).in_file(name)]))?;
     input.findings.push(
         Finding::info(
             "format_detected",

@@ -24,10 +24,13 @@ pub(crate) struct View {
     /// Every delivery ever.
     pub(crate) deliveries: Vec<DeliveryRecord>,
     /// Cubes known to be up to date at this version.
-    cubes: Mutex<HashMap<(BillingPeriod, Option<i32>), Arc<PeriodCube>>>,
+    cubes: Mutex<CubesByDays>,
     /// Sums of the charge files, read once per process and version.
     stored: Mutex<HashMap<BillingPeriod, StoredTotals>>,
 }
+
+/// Cubes by month, and by the number of its first days.
+type CubesByDays = HashMap<(BillingPeriod, Option<i32>), Arc<PeriodCube>>;
 
 /// What the charge files of a month add up to.
 pub(crate) type StoredTotals = BTreeMap<Currency, CubeValue>;

@@ -48,7 +48,7 @@ const BEFORE_1_0: &[&str] = &[
 ///
 /// # Errors
 /// A finding that says what the file looks like instead and what to do.
-pub fn detect(headers: &[String], format: &str, declared: Option<&str>) -> Result<Detected, Finding> {
+pub fn detect(headers: &[String], format: &str, declared: Option<&str>) -> Result<Detected, Box<Finding>> {
     if let Some(version) = format.strip_prefix("focus-") {
         let dialect = dialect::focus(version).ok_or_else(|| unknown_version(version))?;
         return Ok(Detected {
@@ -58,7 +58,9 @@ pub fn detect(headers: &[String], format: &str, declared: Option<&str>) -> Resul
     }
     if !matches!(format, "auto" | "focus") {
         let finding = Finding::error("unknown_format", format!("--format {format} is not known"));
-        return Err(finding.remedy(format!("use one of {}", known_formats().join(", "))));
+        return Err(Box::new(
+            finding.remedy(format!("use one of {}", known_formats().join(", "))),
+        ));
     }
     if let Some(version) = declared {
         let plain = version.trim().trim_start_matches(['v', 'V']);
@@ -74,11 +76,12 @@ pub fn detect(headers: &[String], format: &str, declared: Option<&str>) -> Resul
         .filter(|column| headers.iter().any(|header| column.matches(header.trim())))
         .count();
     if !has("EffectiveCost") && BEFORE_1_0.iter().filter(|name| has(name)).count() >= 2 {
-        return Err(unknown_version("before 1.0")
-            .in_column(BEFORE_1_0.iter().find(|name| has(name)).copied().unwrap_or_default()));
+        return Err(Box::new(unknown_version("before 1.0").in_column(
+            BEFORE_1_0.iter().find(|name| has(name)).copied().unwrap_or_default(),
+        )));
     }
     if format == "auto" && focus_columns < 5 {
-        return Err(not_a_bill(headers));
+        return Err(Box::new(not_a_bill(headers)));
     }
     let newest = FOCUS_COLUMNS
         .iter()

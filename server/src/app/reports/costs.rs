@@ -4,7 +4,7 @@ use super::change::{change, permille, shares};
 use super::context::Ground;
 use super::{chart, check_keys, drawn, group_options};
 use crate::app::App;
-use crate::app::cube::PeriodCube;
+use crate::app::cube::{Groups, PeriodCube};
 use crate::app::explain::ExplainSeed;
 use crate::error::AppError;
 use domain::Money;
@@ -28,7 +28,6 @@ pub enum Rows {
 }
 
 type Keys = Vec<Arc<str>>;
-type Groups = BTreeMap<Keys, (Money, u64)>;
 
 impl App {
     /// Costs grouped by one or two keys.

@@ -5,7 +5,7 @@ use super::context::Ground;
 use super::costs::{Rows, basis_word, months_until};
 use super::{chart, drawn};
 use crate::app::App;
-use crate::app::cube::{PeriodCube, amount};
+use crate::app::cube::{Groups, PeriodCube, amount};
 use crate::error::AppError;
 use domain::{BillingPeriod, Money};
 use frontend::query::PageQuery;
@@ -265,9 +265,7 @@ fn causes(ground: &Ground) -> Result<Vec<(String, Money)>, AppError> {
     let keys: std::collections::BTreeSet<_> = now.keys().chain(before.keys()).collect();
     let mut causes = Vec::new();
     for key in keys {
-        let of = |groups: &BTreeMap<Vec<std::sync::Arc<str>>, (Money, u64)>| {
-            groups.get(key).map_or(Money::ZERO, |(cost, _)| *cost)
-        };
+        let of = |groups: &Groups| groups.get(key).map_or(Money::ZERO, |(cost, _)| *cost);
         let change = of(&now).checked_sub(of(&before))?;
         let name = if key[0].is_empty() {
             "cost without a tenant".to_owned()

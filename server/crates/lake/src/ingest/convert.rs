@@ -74,7 +74,7 @@ pub(crate) fn run(lake: &Lake, request: &Request<'_>, progress: &dyn Fn(Progress
                 bytes_read: counter.load(Ordering::Relaxed).min(bytes_total),
                 bytes_total,
                 rows,
-            })
+            });
         };
         let converted = converter.consume(blocks, &used_to, frame_to, &report);
         let written = writer.join().map_err(|_| LakeError::Stage { stage: "write" })?;

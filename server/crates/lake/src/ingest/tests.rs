@@ -608,7 +608,7 @@ fn parts_and_periods_have_their_own_files() {
     let last = std::cell::Cell::new(None);
     let lake = Lake::memory();
     let staged = ingest(&lake, &request(&input, OnError::Fail), &|progress| {
-        last.set(Some(progress))
+        last.set(Some(progress));
     })
     .expect("taken");
     let files: Vec<(u32, String, u64)> = staged
