@@ -1,7 +1,7 @@
 //! Who pays for what, from when?
 
 use leptos::prelude::*;
-use wire::{Coverage, OwnerRule, RuleSet, RuleVersion, RulesPage, TierPreset};
+use wire::{Coverage, Finding, OwnerRule, RuleSet, RuleVersion, RulesPage, Severity, TierPreset};
 
 use crate::components::bar::{Controls, bar};
 use crate::components::figures::{findings, level, money, none};
@@ -28,20 +28,34 @@ fn show(page: &RulesPage) -> AnyView {
         Some(rules) => rule_set(rules, &context.currency).into_any(),
         None => no_rules().into_any(),
     };
+    let (notes, warnings): (Vec<Finding>, Vec<Finding>) = page
+        .findings
+        .iter()
+        .cloned()
+        .partition(|finding| finding.severity == Severity::Info);
     view! {
         {bar("Rules", context, Controls::plain("/rules", context))}
         <div class="content">
             {lead(page)}
-            {findings(&page.findings)}
+            {findings(&warnings)}
             <div class="two">
                 <div>{coverage(&page.coverage, &context.currency)}</div>
                 <div>{versions(&page.versions)}</div>
             </div>
             {rules}
+            {remarks(&notes)}
             {tiers(&page.tiers)}
         </div>
     }
     .into_any()
+}
+
+/// What is worth knowing but needs nothing done: overlaps settled by order,
+/// rules without a charge this month.
+fn remarks(remarks: &[Finding]) -> Option<AnyView> {
+    let list = findings(remarks)?;
+    let summary = format::counted(remarks.len() as u64, "remark on these rules", "remarks on these rules");
+    Some(view! { <details><summary>{summary}</summary>{list}</details> }.into_any())
 }
 
 fn lead(page: &RulesPage) -> Option<AnyView> {

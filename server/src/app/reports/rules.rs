@@ -99,7 +99,11 @@ pub(crate) fn rule_findings(report: &RuleReport, currency: &Currency) -> Vec<Fin
             findings.push(finding.remedy("move it up, or remove it"));
         }
     }
-    for overlap in &report.overlaps {
+    let touching = report
+        .overlaps
+        .iter()
+        .filter(|overlap| overlap.cost.contains_key(currency));
+    for overlap in touching {
         let money = overlap.cost.get(currency).copied().unwrap_or_default();
         let message = format!(
             "rules {:?} and {:?} want different values of {}; the first wins",
