@@ -91,7 +91,7 @@ async fn no_page_scrolls_sideways_on_a_narrow_screen() {
             let widths = page.js("return [innerWidth, document.documentElement.scrollWidth]").await;
             if widths != json!([360, 360]) {
                 let culprits = page
-                    .js("return [...document.querySelectorAll('body *')].filter(e => e.getBoundingClientRect().right > 361 && !e.closest('.scroll')).slice(0, 5).map(e => e.outerHTML.slice(0, 120))")
+                    .js("return [...document.querySelectorAll('body *')].filter(e => e.getBoundingClientRect().right > 361 && !e.closest('.scroll, .plot')).slice(0, 8).map(e => Math.round(e.getBoundingClientRect().right) + ' ' + e.outerHTML.slice(0, 120))")
                     .await;
                 wide.push((path.clone(), widths, culprits));
             }

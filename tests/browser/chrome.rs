@@ -75,11 +75,29 @@ impl Driver {
             body.len()
         )
         .expect("chromedriver reads");
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).expect("chromedriver answers");
-        let (head, body) = answer.split_once("\r\n\r\n").expect("an HTTP answer");
+        stream.set_read_timeout(Some(DEADLINE)).expect("a deadline above zero");
+        let mut answer = BufReader::new(stream);
+        let mut head = String::new();
+        // chromedriver keeps the connection open: the length says where the answer ends
+        while !head.ends_with("\r\n\r\n") {
+            assert_ne!(
+                answer.read_line(&mut head).expect("chromedriver answers"),
+                0,
+                "{path}: {head}"
+            );
+        }
+        let length = head.lines().find_map(|line| {
+            line.to_ascii_lowercase()
+                .strip_prefix("content-length:")?
+                .trim()
+                .parse()
+                .ok()
+        });
+        let mut body = vec![0; length.expect("an answer says its length")];
+        answer.read_exact(&mut body).expect("a whole answer");
+        let body = String::from_utf8_lossy(&body);
         assert!(head.starts_with("HTTP/1.1 200"), "{path}: {head}\n{body}");
-        serde_json::from_str::<Value>(body).expect("JSON")["value"].clone()
+        serde_json::from_str::<Value>(&body).expect("JSON")["value"].clone()
     }
 }
 
@@ -140,9 +158,6 @@ impl Page {
         .map(str::to_owned)
         .to_vec();
         args.push(format!("--user-data-dir={}", folder.path().join("profile").display()));
-        if without == Without::Wasm {
-            args.push("--js-flags=--noexpose_wasm".to_owned());
-        }
         let mut prefs = json!({
             "download.default_directory": folder.path().join("downloads"),
             "download.prompt_for_download": false,
@@ -169,7 +184,7 @@ impl Page {
             .await
             .expect("a session")
             .expect("a session has an id");
-        Page {
+        let page = Page {
             client,
             stage,
             without,
@@ -177,7 +192,12 @@ impl Page {
             session,
             folder,
             expected: Mutex::default(),
+        };
+        if without == Without::Wasm {
+            let source = json!({"source": "delete globalThis.WebAssembly"});
+            page.cdp("Page.addScriptToEvaluateOnNewDocument", &source);
         }
+        page
     }
 
     pub fn url(&self, path: &str) -> String {

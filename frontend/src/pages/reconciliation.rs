@@ -190,17 +190,19 @@ fn causes(report: &CurrencyReconciliation) -> AnyView {
         })
         .collect();
     view! {
-        <table data-rows="">
-            <caption>"Why cost has no owner "<span class="unit">"largest first"</span></caption>
-            <thead>
-                <tr>
-                    <th scope="col">"Cause"</th>
-                    <th scope="col" class="r">"Rows"</th>
-                    <th scope="col" class="r">"Cost"</th>
-                </tr>
-            </thead>
-            <tbody>{rows}</tbody>
-        </table>
+        <div class="scroll" tabindex="0" role="group" aria-label="Why cost has no owner">
+            <table data-rows="">
+                <caption>"Why cost has no owner "<span class="unit">"largest first"</span></caption>
+                <thead>
+                    <tr>
+                        <th scope="col">"Cause"</th>
+                        <th scope="col" class="r">"Rows"</th>
+                        <th scope="col" class="r">"Cost"</th>
+                    </tr>
+                </thead>
+                <tbody>{rows}</tbody>
+            </table>
+        </div>
     }
     .into_any()
 }

@@ -175,7 +175,7 @@ impl Totals {
             .in_file(names(here.part))
             .at_line(here.line)
             .in_column("BillingCurrency");
-        Some(finding.remedy("deliver each currency by itself, or allow mixed currencies"))
+        Some(finding.remedy("deliver each currency by itself, or pass --allow-mixed-currencies"))
     }
 
     /// The totals in a stable order.
