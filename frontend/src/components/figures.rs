@@ -149,6 +149,14 @@ pub(crate) fn reconciled(clean: bool) -> AnyView {
     }
 }
 
+/// `42020.651986153085 USD` as `42,020.65 USD`.
+fn amount(exact: &str) -> String {
+    match exact.split_once(' ') {
+        Some((amount, currency)) => format!("{} {currency}", format::money(amount)),
+        None => format::money(exact),
+    }
+}
+
 /// What was noticed, worst first; nothing when there is nothing.
 pub(crate) fn findings(findings: &[Finding]) -> Option<AnyView> {
     if findings.is_empty() {
@@ -172,7 +180,7 @@ pub(crate) fn findings(findings: &[Finding]) -> Option<AnyView> {
             let cost = finding
                 .cost
                 .as_deref()
-                .map(|cost| view! { " · " <span class="num">{money(cost)}</span> });
+                .map(|cost| view! { " · " <span class="num">{amount(cost)}</span> });
             let remedy = (!finding.remedy.is_empty()).then(|| view! { <p class="sub">{finding.remedy.clone()}</p> });
             view! {
                 <li>

@@ -77,11 +77,14 @@ impl App {
             }
             let (program, rules) = self.active_program().await?;
             let inputs = inputs_hash(&files, &rules.sha256);
-            if let Some(row) = self
+            let known = self
                 .store
                 .allocation(period)
                 .await?
-                .filter(|row| row.inputs_hash == inputs)
+                .filter(|row| row.inputs_hash == inputs);
+            // a cube can always be made again: one that was deleted is
+            if let Some(row) = known
+                && self.lake.exists(&row.cube_path)?
             {
                 return Ok((row, true));
             }

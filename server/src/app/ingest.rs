@@ -240,6 +240,7 @@ impl App {
             if !request.shadow {
                 new.findings.extend(self.changes(source, &new).await?);
             }
+            self.check_addable(source, &new).await?;
             match self.store.commit_delivery(&new, mode, version).await {
                 Ok(_) => {
                     let comparison = if request.shadow {
@@ -317,6 +318,37 @@ impl App {
         Ok(findings)
     }
 
+    /// Amounts that each fit may not fit together: billed, effective and their
+    /// difference must be addable with everything else of their month.
+    async fn check_addable(&self, source: &str, new: &NewDelivery) -> Result<(), AppError> {
+        let periods = new.periods();
+        let held = self.store.active_totals(None).await?.into_iter();
+        let others = held
+            .filter(|t| t.source_id != source && periods.contains(&t.total.period))
+            .map(|t| t.total);
+        let mut sums: BTreeMap<(BillingPeriod, Currency), Money> = BTreeMap::new();
+        for total in new.totals.iter().cloned().chain(others) {
+            let sum = sums.entry((total.period, total.currency.clone())).or_default();
+            let added = total
+                .billed
+                .abs()
+                .checked_add(total.effective.abs())
+                .and_then(|both| sum.checked_add(both));
+            *sum = added.map_err(|_| {
+                let message = format!(
+                    "the amounts of {} in {} are too large to be added exactly",
+                    total.period, total.currency
+                );
+                AppError::Refused(vec![
+                    Finding::error("amount_overflow", message)
+                        .in_column("BilledCost, EffectiveCost")
+                        .remedy("amounts of a month must stay below 10^14 in all; look for rows in the wrong unit"),
+                ])
+            })?;
+        }
+        Ok(())
+    }
+
     async fn already_there(
         &self,
         source: &str,
@@ -324,16 +356,26 @@ impl App {
         shadow: bool,
     ) -> Result<Option<DeliveryRecord>, AppError> {
         let found = self.store.find_delivery_by_input(source, &input.hash).await?;
-        Ok(found.filter(|delivery| stands(delivery, shadow)))
+        self.whole(found.filter(|delivery| stands(delivery, shadow)))
     }
 
     /// Without a source name the account decides, which is known after reading;
     /// the same bytes need no reading.
     async fn same_bytes_anywhere(&self, input: &Input, shadow: bool) -> Result<Option<DeliveryRecord>, AppError> {
         let all = self.store.deliveries(None).await?;
-        Ok(all
-            .into_iter()
-            .find(|delivery| delivery.input_hash == input.hash && stands(delivery, shadow)))
+        let same = |delivery: &DeliveryRecord| delivery.input_hash == input.hash && stands(delivery, shadow);
+        self.whole(all.into_iter().find(same))
+    }
+
+    /// A delivery whose lake files were lost can be taken in again.
+    fn whole(&self, delivery: Option<DeliveryRecord>) -> Result<Option<DeliveryRecord>, AppError> {
+        let Some(delivery) = delivery else { return Ok(None) };
+        for file in &delivery.lake_files {
+            if !self.lake.exists(&file.path)? {
+                return Ok(None);
+            }
+        }
+        Ok(Some(delivery))
     }
 
     /// The same bytes again: nothing to do; a shadow is compared anew, since

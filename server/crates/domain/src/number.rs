@@ -192,6 +192,12 @@ pub fn parse_lenient_units(text: &[u8], scale: u32) -> Option<i128> {
         Some(inner) => (true, inner),
         None => (false, text),
     };
+    // 1.234,56: which sign is the decimal point cannot be told
+    if let (Some(point), Some(comma)) = (inner.find('.'), inner.rfind(','))
+        && comma > point
+    {
+        return None;
+    }
     let plain: String = inner
         .chars()
         .filter(|c| !matches!(c, '$' | '€' | '£' | '¥' | '₹' | ',' | '_' | '\'') && !c.is_whitespace())
@@ -288,6 +294,7 @@ mod tests {
             ("(5.00)", Some("-5")),
             ("1 234,5", Some("12345")),
             ("n/a", None),
+            ("1.234,56", None),
         ] {
             assert_eq!(
                 parse_lenient_units(text.as_bytes(), 24)

@@ -47,6 +47,7 @@ impl Subject {
         if !key.contains('*') {
             return Ok(Subject::Tag(key.to_owned()));
         }
+        parse::reasonable("glob", key)?;
         let glob = globset::Glob::new(key).map_err(|error| format!("tag {key:?}: {error}"))?;
         Ok(Subject::TagsLike(glob.compile_matcher()))
     }

@@ -284,6 +284,15 @@ impl Lake {
         Ok(found)
     }
 
+    /// SHA-256 of a file's bytes as they are now, lower-case hex.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn sha256(&self, path: &str) -> Result<String, LakeError> {
+        let local = self.local(path)?;
+        hash_file(local.path()).map_err(LakeError::io("read", path))
+    }
+
     /// Where other programs find a file: a local path, or `memory:` for tests.
     #[must_use]
     pub fn url(&self, path: &str) -> String {

@@ -92,19 +92,8 @@ pub(crate) fn finding(finding: &domain::Finding) -> wire::Finding {
         message: placed(finding),
         remedy: finding.remedy.clone().unwrap_or_default(),
         count: finding.count,
-        cost: finding.money.as_deref().map(readable),
+        cost: finding.money.clone(),
     }
-}
-
-/// `42020.651986153085 USD` as `42020.65 USD`: a finding names the size of a
-/// problem, the exact figure is on the Costs page.
-fn readable(money: &str) -> String {
-    let (amount, currency) = money.split_once(' ').unwrap_or((money, ""));
-    let Ok(exact) = domain::Money::parse(amount) else {
-        return money.to_owned();
-    };
-    let digits = domain::Currency::parse(currency).map_or(2, |currency| currency.minor_digits());
-    format!("{} {currency}", exact.to_fixed(digits)).trim_end().to_owned()
 }
 
 /// The message with its place in front.

@@ -174,6 +174,18 @@ fn month_name(period: BillingPeriod) -> &'static str {
         .unwrap_or("The month")
 }
 
+/// The name of the month compared with; with its year when that is another one.
+fn prior_name(ground: &Ground) -> String {
+    let Some(against) = ground.against else {
+        return String::new();
+    };
+    let year = against.number() / 100;
+    if year == ground.period.number() / 100 || against == ground.period.previous() {
+        return month_name(against).to_owned();
+    }
+    format!("{} {year}", month_name(against))
+}
+
 fn grouped(amount: Money) -> String {
     let text = amount.to_fixed(0);
     let (sign, digits) = text
@@ -211,16 +223,16 @@ fn sentence(ground: &Ground, pace: &Pace, causes: &[(String, Money)]) -> Result<
             part(format!(" after {} days", pace.days), Tone::Plain),
         ]
     };
-    let (Some(before), Some(against)) = (pace.total_before, ground.against) else {
+    let Some(before) = pace.total_before else {
         parts.push(part(". There is no earlier month to compare with.", Tone::Plain));
         return Ok(parts);
     };
     let change = pace.total.checked_sub(before)?;
     let percent = permille(change.abs(), before.abs());
     let base = if pace.complete {
-        month_name(against).to_owned()
+        prior_name(ground)
     } else {
-        format!("the same days of {}", month_name(against))
+        format!("the same days of {}", prior_name(ground))
     };
     if change.is_zero() {
         parts.push(part(format!(", as {base}."), Tone::Plain));
@@ -347,10 +359,9 @@ fn tiles(ground: &Ground, pace: &Pace, all: &CostReport, residual: Option<String
 }
 
 fn month_to_date(ground: &Ground, pace: &Pace) -> Option<wire::Chart> {
-    let days = ground.period.days();
-    let labels: Vec<String> = (1..=days)
-        .map(|day| format!("{day} {}", &month_name(ground.period)[..3]))
-        .collect();
+    // the longer of the two months, so that each line ends where its month does
+    let days = ground.against.map_or(0, BillingPeriod::days).max(ground.period.days());
+    let labels: Vec<String> = (1..=days).map(|day| day.to_string()).collect();
     let padded = |values: &[Money]| -> Vec<Option<String>> {
         (0..days as usize)
             .map(|at| values.get(at).map(ToString::to_string))
@@ -360,24 +371,24 @@ fn month_to_date(ground: &Ground, pace: &Pace) -> Option<wire::Chart> {
         name: month_name(ground.period).to_owned(),
         values: padded(&pace.now),
     }];
-    if let (Some(prior), Some(against)) = (&ground.prior_whole, ground.against) {
+    if let Some(prior) = &ground.prior_whole {
         let whole = cumulative(prior, ground, prior.period.days()).ok()?;
         series.push(charts::Series {
-            name: month_name(against).to_owned(),
+            name: prior_name(ground),
             values: padded(&whole),
         });
     }
     let lines = charts::Lines {
         id: "month-to-date",
-        label_head: "Day",
+        label_head: "Day of the month",
         labels: &labels,
         second_is_prior: series.len() > 1,
         series: &series,
         size: (640, 260),
     };
     let title = match pace.total_before {
-        Some(before) if pace.total > before => format!("Ahead of {}", ground.against.map_or("", month_name)),
-        Some(_) => format!("Not above {}", ground.against.map_or("", month_name)),
+        Some(before) if pace.total > before => format!("Ahead of {}", prior_name(ground)),
+        Some(_) => format!("Not above {}", prior_name(ground)),
         None => "Spend so far".to_owned(),
     };
     let summary = format!(
@@ -389,7 +400,7 @@ fn month_to_date(ground: &Ground, pace: &Pace) -> Option<wire::Chart> {
 }
 
 fn waterfall(ground: &Ground, pace: &Pace, causes: &[(String, Money)]) -> Result<Option<wire::Chart>, AppError> {
-    let (Some(before), Some(against), true) = (pace.total_before, ground.against, !causes.is_empty()) else {
+    let (Some(before), false) = (pace.total_before, causes.is_empty()) else {
         return Ok(None);
     };
     let mut steps: Vec<charts::WaterfallStep> = Vec::new();
@@ -409,7 +420,7 @@ fn waterfall(ground: &Ground, pace: &Pace, causes: &[(String, Money)]) -> Result
     let (from, to) = (before.to_string(), pace.total.to_string());
     let span = ground.days.map_or_else(String::new, |days| format!(" 1\u{2013}{days}"));
     let (start, end) = (
-        format!("{}{span}", month_name(against)),
+        format!("{}{span}", prior_name(ground)),
         format!("{}{span}", month_name(ground.period)),
     );
     let head = format!("Change, {}", ground.currency);
@@ -421,7 +432,7 @@ fn waterfall(ground: &Ground, pace: &Pace, causes: &[(String, Money)]) -> Result
         amount_head: &head,
         width: 480,
     };
-    let title = format!("From {} to {}", month_name(against), month_name(ground.period));
+    let title = format!("From {} to {}", prior_name(ground), month_name(ground.period));
     let summary = format!("What changed most by tenant, {}.", ground.currency);
     Ok(drawn(drawing.draw()).map(|d| chart("causes", title, summary, d)))
 }

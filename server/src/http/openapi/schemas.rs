@@ -157,7 +157,7 @@ fn shared() -> Named {
     ]
 }
 
-fn report_fields() -> [(&'static str, Value); 14] {
+fn report_fields() -> [(&'static str, Value); 15] {
     [
         ("period", month()),
         ("basis", words(&["effective", "billed"])),
@@ -166,6 +166,7 @@ fn report_fields() -> [(&'static str, Value); 14] {
         ("rows", list(to("CostRow"))),
         ("total", money()),
         ("against", maybe(month())),
+        ("days", maybe(count())),
         ("prior_total", maybe(money())),
         ("total_change", maybe(to("Change"))),
         ("unallocated", money()),

@@ -48,6 +48,7 @@ pub(crate) struct RawCondition {
 enum RawValue {
     Literal(String),
     From(RawFrom),
+    Other(serde::de::IgnoredAny),
 }
 
 #[derive(Deserialize)]
@@ -150,6 +151,15 @@ fn date(name: &str, key: &str, text: Option<&str>) -> Result<Option<NaiveDate>, 
 fn value_of(name: &str, key: &str, raw: RawValue, groups: &BTreeSet<String>) -> Result<Value, RuleError> {
     match raw {
         RawValue::Literal(text) if text.trim().is_empty() => Err(problem(name, format!("`{key}` is set to nothing"))),
+        RawValue::Literal(text) if text.len() > MAX_TEXT_BYTES => {
+            Err(problem(name, format!("`{key}` is over {MAX_TEXT_BYTES} bytes long")))
+        }
+        RawValue::Other(_) => Err(problem(
+            name,
+            format!(
+                "`{key}` is neither a text nor {{tag: ..}}, {{column: ..}}, {{capture: ..}}; put quotes around numbers, yes and no"
+            ),
+        )),
         RawValue::Literal(text) => Ok(Value::Literal(Arc::from(text.trim()))),
         RawValue::From(RawFrom {
             tag: Some(tag),
@@ -204,11 +214,7 @@ impl RawCondition {
         tests.extend(self.equals.map(|text| Ok(Test::Equals(text))));
         tests.extend(self.r#in.map(|list| Ok(Test::In(list.into_iter().collect()))));
         tests.extend(self.glob.map(|pattern| glob(&pattern)));
-        tests.extend(self.regex.map(|pattern| {
-            regex::Regex::new(&pattern)
-                .map(Test::Regex)
-                .map_err(|e| format!("regex {pattern:?}: {e}"))
-        }));
+        tests.extend(self.regex.map(|pattern| regex(&pattern)));
         tests.extend(self.exists.map(|wanted| Ok(Test::Exists(wanted))));
         match (subject, self.all, self.any, self.not) {
             (None, Some(parts), None, None) if tests.is_empty() => Ok(Condition::All(compile_all(parts)?)),
@@ -227,7 +233,32 @@ fn compile_all(parts: Vec<RawCondition>) -> Result<Vec<Condition>, String> {
     parts.into_iter().map(RawCondition::compile).collect()
 }
 
+/// Longest pattern, name or value of a rule, in bytes.
+const MAX_TEXT_BYTES: usize = 1_000;
+/// Deepest nesting of `{a,b}` in a glob.
+const MAX_NESTING: usize = 8;
+
+/// Refuses patterns no person writes: compiling them can take for ever.
+pub(super) fn reasonable(what: &str, pattern: &str) -> Result<(), String> {
+    let nesting = pattern.matches('{').count();
+    if pattern.len() > MAX_TEXT_BYTES || (what == "glob" && nesting > MAX_NESTING) {
+        let shown: String = pattern.chars().take(40).collect();
+        return Err(format!(
+            "{what} {shown:?}... is too long or too deep; at most {MAX_TEXT_BYTES} bytes and {MAX_NESTING} braces"
+        ));
+    }
+    Ok(())
+}
+
+fn regex(pattern: &str) -> Result<Test, String> {
+    reasonable("regex", pattern)?;
+    regex::Regex::new(pattern)
+        .map(Test::Regex)
+        .map_err(|e| format!("regex {pattern:?}: {e}"))
+}
+
 fn glob(pattern: &str) -> Result<Test, String> {
+    reasonable("glob", pattern)?;
     globset::Glob::new(pattern)
         .map(|glob| Test::Glob(glob.compile_matcher()))
         .map_err(|e| format!("glob {pattern:?}: {e}"))
