@@ -21,8 +21,8 @@ use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 use std::thread;
 
 /// Rows and bytes of a row group, whichever is reached first.
-const GROUP_ROWS: usize = 65_536;
-const GROUP_BYTES: usize = 64 << 20;
+const GROUP_ROWS: usize = 32_768;
+const GROUP_BYTES: usize = 32 << 20;
 /// Billing periods one file may hold: each has a file open while it is written.
 const MAX_PERIODS: usize = 240;
 
