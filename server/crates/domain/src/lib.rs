@@ -19,7 +19,9 @@ pub mod owner;
 pub mod period;
 pub mod rule;
 pub mod tags;
+pub mod split;
 pub mod tier;
+pub mod usage;
 
 pub use finding::{Finding, Severity};
 pub use money::{Currency, Money};

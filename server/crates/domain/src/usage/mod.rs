@@ -1,0 +1,275 @@
+//! Usage: what a container, node, volume or load balancer held and used in an
+//! hour, in integers (rule A1).
+//!
+//! Units: CPU in core-ms (one core for one millisecond), memory in MiB-s,
+//! accelerators in GPU-ms (a slice counts as its share of a device). An
+//! *effective request* is the integral over time of max(request, usage).
+//!
+//! Facts are hourly and carry their identity: a [`Slot`] is one container of
+//! one pod on one node (or that pod's overhead), with its metadata.
+
+use crate::instant::{Day, Instant, SECOND_US};
+use crate::tags::Tags;
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// Seconds in an hour.
+pub const HOUR_S: u32 = 3_600;
+
+/// Hours since 1970-01-01T00Z.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Hour(pub i32);
+
+impl Hour {
+    /// The hour that holds an instant.
+    #[must_use]
+    pub fn of(at: Instant) -> Hour {
+        Hour(i32::try_from(at.0.div_euclid(i64::from(HOUR_S) * SECOND_US)).unwrap_or(i32::MAX))
+    }
+
+    /// Its first instant.
+    #[must_use]
+    pub fn start(self) -> Instant {
+        Instant(i64::from(self.0) * i64::from(HOUR_S) * SECOND_US)
+    }
+
+    /// Its UTC day.
+    #[must_use]
+    pub fn day(self) -> Day {
+        Day(self.0.div_euclid(24))
+    }
+
+    /// Its position in the day, 0 to 23.
+    #[must_use]
+    pub fn of_day(self) -> u8 {
+        u8::try_from(self.0.rem_euclid(24)).unwrap_or(0)
+    }
+}
+
+impl fmt::Display for Hour {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.start().fmt(f)
+    }
+}
+
+/// An amount of each resource, integrated over time.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Measure {
+    /// CPU, core-ms.
+    pub cpu_core_ms: u64,
+    /// Memory, MiB-s.
+    pub memory_mib_s: u64,
+    /// Accelerators, GPU-ms.
+    pub gpu_ms: u64,
+}
+
+/// The resources a node's cost is divided into, in canonical order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Resource {
+    /// Cores.
+    Cpu,
+    /// Memory.
+    Memory,
+    /// Accelerators.
+    Gpu,
+}
+
+impl Resource {
+    /// All, in canonical order.
+    pub const ALL: [Resource; 3] = [Resource::Cpu, Resource::Memory, Resource::Gpu];
+}
+
+impl Measure {
+    /// Nothing.
+    pub const ZERO: Measure = Measure {
+        cpu_core_ms: 0,
+        memory_mib_s: 0,
+        gpu_ms: 0,
+    };
+
+    /// The amount of one resource.
+    #[must_use]
+    pub fn get(&self, resource: Resource) -> u64 {
+        match resource {
+            Resource::Cpu => self.cpu_core_ms,
+            Resource::Memory => self.memory_mib_s,
+            Resource::Gpu => self.gpu_ms,
+        }
+    }
+
+    /// Resource by resource; saturates, and no cluster is that large.
+    #[must_use]
+    pub fn plus(self, other: Measure) -> Measure {
+        self.zip(other, u64::saturating_add)
+    }
+
+    /// Resource by resource, not below zero.
+    #[must_use]
+    pub fn less(self, other: Measure) -> Measure {
+        self.zip(other, u64::saturating_sub)
+    }
+
+    /// The larger of the two, resource by resource.
+    #[must_use]
+    pub fn max(self, other: Measure) -> Measure {
+        self.zip(other, u64::max)
+    }
+
+    /// Whether it is nothing of anything.
+    #[must_use]
+    pub fn is_zero(&self) -> bool {
+        *self == Measure::ZERO
+    }
+
+    fn zip(self, other: Measure, op: fn(u64, u64) -> u64) -> Measure {
+        Measure {
+            cpu_core_ms: op(self.cpu_core_ms, other.cpu_core_ms),
+            memory_mib_s: op(self.memory_mib_s, other.memory_mib_s),
+            gpu_ms: op(self.gpu_ms, other.gpu_ms),
+        }
+    }
+}
+
+/// What a node has, at an instant.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Capacity {
+    /// Thousandths of a core.
+    pub cpu_millicores: u64,
+    /// MiB.
+    pub memory_mib: u64,
+    /// Thousandths of an accelerator.
+    pub gpu_milli: u64,
+}
+
+impl Capacity {
+    /// Held for some seconds.
+    #[must_use]
+    pub fn over(&self, seconds: u64) -> Measure {
+        Measure {
+            cpu_core_ms: self.cpu_millicores.saturating_mul(seconds),
+            memory_mib_s: self.memory_mib.saturating_mul(seconds),
+            gpu_ms: self.gpu_milli.saturating_mul(seconds),
+        }
+    }
+
+    /// What is left of it, not below zero.
+    #[must_use]
+    pub fn less(&self, other: &Capacity) -> Capacity {
+        Capacity {
+            cpu_millicores: self.cpu_millicores.saturating_sub(other.cpu_millicores),
+            memory_mib: self.memory_mib.saturating_sub(other.memory_mib),
+            gpu_milli: self.gpu_milli.saturating_sub(other.gpu_milli),
+        }
+    }
+}
+
+/// A node for the time it kept its identity. Names are reused, so the join to
+/// the bill is by `provider_id` and time (A37).
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Node {
+    /// Kubernetes name.
+    pub name: String,
+    /// `spec.providerID`, or whatever the bill calls the machine; empty when unknown.
+    pub provider_id: String,
+    /// Node pool; empty when unknown.
+    pub pool: String,
+    /// `on-demand`, `reserved`, `spot`; empty when unknown.
+    pub capacity_type: String,
+    /// The bill's id of its root disk; empty when unknown.
+    pub root_volume_id: String,
+    /// Node labels that are kept.
+    pub labels: Tags,
+}
+
+/// What a node was in an hour.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct NodeHour {
+    /// The hour.
+    pub hour: Hour,
+    /// Seconds it existed and was Ready.
+    pub ready_s: u32,
+    /// Of these, seconds with usage facts; the rest is unobserved (A5).
+    pub observed_s: u32,
+    /// What it has.
+    pub capacity: Capacity,
+    /// What pods may take of it.
+    pub allocatable: Capacity,
+}
+
+/// What a container's money is called.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Role {
+    /// An ordinary container.
+    #[default]
+    Workload,
+    /// What its pod holds beyond its containers (A26).
+    PodOverhead,
+    /// A container of a DaemonSet: follows the other pods of its node (A27).
+    DaemonSet,
+    /// A placeholder pod: planned headroom (A28).
+    Placeholder,
+}
+
+impl Role {
+    /// All.
+    pub const ALL: [Role; 4] = [Role::Workload, Role::PodOverhead, Role::DaemonSet, Role::Placeholder];
+
+    /// Stable key, as in files.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Role::Workload => "workload",
+            Role::PodOverhead => "pod_overhead",
+            Role::DaemonSet => "daemon_set",
+            Role::Placeholder => "placeholder",
+        }
+    }
+
+    /// Back from [`Role::as_str`].
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Role> {
+        Role::ALL.into_iter().find(|role| role.as_str() == text)
+    }
+}
+
+/// One container of one pod on one node, or the overhead of that pod. Its
+/// order is the canonical order of the split (A12): node, pod, container.
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Slot {
+    /// Name of the node.
+    pub node: String,
+    /// Pod UID; where none is known, `namespace/pod`.
+    pub pod_uid: String,
+    /// Container name; empty for the pod's overhead.
+    pub container: String,
+    /// What its money is called.
+    pub role: Role,
+    /// Namespace.
+    pub namespace: String,
+    /// Pod name.
+    pub pod: String,
+    /// Kind of the top owner, `Deployment`; empty when unknown.
+    pub workload_kind: String,
+    /// Name of the top owner; empty when unknown.
+    pub workload: String,
+    /// Pod and namespace labels that are kept.
+    pub labels: Tags,
+}
+
+/// What a slot held and used in an hour.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct SlotHour {
+    /// The hour.
+    pub hour: Hour,
+    /// Seconds it ran and was observed.
+    pub seconds: u32,
+    /// Integral of max(request, usage).
+    pub effective: Measure,
+    /// Integral of the request.
+    pub requested: Measure,
+    /// Integral of the usage.
+    pub used: Measure,
+}
