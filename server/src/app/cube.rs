@@ -121,7 +121,7 @@ pub struct PeriodCube {
 }
 
 /// Keys every cube can be grouped by, besides owner dimensions: (key, label).
-pub const BILL_KEYS: [(&str, &str); 8] = [
+pub const BILL_KEYS: [(&str, &str); 14] = [
     ("class", "Charge class"),
     ("ServiceName", "Bill service"),
     ("ServiceCategory", "Bill service category"),
@@ -130,6 +130,12 @@ pub const BILL_KEYS: [(&str, &str); 8] = [
     ("SubAccountId", "Sub-account"),
     ("RegionId", "Bill region"),
     ("ChargeCategory", "Charge category"),
+    ("Cluster", "Cluster"),
+    ("NodePool", "Node pool"),
+    ("Namespace", "Namespace"),
+    ("WorkloadKind", "Workload kind"),
+    ("Workload", "Workload"),
+    ("AllocationPart", "Part of the node"),
 ];
 
 /// Keys a report can be grouped by at once.

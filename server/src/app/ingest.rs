@@ -607,7 +607,7 @@ fn spool(scratch: &std::path::Path) -> Result<tempfile::TempPath, AppError> {
     Ok(file.into_temp_path())
 }
 
-fn refused(error: SourceError) -> AppError {
+pub(crate) fn refused(error: SourceError) -> AppError {
     match error {
         SourceError::Refused { findings } => AppError::Refused(findings),
         error @ SourceError::Io { .. } => AppError::broken("cannot read the input", error),

@@ -2,6 +2,7 @@
 //! kind, and how needed they are. `sources` tells dialects apart; the lake
 //! compiles the description; [`Binding::read`] here is the scalar reference.
 
+use crate::allocate::clusters::billed_seconds;
 use crate::charge::{Attributes, Charge, ChargeCategory};
 use crate::finding::Finding;
 use crate::instant::{self, Instant, Span};
@@ -382,6 +383,7 @@ impl Binding {
                 .and_then(Money::from_units)
                 .unwrap_or_default()
         };
+        let quantity = |name: &str| number::parse_units(cell(name), QUANTITY_SCALE, Excess::Round).ok();
         if errors.is_empty() {
             errors.extend(check_spans(
                 when("BillingPeriodStart"),
@@ -412,6 +414,7 @@ impl Binding {
             category,
             billed: money("BilledCost"),
             effective: money("EffectiveCost"),
+            consumed_s: billed_seconds(attributes.column("ConsumedUnit"), quantity("ConsumedQuantity")),
             attributes,
         })
     }

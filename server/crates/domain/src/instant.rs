@@ -19,7 +19,7 @@ pub const DAY_US: i64 = 86_400 * SECOND_US;
 pub struct Instant(pub i64);
 
 /// Days since 1970-01-01, UTC.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Day(pub i32);
 

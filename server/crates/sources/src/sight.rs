@@ -181,6 +181,18 @@ fn read_up_to(reader: &mut impl Read, buffer: &mut [u8]) -> std::io::Result<usiz
     Ok(filled)
 }
 
+/// SHA-256 of a file's bytes, lower-case hex.
+///
+/// # Errors
+/// When the file cannot be read.
+pub fn sha256(path: &Path) -> Result<String, SourceError> {
+    let hashed = hash(path).map_err(|source| SourceError::Io {
+        path: path.to_owned(),
+        source,
+    })?;
+    Ok(hashed.0)
+}
+
 fn hash(path: &Path) -> std::io::Result<(String, u64)> {
     let mut file = File::open(path)?;
     let mut hasher = Sha256::new();

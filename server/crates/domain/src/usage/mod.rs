@@ -8,6 +8,10 @@
 //! Facts are hourly and carry their identity: a [`Slot`] is one container of
 //! one pod on one node (or that pod's overhead), with its metadata.
 
+mod part;
+
+pub use part::Part;
+
 use crate::instant::{Day, Instant, SECOND_US};
 use crate::tags::Tags;
 use serde::{Deserialize, Serialize};
@@ -272,4 +276,17 @@ pub struct SlotHour {
     pub requested: Measure,
     /// Integral of the usage.
     pub used: Measure,
+}
+
+/// A cluster's facts of one UTC day, in canonical order.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ClusterDay {
+    /// Cluster id: the UID of its kube-system namespace, or the name a file gives it.
+    pub cluster: String,
+    /// The day.
+    pub day: Day,
+    /// Nodes by [`Node`], each with its hours in order.
+    pub nodes: Vec<(Node, Vec<NodeHour>)>,
+    /// Slots by [`Slot`], each with its hours in order.
+    pub slots: Vec<(Slot, Vec<SlotHour>)>,
 }
