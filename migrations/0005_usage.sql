@@ -33,6 +33,7 @@ CREATE TABLE usage_day (
     ready_s BIGINT NOT NULL CHECK (ready_s >= 0),
     observed_s BIGINT NOT NULL CHECK (observed_s >= 0),
     last_hour BIGINT NOT NULL,
+    pools_json TEXT NOT NULL,
     delivery_id TEXT NOT NULL REFERENCES usage_delivery (delivery_id),
     PRIMARY KEY (cluster_id, day)
 );

@@ -219,6 +219,7 @@ fn day_row(file: UsageFile) -> UsageDayRow {
         ready_s: file.ready_s,
         observed_s: file.observed_s,
         last_hour: file.last_hour,
+        pools: file.pools,
     }
 }
 
@@ -235,5 +236,6 @@ pub(crate) fn usage_file(row: UsageDayRow) -> UsageFile {
         ready_s: row.ready_s,
         observed_s: row.observed_s,
         last_hour: row.last_hour,
+        pools: row.pools,
     }
 }

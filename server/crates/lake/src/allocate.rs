@@ -49,7 +49,7 @@ pub fn allocate_with_usage(
         what: "the charges".to_owned(),
     };
     let mut usage = usage.to_vec();
-    usage.sort();
+    usage.sort_by(|a, b| (&a.cluster, a.day).cmp(&(&b.cluster, b.day)));
     let join = clusters::join_of(lake, &usage)?;
     let mut gathered = Gathered::new();
     let mut charges = Charges::new(program).joining(&join);

@@ -8,6 +8,7 @@ use crate::manifest;
 use crate::rows::Place;
 use domain::Finding;
 use domain::instant::Day;
+use domain::usage::PoolSums;
 
 /// What the lake has of a cluster's day.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,6 +35,8 @@ pub struct UsageDayRow {
     pub observed_s: u64,
     /// Last hour with facts, hours since the epoch.
     pub last_hour: i32,
+    /// Sums by node pool.
+    pub pools: Vec<PoolSums>,
 }
 
 /// Usage that came in.
@@ -89,14 +92,14 @@ statements! {
         "INSERT INTO usage_delivery (delivery_id, source_id, origin, input_hash, received_us, manifest_version, row_count, rejected_rows, findings_json)
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
     PUT_DAY: "put a cluster's day" =>
-        "INSERT INTO usage_day (cluster_id, day, nodes_path, slots_path, hours_path, sha256, slot_hours, node_hours, ready_s, observed_s, last_hour, delivery_id)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
+        "INSERT INTO usage_day (cluster_id, day, nodes_path, slots_path, hours_path, sha256, slot_hours, node_hours, ready_s, observed_s, last_hour, pools_json, delivery_id)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
          ON CONFLICT (cluster_id, day) DO UPDATE SET nodes_path = excluded.nodes_path, slots_path = excluded.slots_path,
              hours_path = excluded.hours_path, sha256 = excluded.sha256, slot_hours = excluded.slot_hours,
              node_hours = excluded.node_hours, ready_s = excluded.ready_s, observed_s = excluded.observed_s,
-             last_hour = excluded.last_hour, delivery_id = excluded.delivery_id";
+             last_hour = excluded.last_hour, pools_json = excluded.pools_json, delivery_id = excluded.delivery_id";
     DAYS: "read the days of usage" =>
-        "SELECT cluster_id, day, nodes_path, slots_path, hours_path, sha256, slot_hours, node_hours, ready_s, observed_s, last_hour
+        "SELECT cluster_id, day, nodes_path, slots_path, hours_path, sha256, slot_hours, node_hours, ready_s, observed_s, last_hour, pools_json
          FROM usage_day WHERE day >= $1 AND day < $2 ORDER BY cluster_id, day";
     KNOWN: "look for a usage delivery" =>
         "SELECT delivery_id, source_id, origin, received_us, row_count, rejected_rows, findings_json
@@ -113,8 +116,7 @@ impl Store {
     /// [`StoreError::Conflict`] when the manifest is not at `expected_version`:
     /// the days may have been merged with facts that no longer count.
     pub async fn commit_usage(&self, new: &NewUsage, expected_version: i64) -> Result<i64, StoreError> {
-        let findings = serde_json::to_string(&new.findings)
-            .map_err(|error| StoreError::backend("write the findings of usage", Cause::from(error)))?;
+        let findings = json(&new.findings)?;
         let mut tx = self.db.write().await?;
         let version = manifest::advance(&mut tx, expected_version).await?;
         execute!(
@@ -148,6 +150,7 @@ impl Store {
                 count(day.ready_s)?,
                 count(day.observed_s)?,
                 i64::from(day.last_hour),
+                json(&day.pools)?,
                 &new.delivery_id
             )?;
         }
@@ -195,6 +198,10 @@ impl Store {
     }
 }
 
+fn json<T: serde::Serialize>(value: &T) -> Result<String, StoreError> {
+    serde_json::to_string(value).map_err(|error| StoreError::backend("write usage as JSON", Cause::from(error)))
+}
+
 #[derive(sqlx::FromRow)]
 struct DayRow {
     cluster_id: String,
@@ -208,6 +215,7 @@ struct DayRow {
     ready_s: i64,
     observed_s: i64,
     last_hour: i64,
+    pools_json: String,
 }
 
 impl DayRow {
@@ -221,6 +229,7 @@ impl DayRow {
             ready_s: place.count(self.ready_s)?,
             observed_s: place.count(self.observed_s)?,
             last_hour: number(self.last_hour)?,
+            pools: serde_json::from_str(&self.pools_json).map_err(|_| place.bad("list of pools", &self.pools_json))?,
             cluster_id: self.cluster_id,
             nodes_path: self.nodes_path,
             slots_path: self.slots_path,

@@ -16,7 +16,7 @@ use crate::split::{Claim, Split, node_weights, split_node};
 use crate::usage::fill::fill;
 use crate::usage::key::resource_key;
 use crate::usage::{ClusterDay, HOUR_S, Hour, Measure, Node, NodeHour, Part, Role, Slot};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 /// What of a machine a charge pays for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -195,12 +195,10 @@ impl MachineFacts {
     fn add_day(&mut self, day: Day, node: &Node, hours: &[NodeHour], facts: &ClusterDay, range: std::ops::Range<Hour>) {
         self.nodes.insert(day, node.clone());
         let slots: Vec<_> = facts.slots.iter().filter(|(slot, _)| slot.node == node.name).cloned().collect();
-        let filled = fill(hours, &slots);
-        let complete: BTreeSet<Hour> = filled.iter().map(|piece| piece.hour).collect();
-        for hour in hours.iter().filter(|hour| range.contains(&hour.hour)) {
+        let fill = fill(hours, &slots);
+        for (hour, filled_s) in hours.iter().zip(&fill.filled_s).filter(|(hour, _)| range.contains(&hour.hour)) {
             self.hours.push(*hour);
-            let missing_s = hour.ready_s.saturating_sub(hour.observed_s);
-            self.filled_s.push(if complete.contains(&hour.hour) { missing_s } else { 0 });
+            self.filled_s.push(*filled_s);
         }
         for (slot, slot_hours) in &slots {
             for hour in slot_hours.iter().filter(|hour| range.contains(&hour.hour)) {
@@ -210,7 +208,7 @@ impl MachineFacts {
                 claim.used = claim.used.plus(hour.used);
             }
         }
-        for piece in filled.iter().filter(|piece| range.contains(&piece.hour)) {
+        for piece in fill.filled.iter().filter(|piece| range.contains(&piece.hour)) {
             let claim = self.claim(&slots[piece.slot].0, true, day);
             claim.effective = claim.effective.plus(piece.effective);
         }

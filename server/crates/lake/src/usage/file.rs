@@ -8,7 +8,7 @@ use crate::scan;
 use crate::schema::usage_path;
 use crate::write::ParquetFile;
 use domain::tags;
-use domain::usage::{Capacity, ClusterDay, Hour, Measure, Node, NodeHour, Role, Slot, SlotHour};
+use domain::usage::{Capacity, ClusterDay, Hour, Measure, Node, NodeHour, Role, Slot, SlotHour, pool_sums};
 use polars::prelude::*;
 use sha2::{Digest, Sha256};
 
@@ -40,6 +40,7 @@ pub fn write_day(lake: &Lake, day: &ClusterDay) -> Result<UsageFile, LakeError> 
         ready_s: node_hours().map(|hour| u64::from(hour.ready_s)).sum(),
         observed_s: node_hours().map(|hour| u64::from(hour.observed_s)).sum(),
         last_hour: last_hour(day),
+        pools: pool_sums(day),
     })
 }
 

@@ -15,9 +15,10 @@ pub use table::UsageKind;
 pub(crate) use file::{SlotHours, read_slot_hours};
 
 use domain::instant::Day;
+use domain::usage::PoolSums;
 
 /// The files of a cluster's day, as the manifest names them.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UsageFile {
     /// Cluster id.
     pub cluster: String,
@@ -41,4 +42,6 @@ pub struct UsageFile {
     pub observed_s: u64,
     /// Last hour with facts, hours since the epoch.
     pub last_hour: i32,
+    /// Sums by node pool.
+    pub pools: Vec<PoolSums>,
 }
