@@ -118,8 +118,7 @@ impl App {
         let cube_path = path.clone();
         let allocation = self
             .heavy("cannot allocate", move || {
-                let allocation =
-                    lake::allocate_with_usage(&lake, &charges, &usage, Some(period), &program, apportion)?;
+                let allocation = lake::allocate_with_usage(&lake, &charges, &usage, Some(period), &program, apportion)?;
                 let cube = &allocation.cube;
                 lake::cube::write_cube(&lake, cube, &cube_path)?;
                 // after the read: the file says what the cube says
@@ -220,7 +219,9 @@ fn inputs_hash(files: &[ActiveFile], usage: &[UsageFile], rules_sha256: &str) ->
     let parts = files
         .iter()
         .flat_map(|file| [file.path.as_bytes(), file.sha256.as_bytes()]);
-    let usage = usage.iter().flat_map(|file| [file.cluster.as_bytes(), file.sha256.as_bytes()]);
+    let usage = usage
+        .iter()
+        .flat_map(|file| [file.cluster.as_bytes(), file.sha256.as_bytes()]);
     hash_of(
         [engine.as_bytes(), rules_sha256.as_bytes()]
             .into_iter()

@@ -72,7 +72,11 @@ impl App {
     ///
     /// # Errors
     /// Bad input with its place; [`AppError::Held`] when commits never pause.
-    pub async fn ingest_usage(&self, request: &IngestUsage, progress: OnUsageProgress) -> Result<IngestedUsage, AppError> {
+    pub async fn ingest_usage(
+        &self,
+        request: &IngestUsage,
+        progress: OnUsageProgress,
+    ) -> Result<IngestedUsage, AppError> {
         let source = request.source.clone().unwrap_or_else(|| "usage-files".to_owned());
         let paths = request.paths.clone();
         let files = self.heavy("cannot look for the files", move || locate(&paths)).await?;
@@ -156,7 +160,10 @@ impl App {
     /// When the database cannot be read.
     pub(crate) async fn usage_for(&self, period: BillingPeriod) -> Result<Vec<UsageFile>, AppError> {
         let first = period.first_day();
-        let rows = self.store.usage_days(Day(first.0 - REACH_BACK_DAYS), period.next().first_day()).await?;
+        let rows = self
+            .store
+            .usage_days(Day(first.0 - REACH_BACK_DAYS), period.next().first_day())
+            .await?;
         Ok(rows.into_iter().map(usage_file).collect())
     }
 }

@@ -150,7 +150,11 @@ async fn usage(app: &App, args: Usage, json: bool) -> Result<Outcome, AppError> 
         output::json(&ingested)?;
         return Ok(Outcome::Done);
     }
-    let verb = if ingested.unchanged { "was there already" } else { "is in" };
+    let verb = if ingested.unchanged {
+        "was there already"
+    } else {
+        "is in"
+    };
     output::line(&format!(
         "usage {} of source {} {verb} ({} rows)",
         ingested.delivery_id, ingested.source, ingested.rows
@@ -172,7 +176,11 @@ async fn usage(app: &App, args: Usage, json: bool) -> Result<Outcome, AppError> 
             cluster.days.to_string(),
             cluster.node_hours.to_string(),
             cluster.slot_hours.to_string(),
-            format!("{}.{:02}", cluster.unobserved_s / 3_600, cluster.unobserved_s % 3_600 / 36),
+            format!(
+                "{}.{:02}",
+                cluster.unobserved_s / 3_600,
+                cluster.unobserved_s % 3_600 / 36
+            ),
         ]);
     }
     table.print()?;

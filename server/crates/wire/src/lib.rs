@@ -8,6 +8,7 @@
 //! RFC 3339 in UTC.
 
 mod chart;
+mod clusters;
 mod context;
 mod costs;
 mod error;
@@ -19,6 +20,7 @@ mod sources;
 mod terms;
 
 pub use chart::{Chart, ChartPoint, ChartTable};
+pub use clusters::{Cluster, ClustersPage, Measured, NodePool, PartCost};
 pub use context::{Basis, Context, PeriodState, Site};
 pub use costs::{
     Change, ChangeKind, CostReport, CostRow, CostsPage, CostsQuery, GroupOption, PageInfo, ReconciliationLine, RowKind,

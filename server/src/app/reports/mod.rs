@@ -1,6 +1,7 @@
 //! Reports: one set of numbers for pages, API, command line and exports.
 
 mod change;
+mod clusters;
 mod context;
 mod costs;
 mod overview;

@@ -12,10 +12,10 @@ use crate::charge::{Attributes, Charge, ChargeCategory};
 use crate::class::Class;
 use crate::instant::{Day, SECOND_US, Span};
 use crate::money::Money;
-use crate::split::{Claim, Split, node_weights, split_node};
+use crate::split::{Claim, Split, UNIT_WEIGHTS, node_weights, split_node};
 use crate::usage::fill::fill;
 use crate::usage::key::resource_key;
-use crate::usage::{ClusterDay, HOUR_S, Hour, Measure, Node, NodeHour, Part, Role, Slot};
+use crate::usage::{ClusterDay, HOUR_S, Hour, Measure, Node, NodeHour, Part, Resource, Role, Slot};
 use std::collections::BTreeMap;
 
 /// What of a machine a charge pays for.
@@ -106,11 +106,38 @@ pub fn split_disk(
     split(cost, &weights).map(Some)
 }
 
+/// What is left with the node of its system-reserved money once pods pay for it (A27).
+#[must_use]
+pub fn system_left(split: &Split) -> Money {
+    if split.follow_system.iter().all(|money| money.is_zero()) {
+        split.system_reserved
+    } else {
+        Money::ZERO
+    }
+}
+
+/// What is left with each claim: the money of DaemonSets moves to the pods that pay for it (A27).
+#[must_use]
+pub fn own_money(split: &Split, claims: &[Claim]) -> Vec<Money> {
+    let moved = !split.follow_daemon.iter().all(|money| money.is_zero());
+    let own = |(claim, money): (&Claim, &Money)| {
+        if moved && claim.role == Role::DaemonSet {
+            Money::ZERO
+        } else {
+            *money
+        }
+    };
+    claims.iter().zip(&split.claims).map(own).collect()
+}
+
 /// What a claim weighs when a root disk is split: DaemonSets and placeholders do not pay for it.
 #[must_use]
 pub fn disk_weight(claim: &Claim) -> i128 {
     match claim.role {
-        Role::Workload | Role::PodOverhead => crate::split::unit_weight(&claim.effective),
+        Role::Workload | Role::PodOverhead => Resource::ALL
+            .map(|resource| i128::from(UNIT_WEIGHTS.get(resource)) * i128::from(claim.effective.get(resource)))
+            .iter()
+            .sum(),
         Role::DaemonSet | Role::Placeholder => 0,
     }
 }
@@ -136,7 +163,10 @@ impl<'a> Facts<'a> {
             for (node, _) in &day.nodes {
                 let machine = (day.cluster.clone(), machine_key(node));
                 if !node.root_volume_id.is_empty() {
-                    facts.disks.entry(resource_key(&node.root_volume_id)).or_insert_with(|| machine.clone());
+                    facts
+                        .disks
+                        .entry(resource_key(&node.root_volume_id))
+                        .or_insert_with(|| machine.clone());
                 }
                 facts.compute.entry(machine.1.clone()).or_insert(machine);
             }
@@ -159,7 +189,11 @@ impl<'a> Facts<'a> {
             if **cluster != *machine.0 {
                 continue;
             }
-            let Some((node, hours)) = facts_of_day.nodes.iter().find(|(node, _)| machine_key(node) == machine.1) else {
+            let Some((node, hours)) = facts_of_day
+                .nodes
+                .iter()
+                .find(|(node, _)| machine_key(node) == machine.1)
+            else {
                 continue;
             };
             facts.node.get_or_insert_with(|| node.clone());
@@ -194,9 +228,18 @@ struct MachineFacts {
 impl MachineFacts {
     fn add_day(&mut self, day: Day, node: &Node, hours: &[NodeHour], facts: &ClusterDay, range: std::ops::Range<Hour>) {
         self.nodes.insert(day, node.clone());
-        let slots: Vec<_> = facts.slots.iter().filter(|(slot, _)| slot.node == node.name).cloned().collect();
+        let slots: Vec<_> = facts
+            .slots
+            .iter()
+            .filter(|(slot, _)| slot.node == node.name)
+            .cloned()
+            .collect();
         let fill = fill(hours, &slots);
-        for (hour, filled_s) in hours.iter().zip(&fill.filled_s).filter(|(hour, _)| range.contains(&hour.hour)) {
+        for (hour, filled_s) in hours
+            .iter()
+            .zip(&fill.filled_s)
+            .filter(|(hour, _)| range.contains(&hour.hour))
+        {
             self.hours.push(*hour);
             self.filled_s.push(*filled_s);
         }
@@ -252,15 +295,53 @@ pub fn allocate_with_usage(
     }
     for ((machine, cost, from, to), charges) in groups {
         let facts = facts.of(&machine, from, to);
-        let lander = Lander { program, split, cluster: &machine.0, facts: &facts, from, to };
-        for charge in &charges {
+        let lander = Lander {
+            program,
+            split,
+            cluster: &machine.0,
+            facts: &facts,
+            from,
+            to,
+        };
+        for (charge, lines) in summed(&charges, program)? {
             match cost {
-                MachineCost::Compute => lander.compute(&mut cube, charge, billed_s(&charges, from, to))?,
-                MachineCost::RootDisk => lander.disk(&mut cube, charge)?,
+                MachineCost::Compute => lander.compute(&mut cube, &charge, lines, billed_s(&charges, from, to))?,
+                MachineCost::RootDisk => lander.disk(&mut cube, &charge, lines)?,
             }
         }
     }
     Ok(cube)
+}
+
+/// Charges of a group that neither rules nor pages can tell apart are added up
+/// before they are split (A4), with the number of bill lines.
+fn summed(charges: &[&Charge], program: &Program) -> Result<Vec<(Charge, u64)>, AllocateError> {
+    let columns = program.columns();
+    let mut sums: BTreeMap<(crate::period::BillingPeriod, Attributes, String), (Charge, u64)> = BTreeMap::new();
+    for charge in charges {
+        let mut attributes = charge.attributes.clone();
+        attributes.columns.retain(|name, _| columns.contains(name));
+        let key = (
+            charge.period,
+            attributes.clone(),
+            format!("{} {}", charge.currency, charge.category),
+        );
+        let empty = || {
+            let money = Money::ZERO;
+            let charge = Charge {
+                attributes,
+                billed: money,
+                effective: money,
+                ..(*charge).clone()
+            };
+            (charge, 0)
+        };
+        let (sum, lines) = sums.entry(key).or_insert_with(empty);
+        sum.billed = sum.billed.checked_add(charge.billed)?;
+        sum.effective = sum.effective.checked_add(charge.effective)?;
+        *lines += 1;
+    }
+    Ok(sums.into_values().collect())
 }
 
 /// Billed seconds of a group: halves of one instance add up (A4), to its hours at most.
@@ -281,10 +362,19 @@ struct Lander<'a> {
 }
 
 impl Lander<'_> {
-    fn compute(&self, cube: &mut Cube, charge: &Charge, billed_s: Option<u64>) -> Result<(), AllocateError> {
-        let weights = node_weights(&self.facts.hours, billed_s, &self.facts.filled_s);
+    fn compute(
+        &self,
+        cube: &mut Cube,
+        charge: &Charge,
+        lines: u64,
+        billed_s: Option<u64>,
+    ) -> Result<(), AllocateError> {
+        let weights = node_weights(&self.facts.hours, &self.facts.filled_s, billed_s);
         let claims: Vec<Claim> = self.facts.claims.values().copied().collect();
-        let refused = |source| AllocateError::Split { id: charge.id.clone(), source };
+        let refused = |source| AllocateError::Split {
+            id: charge.id.clone(),
+            source,
+        };
         let divide = |cost| split_node(cost, &weights, &claims, self.split).map_err(refused);
         let (billed, effective) = (divide(charge.billed)?, divide(charge.effective)?);
         let rest = |part: Part, pick: fn(&Split) -> Money| (part, pick(&billed), pick(&effective));
@@ -293,36 +383,73 @@ impl Lander<'_> {
             rest(Part::IdleCapacity, |split| split.idle),
             rest(Part::NotReady, |split| split.not_ready),
             rest(Part::Unobserved, |split| split.unobserved),
-            rest(Part::SystemReserved, |split| split.system_left()),
+            rest(Part::SystemReserved, system_left),
         ] {
-            self.land_on_node(cube, charge, Some(part), billed, effective, part == Part::IdleCapacity)?;
+            let charges = if part == Part::IdleCapacity { lines } else { 0 };
+            self.land_on_node(
+                cube,
+                charge,
+                Some(part),
+                CubeValue {
+                    charges,
+                    billed,
+                    effective,
+                },
+            )?;
         }
+        let (own_billed, own_effective) = (own_money(&billed, &claims), own_money(&effective, &claims));
         for (at, ((slot, filled, day), claim)) in self.facts.claims.iter().enumerate() {
-            let own = (Part::of(claim.role, *filled), billed.own(at, claim), effective.own(at, claim));
-            let system = (Part::SystemReserved, billed.follow_system[at], effective.follow_system[at]);
+            let own = (Part::of(claim.role, *filled), own_billed[at], own_effective[at]);
+            let system = (
+                Part::SystemReserved,
+                billed.follow_system[at],
+                effective.follow_system[at],
+            );
             let daemon = (Part::DaemonSet, billed.follow_daemon[at], effective.follow_daemon[at]);
             for (part, billed, effective) in [own, system, daemon] {
-                self.land_on_slot(cube, charge, (slot, *day), part, CubeValue { charges: 0, billed, effective })?;
+                self.land_on_slot(
+                    cube,
+                    charge,
+                    (slot, *day),
+                    part,
+                    CubeValue {
+                        charges: 0,
+                        billed,
+                        effective,
+                    },
+                )?;
             }
         }
         Ok(())
     }
 
-    fn disk(&self, cube: &mut Cube, charge: &Charge) -> Result<(), AllocateError> {
+    fn disk(&self, cube: &mut Cube, charge: &Charge, lines: u64) -> Result<(), AllocateError> {
         let claims: Vec<Claim> = self.facts.claims.values().copied().collect();
-        let refused = |source| AllocateError::Split { id: charge.id.clone(), source };
+        let refused = |source| AllocateError::Split {
+            id: charge.id.clone(),
+            source,
+        };
         let billed = split_disk(charge.billed, &claims, self.split).map_err(refused)?;
         let effective = split_disk(charge.effective, &claims, self.split).map_err(refused)?;
         let (Some(billed), Some(effective)) = (billed, effective) else {
-            return self.land_on_node(cube, charge, None, charge.billed, charge.effective, true);
+            let value = CubeValue {
+                charges: lines,
+                billed: charge.billed,
+                effective: charge.effective,
+            };
+            return self.land_on_node(cube, charge, None, value);
         };
-        let mut first = true;
+        let mut lines = lines;
         for (at, ((slot, filled, day), claim)) in self.facts.claims.iter().enumerate() {
             if disk_weight(claim) == 0 {
                 continue;
             }
-            let value = CubeValue { charges: u64::from(first), billed: billed[at], effective: effective[at] };
-            first = false;
+            let value = CubeValue {
+                charges: lines,
+                billed: billed[at],
+                effective: effective[at],
+            };
+            lines = 0;
             self.land_on_slot(cube, charge, (slot, *day), Part::of(claim.role, *filled), value)?;
         }
         Ok(())
@@ -348,28 +475,47 @@ impl Lander<'_> {
         cube: &mut Cube,
         charge: &Charge,
         part: Option<Part>,
-        billed: Money,
-        effective: Money,
-        counted: bool,
+        value: CubeValue,
     ) -> Result<(), AllocateError> {
         let node = self.facts.node.clone().unwrap_or_default();
         let attributes = placed(&charge.attributes, self.cluster, &node, None, part);
-        let span = Span { start: self.from.start(), end: self.to.start() };
+        let span = Span {
+            start: self.from.start(),
+            end: self.to.start(),
+        };
         let pieces = pieces(&self.program.rules, span);
-        let refused = |source| AllocateError::Split { id: charge.id.clone(), source };
-        let billed = split_over(billed, &pieces, self.split).map_err(refused)?;
-        let effective = split_over(effective, &pieces, self.split).map_err(refused)?;
+        let refused = |source| AllocateError::Split {
+            id: charge.id.clone(),
+            source,
+        };
+        let billed = split_over(value.billed, &pieces, self.split).map_err(refused)?;
+        let effective = split_over(value.effective, &pieces, self.split).map_err(refused)?;
         for (at, ((piece, billed), effective)) in pieces.iter().zip(billed).zip(effective).enumerate() {
-            let charges = u64::from(counted && at == 0);
+            let charges = if at == 0 { value.charges } else { 0 };
             let key = self.key(charge, &attributes, piece.first_day());
-            add(cube, key, CubeValue { charges, billed, effective })?;
+            add(
+                cube,
+                key,
+                CubeValue {
+                    charges,
+                    billed,
+                    effective,
+                },
+            )?;
         }
         Ok(())
     }
 
     fn key(&self, charge: &Charge, attributes: &Attributes, day: Day) -> CubeKey {
         let at = day.start();
-        let mut key = key_of(self.program, charge.period, &charge.currency, charge.category, attributes, at);
+        let mut key = key_of(
+            self.program,
+            charge.period,
+            &charge.currency,
+            charge.category,
+            attributes,
+            at,
+        );
         // what the money is does not change with where it lands
         key.class = self.program.classes.class_of(&charge.attributes);
         key
@@ -383,4 +529,3 @@ fn add(cube: &mut Cube, key: CubeKey, value: CubeValue) -> Result<(), AllocateEr
     }
     Ok(cube.add(key, value)?)
 }
-

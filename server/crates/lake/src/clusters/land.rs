@@ -5,13 +5,13 @@ use super::machine_day::{ClaimOf, GroupFacts};
 use super::{Amount, ChargeKind, GroupKey};
 use crate::error::LakeError;
 use crate::rows::Charges;
-use domain::allocate::clusters::{MachineCost, disk_weight, placed, split_disk};
+use domain::BillingPeriod;
+use domain::allocate::clusters::{MachineCost, disk_weight, own_money, placed, split_disk, system_left};
 use domain::allocate::{CubeKey, CubeValue, key_of, pieces, split_over};
 use domain::apportion::{ApportionError, Splitter};
 use domain::instant::{Day, Instant, Span};
 use domain::split::{Claim, node_weights, split_node};
 use domain::usage::{Node, Part, Slot};
-use domain::BillingPeriod;
 use polars::prelude::PlHashMap;
 
 pub(super) struct Lander<'a, 'p> {
@@ -82,8 +82,9 @@ impl<'a, 'p> Lander<'a, 'p> {
         facts: &GroupFacts,
         claims: &[Claim],
     ) -> Result<(), LakeError> {
-        let weights = node_weights(&facts.hours, billed_s, &facts.filled_s);
-        let divide = |cost| split_node(cost, &weights, claims, self.split).map_err(|source| refused(cluster, node, source));
+        let weights = node_weights(&facts.hours, &facts.filled_s, billed_s);
+        let divide =
+            |cost| split_node(cost, &weights, claims, self.split).map_err(|source| refused(cluster, node, source));
         let effective = divide(amount.value.effective)?;
         let billed = if amount.value.billed == amount.value.effective {
             effective.clone()
@@ -96,20 +97,43 @@ impl<'a, 'p> Lander<'a, 'p> {
             (Part::IdleCapacity, billed.idle, effective.idle),
             (Part::NotReady, billed.not_ready, effective.not_ready),
             (Part::Unobserved, billed.unobserved, effective.unobserved),
-            (Part::SystemReserved, billed.system_left(), effective.system_left()),
+            (Part::SystemReserved, system_left(&billed), system_left(&effective)),
         ] {
             let charges = if part == Part::IdleCapacity { charges } else { 0 };
-            self.on_node(key, amount, at, Some(part), CubeValue { charges, billed, effective })?;
+            self.on_node(
+                key,
+                amount,
+                at,
+                Some(part),
+                CubeValue {
+                    charges,
+                    billed,
+                    effective,
+                },
+            )?;
         }
+        let (own_billed, own_effective) = (own_money(&billed, claims), own_money(&effective, claims));
         for (index, (of, claim)) in facts.claims.iter().enumerate() {
             let parts = [
-                (Part::of(claim.role, of.filled), billed.own(index, claim), effective.own(index, claim)),
-                (Part::SystemReserved, billed.follow_system[index], effective.follow_system[index]),
-                (Part::DaemonSet, billed.follow_daemon[index], effective.follow_daemon[index]),
+                (Part::of(claim.role, of.filled), own_billed[index], own_effective[index]),
+                (
+                    Part::SystemReserved,
+                    billed.follow_system[index],
+                    effective.follow_system[index],
+                ),
+                (
+                    Part::DaemonSet,
+                    billed.follow_daemon[index],
+                    effective.follow_daemon[index],
+                ),
             ];
             let mut place = None;
             for (part, billed, effective) in parts {
-                let value = CubeValue { charges: 0, billed, effective };
+                let value = CubeValue {
+                    charges: 0,
+                    billed,
+                    effective,
+                };
                 if value != CubeValue::default() {
                     let id = *place.get_or_insert_with(|| self.place(cluster, of));
                     self.on_slot(amount, (cluster, node), of, (part, id), value)?;
@@ -138,11 +162,21 @@ impl<'a, 'p> Lander<'a, 'p> {
             if disk_weight(claim) == 0 {
                 continue;
             }
-            let value = CubeValue { charges, billed: billed[index], effective: effective[index] };
+            let value = CubeValue {
+                charges,
+                billed: billed[index],
+                effective: effective[index],
+            };
             charges = 0;
             if value != CubeValue::default() {
                 let id = self.place(cluster, of);
-                self.on_slot(amount, (cluster, node), of, (Part::of(claim.role, of.filled), id), value)?;
+                self.on_slot(
+                    amount,
+                    (cluster, node),
+                    of,
+                    (Part::of(claim.role, of.filled), id),
+                    value,
+                )?;
             }
         }
         Ok(())
@@ -156,7 +190,14 @@ impl<'a, 'p> Lander<'a, 'p> {
         (part, id): (Part, u32),
         value: CubeValue,
     ) -> Result<(), LakeError> {
-        let node = if node.pool == of.pool { node.clone() } else { Node { pool: of.pool.clone(), ..node.clone() } };
+        let node = if node.pool == of.pool {
+            node.clone()
+        } else {
+            Node {
+                pool: of.pool.clone(),
+                ..node.clone()
+            }
+        };
         let place = Place {
             cluster,
             node: &node,
@@ -180,15 +221,33 @@ impl<'a, 'p> Lander<'a, 'p> {
         if value == CubeValue::default() {
             return Ok(());
         }
-        let span = Span { start: key.from.start(), end: key.to.start() };
+        let span = Span {
+            start: key.from.start(),
+            end: key.to.start(),
+        };
         let pieces = pieces(&self.charges.program().rules, span);
         let split = |amount| split_over(amount, &pieces, self.split).map_err(|source| refused(cluster, node, source));
         let (billed, effective) = (split(value.billed)?, split(value.effective)?);
         let id = self.place_of(&[cluster, &node.pool, "node"]);
         for (at, ((piece, billed), effective)) in pieces.iter().zip(billed).zip(effective).enumerate() {
             let charges = if at == 0 { value.charges } else { 0 };
-            let place = Place { cluster, node, slot: None, part, day: piece.first_day(), id };
-            self.add(amount, &place, CubeValue { charges, billed, effective })?;
+            let place = Place {
+                cluster,
+                node,
+                slot: None,
+                part,
+                day: piece.first_day(),
+                id,
+            };
+            self.add(
+                amount,
+                &place,
+                CubeValue {
+                    charges,
+                    billed,
+                    effective,
+                },
+            )?;
         }
         Ok(())
     }
@@ -209,14 +268,23 @@ impl<'a, 'p> Lander<'a, 'p> {
             }
         };
         let sum = self.sums.entry((key, amount.period, place.day)).or_default();
-        sum.add(value).map_err(|_| LakeError::Overflow { what: "the charges".to_owned() })
+        sum.add(value).map_err(|_| LakeError::Overflow {
+            what: "the charges".to_owned(),
+        })
     }
 
     fn find(&mut self, amount: &Amount, place: &Place<'_>, at: Instant) -> u32 {
         let kind = &self.kinds[amount.kind as usize];
         let attributes = placed(&kind.attributes, place.cluster, place.node, place.slot, place.part);
         let program = self.charges.program();
-        let found = key_of(program, BillingPeriod::of(Instant(0)), &kind.currency, kind.category, &attributes, at);
+        let found = key_of(
+            program,
+            BillingPeriod::of(Instant(0)),
+            &kind.currency,
+            kind.category,
+            &attributes,
+            at,
+        );
         self.charges.key_id(CubeKey {
             day: None,
             class: kind.class,
@@ -235,7 +303,11 @@ impl<'a, 'p> Lander<'a, 'p> {
             &slot.workload,
             &slot.container,
         ];
-        texts.extend(slot.labels.iter().flat_map(|(key, value)| [key.as_str(), value.as_str()]));
+        texts.extend(
+            slot.labels
+                .iter()
+                .flat_map(|(key, value)| [key.as_str(), value.as_str()]),
+        );
         self.place_of(&texts)
     }
 

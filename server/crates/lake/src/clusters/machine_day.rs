@@ -82,7 +82,11 @@ impl<'d> MachineDay<'d> {
         }
         let fill = fill(self.node_hours, &slots);
         self.filled_s = fill.filled_s;
-        self.filled = fill.filled.iter().map(|piece| (ids[piece.slot], piece.hour, piece.effective)).collect();
+        self.filled = fill
+            .filled
+            .iter()
+            .map(|piece| (ids[piece.slot], piece.hour, piece.effective))
+            .collect();
     }
 }
 
@@ -161,7 +165,8 @@ impl GroupFacts {
     /// Puts claims of several days into canonical order: slot, observed before filled, day.
     pub fn sort(&mut self) {
         if self.days > 1 {
-            self.claims.sort_by(|(a, _), (b, _)| (&a.slot, a.filled, a.day).cmp(&(&b.slot, b.filled, b.day)));
+            self.claims
+                .sort_by(|(a, _), (b, _)| (&a.slot, a.filled, a.day).cmp(&(&b.slot, b.filled, b.day)));
         }
     }
 }

@@ -109,7 +109,12 @@ impl Gathered {
             _ => return Ok(false),
         };
         let (from, to) = hours_of(row.span);
-        let group = GroupKey { machine: machine.0, cost: machine.1, from, to };
+        let group = GroupKey {
+            machine: machine.0,
+            cost: machine.1,
+            from,
+            to,
+        };
         let kind = self.kind(charges, row.set, class);
         let group = self.groups.entry(group).or_default();
         if let Some(seconds) = row.consumed_s
@@ -117,9 +122,15 @@ impl Gathered {
         {
             group.consumed_s = Some(group.consumed_s.unwrap_or(0).saturating_add(seconds));
         }
-        let value = CubeValue { charges: 1, billed: row.billed, effective: row.effective };
+        let value = CubeValue {
+            charges: 1,
+            billed: row.billed,
+            effective: row.effective,
+        };
         let sum = group.amounts.entry((kind, row.period)).or_default();
-        sum.add(value).map_err(|_| LakeError::Overflow { what: "the charges".to_owned() })?;
+        sum.add(value).map_err(|_| LakeError::Overflow {
+            what: "the charges".to_owned(),
+        })?;
         Ok(true)
     }
 
@@ -194,7 +205,14 @@ pub(crate) fn split(
                 if key.within_one_day() {
                     let mut facts = GroupFacts::default();
                     facts.add(&day, key);
-                    lander.land(key, &amounts(gathered, key), billed_s(gathered, key), &file.cluster, node, &facts)?;
+                    lander.land(
+                        key,
+                        &amounts(gathered, key),
+                        billed_s(gathered, key),
+                        &file.cluster,
+                        node,
+                        &facts,
+                    )?;
                     done.insert(**key);
                 } else {
                     waiting.entry(**key).or_default().add(&day, key);
@@ -202,16 +220,31 @@ pub(crate) fn split(
             }
         }
     }
-    for (key, facts) in waiting {
+    for (key, mut facts) in waiting {
+        facts.sort();
         let machine = join.machine(key.machine);
-        lander.land(&key, &amounts(gathered, &key), billed_s(gathered, &key), &machine.cluster, join.node(key.machine), &facts)?;
+        lander.land(
+            &key,
+            &amounts(gathered, &key),
+            billed_s(gathered, &key),
+            &machine.cluster,
+            join.node(key.machine),
+            &facts,
+        )?;
         done.insert(key);
     }
     // a machine known on other days only: nothing was observed
     for key in gathered.groups.keys().filter(|key| !done.contains(key)) {
         let machine = join.machine(key.machine);
         let facts = GroupFacts::default();
-        lander.land(key, &amounts(gathered, key), billed_s(gathered, key), &machine.cluster, join.node(key.machine), &facts)?;
+        lander.land(
+            key,
+            &amounts(gathered, key),
+            billed_s(gathered, key),
+            &machine.cluster,
+            join.node(key.machine),
+            &facts,
+        )?;
     }
     Ok(())
 }
@@ -219,7 +252,13 @@ pub(crate) fn split(
 fn amounts(gathered: &Gathered, key: &GroupKey) -> Vec<Amount> {
     let group = gathered.groups.get(key);
     let amounts = group.iter().flat_map(|group| &group.amounts);
-    amounts.map(|((kind, period), value)| Amount { kind: *kind, period: *period, value: *value }).collect()
+    amounts
+        .map(|((kind, period), value)| Amount {
+            kind: *kind,
+            period: *period,
+            value: *value,
+        })
+        .collect()
 }
 
 /// Billed seconds of a group: halves of one instance add up (A4), to its hours at most.
@@ -244,15 +283,22 @@ pub(crate) fn unbilled(
         covered.entry(key.machine).or_default().push((key.from, key.to));
     }
     let mut missing: BTreeMap<String, u64> = BTreeMap::new();
-    for file in usage.iter().filter(|file| BillingPeriod::of(file.day.start()) == period) {
+    for file in usage
+        .iter()
+        .filter(|file| BillingPeriod::of(file.day.start()) == period)
+    {
         for (node, hours) in read_nodes(lake, file)? {
             let spans = join.id_of(&file.cluster, &node).and_then(|id| covered.get(&id));
-            let paid = |hour: Hour| spans.is_some_and(|spans| spans.iter().any(|(from, to)| *from <= hour && hour < *to));
+            let paid =
+                |hour: Hour| spans.is_some_and(|spans| spans.iter().any(|(from, to)| *from <= hour && hour < *to));
             let count = hours.iter().filter(|hour| hour.ready_s > 0 && !paid(hour.hour)).count() as u64;
             if count > 0 {
                 *missing.entry(file.cluster.clone()).or_default() += count;
             }
         }
     }
-    Ok(missing.into_iter().map(|(cluster, node_hours)| Unbilled { cluster, node_hours }).collect())
+    Ok(missing
+        .into_iter()
+        .map(|(cluster, node_hours)| Unbilled { cluster, node_hours })
+        .collect())
 }

@@ -45,9 +45,20 @@ pub fn write_day(lake: &Lake, day: &ClusterDay) -> Result<UsageFile, LakeError> 
 }
 
 fn last_hour(day: &ClusterDay) -> i32 {
-    let of_slots = day.slots.iter().flat_map(|(_, hours)| hours).map(|hour| hour.hour.0).max();
-    let of_nodes = day.nodes.iter().flat_map(|(_, hours)| hours).filter(|hour| hour.observed_s > 0);
-    of_slots.max(of_nodes.map(|hour| hour.hour.0).max()).unwrap_or(day.day.0 * 24)
+    let of_slots = day
+        .slots
+        .iter()
+        .flat_map(|(_, hours)| hours)
+        .map(|hour| hour.hour.0)
+        .max();
+    let of_nodes = day
+        .nodes
+        .iter()
+        .flat_map(|(_, hours)| hours)
+        .filter(|hour| hour.observed_s > 0);
+    of_slots
+        .max(of_nodes.map(|hour| hour.hour.0).max())
+        .unwrap_or(day.day.0 * 24)
 }
 
 fn put(lake: &Lake, day: &ClusterDay, kind: &str, frame: &DataFrame) -> Result<StoredFile, LakeError> {
@@ -84,8 +95,11 @@ fn json(labels: &tags::Tags) -> String {
 }
 
 fn node_frame(day: &ClusterDay) -> Result<DataFrame, LakeError> {
-    let rows: Vec<(&Node, &NodeHour)> =
-        day.nodes.iter().flat_map(|(node, hours)| hours.iter().map(move |hour| (node, hour))).collect();
+    let rows: Vec<(&Node, &NodeHour)> = day
+        .nodes
+        .iter()
+        .flat_map(|(node, hours)| hours.iter().map(move |hour| (node, hour)))
+        .collect();
     let labels: Vec<String> = rows.iter().map(|(node, _)| json(&node.labels)).collect();
     let text = |name: &str, pick: fn(&Node) -> &str| texts(name, rows.iter().map(move |(node, _)| pick(node)));
     let number = |name: &str, pick: fn(&NodeHour) -> u64| ints(name, rows.iter().map(move |(_, hour)| pick(hour)));
@@ -129,8 +143,10 @@ fn slot_frame(day: &ClusterDay) -> Result<DataFrame, LakeError> {
 }
 
 fn hour_frame(day: &ClusterDay) -> Result<DataFrame, LakeError> {
-    let rows: Vec<(i32, &SlotHour)> =
-        (0..).zip(&day.slots).flat_map(|(at, (_, hours))| hours.iter().map(move |hour| (at, hour))).collect();
+    let rows: Vec<(i32, &SlotHour)> = (0..)
+        .zip(&day.slots)
+        .flat_map(|(at, (_, hours))| hours.iter().map(move |hour| (at, hour)))
+        .collect();
     let number = |name: &str, pick: fn(&SlotHour) -> u64| ints(name, rows.iter().map(move |(_, hour)| pick(hour)));
     let columns = vec![
         smalls("slot", rows.iter().map(|(slot, _)| *slot)),
@@ -160,7 +176,10 @@ pub fn read_day(lake: &Lake, file: &UsageFile) -> Result<ClusterDay, LakeError> 
         let columns = Ints::of(frame, path, &HOUR_COLUMNS)?;
         for row in 0..frame.height() {
             let at = columns.at(0, row)?;
-            let slot = usize::try_from(at).ok().and_then(|at| slots.get_mut(at)).ok_or_else(|| damaged(path, "slot"))?;
+            let slot = usize::try_from(at)
+                .ok()
+                .and_then(|at| slots.get_mut(at))
+                .ok_or_else(|| damaged(path, "slot"))?;
             slot.1.push(SlotHour {
                 hour: Hour(i32::try_from(columns.at(1, row)?).unwrap_or(0)),
                 seconds: u32::try_from(columns.at(2, row)?).unwrap_or(0),
@@ -194,7 +213,14 @@ const HOUR_COLUMNS: [&str; 12] = [
     "gpu_usage_ms",
 ];
 
-const NODE_TEXTS: [&str; 6] = ["node", "provider_id", "pool", "capacity_type", "root_volume_id", "labels"];
+const NODE_TEXTS: [&str; 6] = [
+    "node",
+    "provider_id",
+    "pool",
+    "capacity_type",
+    "root_volume_id",
+    "labels",
+];
 const NODE_INTS: [&str; 9] = [
     "hour",
     "ready_s",
@@ -255,8 +281,17 @@ pub fn read_nodes(lake: &Lake, file: &UsageFile) -> Result<Vec<(Node, Vec<NodeHo
     Ok(nodes)
 }
 
-const SLOT_TEXTS: [&str; 9] =
-    ["node", "pod_uid", "container", "role", "namespace", "pod", "workload_kind", "workload", "labels"];
+const SLOT_TEXTS: [&str; 9] = [
+    "node",
+    "pod_uid",
+    "container",
+    "role",
+    "namespace",
+    "pod",
+    "workload_kind",
+    "workload",
+    "labels",
+];
 
 fn read_slots(lake: &Lake, path: &str) -> Result<Vec<Slot>, LakeError> {
     let mut slots = Vec::new();
@@ -374,13 +409,13 @@ impl<'f> Ints<'f> {
             if let Ok(small) = column.i32() {
                 return Ok(match small.cont_slice() {
                     Ok(slice) => Slice::Small(slice),
-                    Err(_) => Slice::Copied(small.into_iter().map(|value| i64::from(value.unwrap_or(-1))).collect()),
+                    Err(_) => Slice::Copied(small.iter().map(|value| i64::from(value.unwrap_or(-1))).collect()),
                 });
             }
             let large = column.i64().map_err(|_| damaged(path, name))?;
             Ok(match large.cont_slice() {
                 Ok(slice) => Slice::Large(slice),
-                Err(_) => Slice::Copied(large.into_iter().map(|value| value.unwrap_or(-1)).collect()),
+                Err(_) => Slice::Copied(large.iter().map(|value| value.unwrap_or(-1)).collect()),
             })
         };
         Ok(Ints {

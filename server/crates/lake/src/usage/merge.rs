@@ -17,8 +17,20 @@ pub struct Merged {
 /// Merges `other` into `day`; both in canonical order, and so is the result.
 pub fn merge(day: &mut ClusterDay, other: ClusterDay) -> Merged {
     let mut merged = Merged::default();
-    day.nodes = joined(std::mem::take(&mut day.nodes), other.nodes, |hour: &NodeHour| hour.hour.0, better_node, &mut merged);
-    day.slots = joined(std::mem::take(&mut day.slots), other.slots, |hour: &SlotHour| hour.hour.0, better_slot, &mut merged);
+    day.nodes = joined(
+        std::mem::take(&mut day.nodes),
+        other.nodes,
+        |hour: &NodeHour| hour.hour.0,
+        better_node,
+        &mut merged,
+    );
+    day.slots = joined(
+        std::mem::take(&mut day.slots),
+        other.slots,
+        |hour: &SlotHour| hour.hour.0,
+        better_slot,
+        &mut merged,
+    );
     merged
 }
 
@@ -45,7 +57,9 @@ fn joined<K: Ord, H: Copy + PartialEq>(
             }
         }
     }
-    all.into_iter().map(|(key, hours)| (key, hours.into_values().collect())).collect()
+    all.into_iter()
+        .map(|(key, hours)| (key, hours.into_values().collect()))
+        .collect()
 }
 
 fn better_node(one: NodeHour, two: NodeHour) -> NodeHour {
@@ -84,7 +98,10 @@ mod tests {
             slots.entry(slot).or_default().insert(*hour, fact);
         }
         ClusterDay {
-            slots: slots.into_iter().map(|(slot, hours)| (slot, hours.into_values().collect())).collect(),
+            slots: slots
+                .into_iter()
+                .map(|(slot, hours)| (slot, hours.into_values().collect()))
+                .collect(),
             ..ClusterDay::default()
         }
     }

@@ -66,7 +66,11 @@ pub enum UsageError {
 ///
 /// # Errors
 /// [`UsageError::Refused`] names file, line, column and remedy; nothing is named then.
-pub fn ingest_usage(lake: &Lake, request: &UsageRequest<'_>, progress: &dyn Fn(UsageProgress)) -> Result<StagedUsage, UsageError> {
+pub fn ingest_usage(
+    lake: &Lake,
+    request: &UsageRequest<'_>,
+    progress: &dyn Fn(UsageProgress),
+) -> Result<StagedUsage, UsageError> {
     let mut stage = Stage {
         lake,
         request,
@@ -83,7 +87,9 @@ pub fn ingest_usage(lake: &Lake, request: &UsageRequest<'_>, progress: &dyn Fn(U
         stage.file(name, path)?;
         if stage.staged.rows == before && stage.row_findings.is_empty() {
             return Err(UsageError::Refused(vec![
-                Finding::error("no_rows", "the file has no rows").in_file(name).remedy("export it again, or leave it out"),
+                Finding::error("no_rows", "the file has no rows")
+                    .in_file(name)
+                    .remedy("export it again, or leave it out"),
             ]));
         }
     }
@@ -130,7 +136,10 @@ impl Stage<'_> {
         }
         let file = File::open(path).map_err(LakeError::io("open", path))?;
         let reader: Box<dyn BufRead> = if magic[..read].starts_with(&[0x1f, 0x8b]) {
-            Box::new(BufReader::with_capacity(1 << 18, flate2::read::MultiGzDecoder::new(file)))
+            Box::new(BufReader::with_capacity(
+                1 << 18,
+                flate2::read::MultiGzDecoder::new(file),
+            ))
         } else {
             Box::new(BufReader::with_capacity(1 << 18, file))
         };
@@ -138,9 +147,14 @@ impl Stage<'_> {
     }
 
     fn csv(&mut self, name: &str, reader: impl Read) -> Result<(), UsageError> {
-        let mut csv = csv::ReaderBuilder::new().flexible(true).has_headers(false).from_reader(reader);
+        let mut csv = csv::ReaderBuilder::new()
+            .flexible(true)
+            .has_headers(false)
+            .from_reader(reader);
         let mut record = csv::StringRecord::new();
-        let mut rows = csv_row(&mut csv, &mut record, name)?.then(|| Rows::bind(name, &record)).transpose()?;
+        let mut rows = csv_row(&mut csv, &mut record, name)?
+            .then(|| Rows::bind(name, &record))
+            .transpose()?;
         let Some(rows) = &mut rows else {
             return Ok(());
         };
@@ -156,16 +170,24 @@ impl Stage<'_> {
         let schema = scan::schema(path, name)?;
         let header: Vec<String> = schema.iter_names().map(ToString::to_string).collect();
         let table = Table::bind(&header).map_err(|finding| UsageError::Refused(vec![finding.in_file(name)]))?;
-        let mut rows = Rows { name, table, last: None };
+        let mut rows = Rows {
+            name,
+            table,
+            last: None,
+        };
         let mut line = 0;
         scan::batches(path, name, &header, |frame| {
             let texts = frame.columns().iter().map(|column| column.cast(&DataType::String));
-            let texts: Vec<_> = texts.collect::<Result<_, _>>().map_err(LakeError::parquet("read", name))?;
+            let texts: Vec<_> = texts
+                .collect::<Result<_, _>>()
+                .map_err(LakeError::parquet("read", name))?;
             let columns: Vec<_> = texts.iter().map(|column| column.str().ok()).collect();
             for row in 0..frame.height() {
                 line += 1;
-                let cells: Vec<&str> =
-                    columns.iter().map(|column| column.and_then(|column| column.get(row)).unwrap_or("")).collect();
+                let cells: Vec<&str> = columns
+                    .iter()
+                    .map(|column| column.and_then(|column| column.get(row)).unwrap_or(""))
+                    .collect();
                 self.row(&mut rows, line, &cells)?;
             }
             Ok(())
@@ -200,7 +222,10 @@ impl Stage<'_> {
     fn take(&mut self, rows: &mut Rows<'_>, cells: &[&str]) -> Result<(), BadCell> {
         let table = &rows.table;
         if cells.len() != table.width {
-            return Err(("row", format!("has {} cells where the header has {}", cells.len(), table.width)));
+            return Err((
+                "row",
+                format!("has {} cells where the header has {}", cells.len(), table.width),
+            ));
         }
         let (hour, day) = table.hour(cells)?;
         if let Some(last) = &rows.last
@@ -283,7 +308,10 @@ impl Stage<'_> {
         }
         if self.staged.rows == 0 {
             return Err(UsageError::Refused(
-                self.row_findings.into_iter().chain([Finding::error("no_good_rows", "no row could be taken")]).collect(),
+                self.row_findings
+                    .into_iter()
+                    .chain([Finding::error("no_good_rows", "no row could be taken")])
+                    .collect(),
             ));
         }
         let mut findings: BTreeMap<(String, String), Finding> = BTreeMap::new();
@@ -298,8 +326,11 @@ impl Stage<'_> {
         self.staged.findings.extend(findings.into_values());
         if self.conflicts > 0 {
             self.staged.findings.push(
-                Finding::warning("overlapping_hours", "some hours were there already with other values; the better observed one stays")
-                    .times(self.conflicts),
+                Finding::warning(
+                    "overlapping_hours",
+                    "some hours were there already with other values; the better observed one stays",
+                )
+                .times(self.conflicts),
             );
         }
         self.staged.days = self.written.into_values().collect();
@@ -318,15 +349,23 @@ impl<'f> Rows<'f> {
     fn bind(name: &'f str, record: &csv::StringRecord) -> Result<Rows<'f>, UsageError> {
         let header: Vec<String> = record.iter().map(str::to_owned).collect();
         let table = Table::bind(&header).map_err(|finding| UsageError::Refused(vec![finding.in_file(name)]))?;
-        Ok(Rows { name, table, last: None })
+        Ok(Rows {
+            name,
+            table,
+            last: None,
+        })
     }
 }
 
 fn csv_row(csv: &mut csv::Reader<impl Read>, record: &mut csv::StringRecord, name: &str) -> Result<bool, UsageError> {
     csv.read_record(record).map_err(|error| {
         let line = error.position().map_or(0, csv::Position::line);
-        let finding = Finding::error("unreadable_usage_file", error.to_string()).in_file(name).at_line(line);
-        UsageError::Refused(vec![finding.remedy("export the file again: it is cut off or not CSV in UTF-8")])
+        let finding = Finding::error("unreadable_usage_file", error.to_string())
+            .in_file(name)
+            .at_line(line);
+        UsageError::Refused(vec![
+            finding.remedy("export the file again: it is cut off or not CSV in UTF-8"),
+        ])
     })
 }
 
@@ -339,25 +378,47 @@ fn remarks(day: &ClusterDay) -> Vec<Finding> {
         let hours: u64 = unknown.map(|(_, hours)| hours.len() as u64).sum();
         if hours > 0 {
             findings.push(
-                Finding::warning("usage_of_unknown_nodes", format!("cluster {}: container hours on nodes the node hours do not have; they get no cost", day.cluster))
-                    .times(hours)
-                    .remedy("ingest the node hours of these days as well"),
+                Finding::warning(
+                    "usage_of_unknown_nodes",
+                    format!(
+                        "cluster {}: container hours on nodes the node hours do not have; they get no cost",
+                        day.cluster
+                    ),
+                )
+                .times(hours)
+                .remedy("ingest the node hours of these days as well"),
             );
         }
     }
-    let bare = day.nodes.iter().flat_map(|(_, hours)| hours).filter(|hour| hour.ready_s > 0 && hour.allocatable.cpu_millicores == 0);
+    let bare = day
+        .nodes
+        .iter()
+        .flat_map(|(_, hours)| hours)
+        .filter(|hour| hour.ready_s > 0 && hour.allocatable.cpu_millicores == 0);
     let bare = bare.count() as u64;
     if bare > 0 {
         findings.push(
-            Finding::warning("missing_allocatable", format!("cluster {}: node hours without allocatable capacity; idle capacity cannot be told", day.cluster))
-                .times(bare),
+            Finding::warning(
+                "missing_allocatable",
+                format!(
+                    "cluster {}: node hours without allocatable capacity; idle capacity cannot be told",
+                    day.cluster
+                ),
+            )
+            .times(bare),
         );
     }
     let twice = on_two_nodes(day);
     if twice > 0 {
         findings.push(
-            Finding::warning("container_on_two_nodes", format!("cluster {}: containers that ran on two nodes for more than an hour in one hour", day.cluster))
-                .times(twice),
+            Finding::warning(
+                "container_on_two_nodes",
+                format!(
+                    "cluster {}: containers that ran on two nodes for more than an hour in one hour",
+                    day.cluster
+                ),
+            )
+            .times(twice),
         );
     }
     findings

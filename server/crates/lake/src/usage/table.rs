@@ -88,7 +88,11 @@ pub(super) type BadCell = (&'static str, String);
 impl Table {
     /// Finds the columns of a header.
     pub fn bind(header: &[String]) -> Result<Table, Finding> {
-        let position = |name: &str| header.iter().position(|cell| cell.trim().trim_start_matches('\u{feff}') == name);
+        let position = |name: &str| {
+            header
+                .iter()
+                .position(|cell| cell.trim().trim_start_matches('\u{feff}') == name)
+        };
         let kind = if position("container").is_some() || position("pod").is_some() {
             UsageKind::Containers
         } else if position("ready_seconds").is_some() {
@@ -130,7 +134,10 @@ impl Table {
         let text = cells.get(self.hour).copied().unwrap_or("");
         let parsed = instant::parse(text.as_bytes()).map_err(|error| ("hour", format!("{text:?} {error}")))?;
         if parsed.instant.0 % (i64::from(HOUR_S) * SECOND_US) != 0 {
-            return Err(("hour", format!("{text:?} is not the start of an hour; write 2026-11-21T09:00:00Z")));
+            return Err((
+                "hour",
+                format!("{text:?} is not the start of an hour; write 2026-11-21T09:00:00Z"),
+            ));
         }
         let hour = Hour::of(parsed.instant);
         Ok((hour, hour.day()))
@@ -165,7 +172,10 @@ impl Table {
         }
         .over(u64::from(HOUR_S));
         if effective.max(most) != most {
-            return Err(("cpu_effective_core_ms", "is more than any machine has; check the units (core-ms, MiB-s, GPU-ms)".to_owned()));
+            return Err((
+                "cpu_effective_core_ms",
+                "is more than any machine has; check the units (core-ms, MiB-s, GPU-ms)".to_owned(),
+            ));
         }
         Ok(SlotHour {
             hour,
@@ -181,8 +191,12 @@ impl Table {
         let text = |at: usize| self.text(cells, at);
         let role = match text(6) {
             "" => Role::Workload,
-            role => Role::parse(role)
-                .ok_or_else(|| ("role", format!("{role:?} is none of workload, pod_overhead, daemon_set, placeholder")))?,
+            role => Role::parse(role).ok_or_else(|| {
+                (
+                    "role",
+                    format!("{role:?} is none of workload, pod_overhead, daemon_set, placeholder"),
+                )
+            })?,
         };
         for (at, (name, needed)) in CONTAINER_TEXTS.iter().enumerate() {
             if *needed && text(at).is_empty() {
@@ -191,7 +205,10 @@ impl Table {
         }
         let container = text(4).to_owned();
         if container.is_empty() && role != Role::PodOverhead {
-            return Err(("container", "is empty; only rows of role pod_overhead have none".to_owned()));
+            return Err((
+                "container",
+                "is empty; only rows of role pod_overhead have none".to_owned(),
+            ));
         }
         let pod_uid = match text(5) {
             "" => format!("{}/{}", text(2), text(3)),
@@ -234,7 +251,10 @@ impl Table {
         let ready_s = seconds(int(0)?, "ready_seconds")?;
         let observed_s = seconds(int(1)?, "observed_seconds")?;
         if observed_s > ready_s {
-            return Err(("observed_seconds", format!("is {observed_s}, but the node was ready for {ready_s} s only")));
+            return Err((
+                "observed_seconds",
+                format!("is {observed_s}, but the node was ready for {ready_s} s only"),
+            ));
         }
         let capacity = |cpu: usize, memory: usize, gpu: usize| -> Result<Capacity, BadCell> {
             Ok(Capacity {
@@ -244,12 +264,20 @@ impl Table {
             })
         };
         let (capacity, allocatable) = (capacity(2, 4, 6)?, capacity(3, 5, 7)?);
-        let absurd = capacity.cpu_millicores > MOST_MILLICORES || capacity.memory_mib > MOST_MIB || capacity.gpu_milli > MOST_GPU_MILLI;
+        let absurd = capacity.cpu_millicores > MOST_MILLICORES
+            || capacity.memory_mib > MOST_MIB
+            || capacity.gpu_milli > MOST_GPU_MILLI;
         if absurd {
-            return Err(("cpu_capacity_millicores", "is more than any machine has; check the units (millicores, MiB)".to_owned()));
+            return Err((
+                "cpu_capacity_millicores",
+                "is more than any machine has; check the units (millicores, MiB)".to_owned(),
+            ));
         }
         if allocatable.less(&capacity) != Capacity::default() {
-            return Err(("cpu_allocatable_millicores", "allocatable exceeds the capacity".to_owned()));
+            return Err((
+                "cpu_allocatable_millicores",
+                "allocatable exceeds the capacity".to_owned(),
+            ));
         }
         Ok(NodeHour {
             hour,
@@ -261,7 +289,11 @@ impl Table {
     }
 
     fn text<'r>(&self, cells: &[&'r str], at: usize) -> &'r str {
-        self.texts[at].and_then(|at| cells.get(at)).copied().unwrap_or("").trim()
+        self.texts[at]
+            .and_then(|at| cells.get(at))
+            .copied()
+            .unwrap_or("")
+            .trim()
     }
 
     fn int(&self, cells: &[&str], names: &[(&'static str, bool)], at: usize) -> Result<Option<u64>, BadCell> {
