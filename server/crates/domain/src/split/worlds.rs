@@ -166,6 +166,10 @@ proptest! {
             prop_assert!(part.is_zero() || (part.units() < 0) == (world.cost.units() < 0), "no part has another sign");
         }
     }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 1_000, ..ProptestConfig::default() })]
 
     #[test]
     fn a_refund_cancels_in_every_part(world in worlds()) {
@@ -283,7 +287,7 @@ fn within(a: Money, b: Money, limit: &str) -> bool {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 300, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 200, ..ProptestConfig::default() })]
 
     #[test]
     fn hourly_and_daily_charges_give_the_same_slots(

@@ -152,6 +152,25 @@ fn a_sample_stands_to_the_next_one() {
 }
 
 #[test]
+fn an_hour_is_truncated_once() {
+    // 1 millicore for 999 ms, then 2 for 1,501: 4.001 core-ms, of which 0.999 and 3.002
+    let mut accumulator = HourlyAccumulator::new(60);
+    let end = Instant(2_500_000);
+    for (at_ms, millicores) in [(0, 1), (999, 2)] {
+        let sample = Sample {
+            at: Instant(at_ms * 1_000),
+            requested: cpu(millicores),
+            used: None,
+        };
+        accumulator.observe(&slot("app"), Span { start: at(0), end }, sample);
+    }
+    // 2.5 s of 1,024 MiB
+    let facts = accumulator.drain(Hour(1));
+    assert_eq!(figures(&facts), [(0, 2, 4, 4, 0)]);
+    assert_eq!(facts[0].hour.effective.memory_mib_s, 2_560);
+}
+
+#[test]
 fn facts_come_by_slot_and_hour_once() {
     let mut accumulator = HourlyAccumulator::new(60);
     for second in (0..7_200).step_by(60) {
