@@ -235,8 +235,14 @@ fn write_usage(out: &Path, month: &str, facts: &facts::Facts<'_>, files: &mut De
     let containers = PathBuf::from(format!("usage/containers-{month}.csv.gz"));
     let nodes = PathBuf::from(format!("usage/nodes-{month}.csv.gz"));
     let rows = &mut files.usage_rows;
-    create(out, &containers, |file| Ok(*rows += usage::containers(file, facts)?))?;
-    create(out, &nodes, |file| Ok(*rows += usage::nodes(file, facts)?))?;
+    create(out, &containers, |file| {
+        *rows += usage::containers(file, facts)?;
+        Ok(())
+    })?;
+    create(out, &nodes, |file| {
+        *rows += usage::nodes(file, facts)?;
+        Ok(())
+    })?;
     files.usage.push(containers);
     files.nodes.push(nodes);
     Ok(())

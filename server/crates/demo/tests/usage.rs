@@ -32,8 +32,8 @@ fn pair(line: &Line, columns: [&str; 2]) -> Pair {
 /// An hour of a node, with its containers.
 #[derive(Debug)]
 struct Hour {
-    ready_s: f64,
-    observed_s: f64,
+    ready_s: u32,
+    observed_s: u32,
     capacity: Pair,
     allocatable: Pair,
     /// Role and effective request.
@@ -56,6 +56,9 @@ struct Node {
     hours: BTreeMap<String, Hour>,
 }
 
+/// An hour, what its containers are taken to have held, and whether that is known.
+type Known<'a> = (&'a Hour, &'a [(String, Pair)], bool);
+
 /// By cluster and node.
 type World = BTreeMap<(String, String), Node>;
 
@@ -66,13 +69,13 @@ fn hours(output: &Output, world: &mut World, machines: &mut BTreeMap<String, (St
         let known = machines.entry(id).or_insert_with(|| key.clone());
         assert_eq!(*known, key, "one machine, one node");
         let hour = Hour {
-            ready_s: pair(&line, ["ready_seconds", "observed_seconds"])[0],
-            observed_s: pair(&line, ["ready_seconds", "observed_seconds"])[1],
+            ready_s: line["ready_seconds"].parse().unwrap(),
+            observed_s: line["observed_seconds"].parse().unwrap(),
             capacity: pair(&line, ["cpu_capacity_millicores", "memory_capacity_mib"]),
             allocatable: pair(&line, ["cpu_allocatable_millicores", "memory_allocatable_mib"]),
             held: Vec::new(),
         };
-        assert!(hour.ready_s <= 3_600.0 && (hour.observed_s == hour.ready_s || hour.observed_s == 0.0));
+        assert!(hour.ready_s <= 3_600 && [0, hour.ready_s].contains(&hour.observed_s));
         let before = world
             .entry(key)
             .or_default()
@@ -122,9 +125,8 @@ fn every_billed_hour_of_a_node_has_usage_and_no_other() {
         assert!(!node.charges.is_empty(), "{key:?} is not on the bill");
         for charge in &node.charges {
             let hours: Vec<_> = node.hours.range(charge.from.clone()..charge.to.clone()).collect();
-            #[expect(clippy::cast_precision_loss, reason = "at most 24")]
-            let most = hours.len() as f64 * 3_600.0;
-            let ready: f64 = hours.iter().map(|(_, hour)| hour.ready_s).sum();
+            let most: f64 = hours.iter().map(|_| 3_600.0).sum();
+            let ready: f64 = hours.iter().map(|(_, hour)| f64::from(hour.ready_s)).sum();
             // whole seconds, started hours only, and never more ready than billed
             assert!(
                 (charge.billed_s - charge.billed_s.round()).abs() < 1e-6,
@@ -158,9 +160,8 @@ fn containers_keep_to_their_format() {
                 ["request", "usage", "effective"].map(|kind| value(&resource.replace('*', kind)));
             assert!(effective >= request.max(used), "{line:?}");
         }
-        #[expect(clippy::cast_precision_loss, reason = "at most 3600")]
-        let seconds = value("seconds") as f64;
-        assert!(0.0 < seconds && seconds <= hour.observed_s, "{line:?}");
+        let seconds: u32 = line["seconds"].parse().unwrap();
+        assert!(0 < seconds && seconds <= hour.observed_s, "{line:?}");
         short += usize::from(seconds < hour.observed_s);
         requestless += usize::from(value("cpu_request_core_ms") == 0 && value("cpu_effective_core_ms") > 0);
         assert!(
@@ -191,13 +192,13 @@ fn containers_keep_to_their_format() {
     );
     let hours = || world.values().flat_map(|node| node.hours.values());
     assert!(
-        hours().all(|hour| hour.held.is_empty() == (hour.observed_s == 0.0)),
+        hours().all(|hour| hour.held.is_empty() == (hour.observed_s == 0)),
         "an observed hour has its DaemonSet, another nothing"
     );
     let gaps = hours().filter(|hour| hour.observed_s < hour.ready_s).count();
     // three pools with three hours a month, once fifteen
     assert_eq!(gaps, 3 * 3 * MONTHS as usize + 12);
-    let crowded = hours().filter(|hour| sum(&hour.held)[0] > hour.allocatable[0] * hour.observed_s);
+    let crowded = hours().filter(|hour| sum(&hour.held)[0] > hour.allocatable[0] * f64::from(hour.observed_s));
     assert!(crowded.count() > 1_000, "hours in which more CPU is held than there is");
 }
 
@@ -234,20 +235,20 @@ fn sum(held: &[(String, Pair)]) -> Pair {
 }
 
 /// The hours of a charge with what unobserved ones are taken to have held (A5), and whether they are known.
-fn filled<'a>(hours: &[(&str, &'a Hour)]) -> Vec<(&'a Hour, &'a [(String, Pair)], bool)> {
+fn filled<'a>(hours: &[(&str, &'a Hour)]) -> Vec<Known<'a>> {
     let at = |hour: &str| hour[11..13].parse::<i32>().unwrap();
     let whole = |(name, hour): &(&str, &'a Hour)| {
         if hour.observed_s == hour.ready_s {
             return (*hour, hour.held.as_slice(), true);
         }
         let away = |other: &&(&str, &'a Hour)| (at(other.0) - at(name)).abs();
-        let observed = hours.iter().filter(|(_, other)| other.observed_s > 0.0);
+        let observed = hours.iter().filter(|(_, other)| other.observed_s > 0);
         let nearest = observed.min_by_key(|other| (away(other), at(other.0))).unwrap();
         if away(&nearest) > 6 {
             return (*hour, [].as_slice(), false);
         }
         // gaps lie in days without a restart
-        assert!(nearest.1.observed_s == 3_600.0 && hour.ready_s == 3_600.0);
+        assert!(nearest.1.observed_s == 3_600 && hour.ready_s == 3_600);
         (*hour, nearest.1.held.as_slice(), true)
     };
     hours.iter().map(whole).collect()
@@ -262,17 +263,17 @@ fn divide(node: &Node, charge: &Charge) -> BTreeMap<String, f64> {
         .collect();
     // in core-hours and GiB-hours, one core worth nine GiB
     let units = [9.0 / 1_000.0, 1.0 / 1_024.0];
-    let ready: f64 = hours.iter().map(|(_, hour)| hour.ready_s).sum();
+    let ready: f64 = hours.iter().map(|(_, hour)| f64::from(hour.ready_s)).sum();
     let hours = filled(&hours);
     let mut worth: Vec<(String, f64)> = Vec::new();
     for (resource, unit) in units.into_iter().enumerate() {
         let over = |seconds: &dyn Fn(&Hour, bool) -> f64| -> f64 {
             hours.iter().map(|(hour, _, known)| seconds(hour, *known)).sum::<f64>() * unit
         };
-        let system = over(&|hour, _| (hour.capacity[resource] - hour.allocatable[resource]) * hour.ready_s);
+        let system = over(&|hour, _| (hour.capacity[resource] - hour.allocatable[resource]) * f64::from(hour.ready_s));
         let known = over(&|hour, known| {
             if known {
-                hour.allocatable[resource] * hour.ready_s
+                hour.allocatable[resource] * f64::from(hour.ready_s)
             } else {
                 0.0
             }
@@ -281,7 +282,7 @@ fn divide(node: &Node, charge: &Charge) -> BTreeMap<String, f64> {
             if known {
                 0.0
             } else {
-                hour.allocatable[resource] * hour.ready_s
+                hour.allocatable[resource] * f64::from(hour.ready_s)
             }
         });
         let not_ready = hours[0].0.capacity[resource] * (charge.billed_s - ready) * unit;
