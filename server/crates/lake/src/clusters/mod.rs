@@ -115,7 +115,7 @@ impl Gathered {
             from,
             to,
         };
-        let kind = self.kind(charges, row.set, class);
+        let kind = self.kind(charges, row.set, machine.1.class());
         let group = self.groups.entry(group).or_default();
         if let Some(seconds) = row.consumed_s
             && charges.set(row.set).category == ChargeCategory::Usage
