@@ -44,7 +44,7 @@ fn program() -> Program {
 }
 
 /// Ingests rows as one file per list, and reads them by the reference as well.
-fn deliver(lake: &Lake, files: &[(Vec<&str>, Vec<Vec<String>>)]) -> (Vec<ChargeFile>, Vec<Charge>) {
+pub(crate) fn deliver(lake: &Lake, files: &[(Vec<&str>, Vec<Vec<String>>)]) -> (Vec<ChargeFile>, Vec<Charge>) {
     let folder = tempfile::tempdir().expect("folder");
     let (mut parts, mut charges) = (Vec::new(), Vec::new());
     for (at, (columns, rows)) in files.iter().enumerate() {

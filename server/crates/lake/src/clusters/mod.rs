@@ -6,6 +6,8 @@
 pub(crate) mod join;
 mod land;
 mod machine_day;
+#[cfg(test)]
+mod tests;
 
 use crate::error::LakeError;
 use crate::object::Lake;
