@@ -193,7 +193,7 @@ async fn costs_keeps_its_state_in_every_link_and_form() {
     page.has("aria-sort=\"ascending\"");
     page.has("42 rows, total 288,640.17 USD");
     page.has(">Other (32)<");
-    page.has(">Unallocated<");
+    page.has(">Unallocated cost<");
     page.has("61,894.640000000000000001");
     page.has("\u{2212}1,240.00");
 }

@@ -181,7 +181,7 @@ fn names(table: &CostTable<'_>, row: &CostRow) -> AnyView {
     let note = row.note.clone().map(|note| view! { <span class="note">{note}</span> });
     let mut cells = by
         .iter()
-        .map(|key| value_name(key, row.keys.get(key).map_or("", String::as_str)));
+        .map(|key| words::value(key, row.keys.get(key).map_or("", String::as_str)));
     let first = cells.next().unwrap_or_default();
     let first = match inside {
         Some(href) => view! { <a class="open" href=href>{first}</a> }.into_any(),
@@ -194,16 +194,6 @@ fn names(table: &CostTable<'_>, row: &CostRow) -> AnyView {
 fn other_name(report: &CostReport) -> String {
     let listed = u64::try_from(report.rows.len()).unwrap_or(u64::MAX);
     format!("Other ({})", format::count(report.page.rows.saturating_sub(listed)))
-}
-
-/// What people read for a key's value; an empty one has no owner.
-pub(crate) fn value_name(key: &str, value: &str) -> String {
-    let column = key.chars().next().is_some_and(char::is_uppercase);
-    match (value, column) {
-        ("", true) => "none".to_owned(),
-        ("", false) => "Unallocated".to_owned(),
-        (value, _) => value.to_owned(),
-    }
 }
 
 fn foot(report: &CostReport) -> AnyView {

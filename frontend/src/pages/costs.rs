@@ -5,8 +5,9 @@ use wire::{CostsPage, CostsQuery, GroupOption, SortOrder};
 
 use crate::components::bar::{Controls, bar, page_query};
 use crate::components::chart::chart;
-use crate::components::cost_table::{CostTable, cost_table, value_name};
+use crate::components::cost_table::{CostTable, cost_table};
 use crate::components::figures::reconciliation;
+use crate::components::pager::pages;
 use crate::components::state::page;
 use crate::query::{href, parse_costs, print_costs, print_page, sort_word};
 use crate::{format, words};
@@ -129,7 +130,7 @@ fn chip(query: &CostsQuery, at: usize) -> AnyView {
     let mut without = query.clone();
     without.filters.remove(at);
     without.page = 1;
-    let (key, value) = (words::key(key), value_name(key, value));
+    let (key, value) = (words::key(key), words::value(key, value));
     let label = format!("Remove the filter {key} {value}");
     view! {
         <li>
@@ -162,9 +163,6 @@ fn options(all: &[GroupOption], chosen: &str, nothing: Option<&'static str>) -> 
 
 fn pager(page: &CostsPage) -> Option<AnyView> {
     let info = page.report.page;
-    if info.pages < 2 {
-        return None;
-    }
     let to = |number: u32| {
         href(
             "/costs",
@@ -174,16 +172,5 @@ fn pager(page: &CostsPage) -> Option<AnyView> {
             }),
         )
     };
-    let before = (info.page > 1).then(|| to(info.page - 1));
-    let after = (info.page < info.pages).then(|| to(info.page + 1));
-    Some(
-        view! {
-            <nav class="pager" aria-label="Pages of rows">
-                {before.map(|href| view! { <a class="btn" href=href>"Previous rows"</a> })}
-                <span>{format!("Page {} of {}", info.page, info.pages)}</span>
-                {after.map(|href| view! { <a class="btn" href=href>"Next rows"</a> })}
-            </nav>
-        }
-        .into_any(),
-    )
+    pages("Pages of rows", "rows", info, to)
 }

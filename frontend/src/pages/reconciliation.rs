@@ -76,7 +76,7 @@ fn ladder(report: &CurrencyReconciliation) -> AnyView {
     rows.extend(bridge.map(|(key, amount)| term(words::term(key), Some(amount), "term")));
     rows.push(term("Effective".into(), Some(&report.effective), "sum"));
     rows.push(term("With an owner".into(), Some(&report.allocated), "term"));
-    rows.push(term("Unallocated".into(), Some(&report.unallocated), "term"));
+    rows.push(term(words::UNALLOCATED.into(), Some(&report.unallocated), "term"));
     let left = report.remainders.0.iter();
     rows.extend(left.map(|(key, amount)| term(format!("Remainder: {}", words::term(key)), Some(amount), "term")));
     let last = if format::is_zero(&report.residual) {
@@ -190,9 +190,9 @@ fn causes(report: &CurrencyReconciliation) -> AnyView {
         })
         .collect();
     view! {
-        <div class="scroll" tabindex="0" role="group" aria-label="Why cost has no owner">
+        <div class="scroll" tabindex="0" role="group" aria-label="Causes of unallocated cost">
             <table data-rows="">
-                <caption>"Why cost has no owner "<span class="unit">"largest first"</span></caption>
+                <caption>"Causes of unallocated cost "<span class="unit">"largest first"</span></caption>
                 <thead>
                     <tr>
                         <th scope="col">"Cause"</th>

@@ -159,10 +159,10 @@ impl App {
         if let Some(source) = &named {
             check_name(source)?;
             if let Some(same) = self.already_there(source, &input, request.shadow).await? {
-                return self.unchanged(&same, &input).await;
+                return self.unchanged(&same, &input, request).await;
             }
         } else if let Some(same) = self.same_bytes_anywhere(&input, request.shadow).await? {
-            return self.unchanged(&same, &input).await;
+            return self.unchanged(&same, &input, request).await;
         }
         // the id also names the files, so the same call after a kill finds its own bytes
         let label = named.clone().unwrap_or_else(|| "auto".to_owned());
@@ -171,10 +171,7 @@ impl App {
         let staged = self.stage(request, &input, &label, &delivery_id, progress).await?;
         if staged.totals.is_empty() {
             self.forget(&staged).await;
-            let mut findings = vec![Finding::error(
-                "no_good_rows",
-                format!("none of the {} rows can be taken", staged.rejected_rows),
-            )];
+            let mut findings = vec![no_good_rows(&input, staged.rejected_rows)];
             findings.extend(staged.findings);
             return Err(AppError::Refused(findings));
         }
@@ -234,7 +231,7 @@ impl App {
         loop {
             let version = self.store.manifest_version().await?;
             if let Some(same) = self.already_there(source, input, request.shadow).await? {
-                return self.unchanged(&same, input).await;
+                return self.unchanged(&same, input, request).await;
             }
             let mut new = new_delivery(request, input, source, delivery_id, staged, now);
             if !request.shadow {
@@ -380,7 +377,13 @@ impl App {
 
     /// The same bytes again: nothing to do; a shadow is compared anew, since
     /// what counts may have changed.
-    async fn unchanged(&self, record: &DeliveryRecord, input: &Input) -> Result<Ingested, AppError> {
+    async fn unchanged(
+        &self,
+        record: &DeliveryRecord,
+        input: &Input,
+        request: &IngestBilling,
+    ) -> Result<Ingested, AppError> {
+        expected_period(record, input, request.period)?;
         let shadow = record.state == DeliveryState::Shadow;
         let comparison = if shadow {
             self.compare_shadow(&record.source_id, &record.totals).await?
@@ -456,6 +459,48 @@ impl App {
     }
 }
 
+/// Bytes that are there already were read without a period in mind.
+fn expected_period(
+    record: &DeliveryRecord,
+    input: &Input,
+    expected: Option<BillingPeriod>,
+) -> Result<(), AppError> {
+    let Some(expected) = expected else { return Ok(()) };
+    let others: BTreeSet<BillingPeriod> = record
+        .totals
+        .iter()
+        .map(|total| total.period)
+        .filter(|period| *period != expected)
+        .collect();
+    if others.is_empty() {
+        return Ok(());
+    }
+    let others: Vec<String> = others.iter().map(ToString::to_string).collect();
+    let message = format!(
+        "has rows of the billing period {} where {expected} was asked for; delivery {} holds these bytes already",
+        others.join(", "),
+        record.delivery_id
+    );
+    let finding = Finding::error("wrong_period", message)
+        .in_file(input.files.first().map_or("", |file| file.name.as_str()))
+        .in_column("BillingPeriodStart")
+        .remedy("deliver it with its own period, or correct the dates");
+    Err(AppError::Refused(vec![finding]))
+}
+
+fn no_good_rows(input: &Input, rejected_rows: u64) -> Finding {
+    let finding = Finding::error(
+        "no_good_rows",
+        format!("none of the {rejected_rows} rows can be taken"),
+    );
+    let finding = match input.files.as_slice() {
+        [file] => finding.in_file(&file.name),
+        [file, more @ ..] => finding.in_file(format!("{} and {} more", file.name, more.len())),
+        [] => finding,
+    };
+    finding.remedy("the findings after this one say why; correct the export and try again")
+}
+
 /// Whether a delivery is still all there: counting, or as a shadow.
 fn stands(delivery: &DeliveryRecord, shadow: bool) -> bool {
     let fits = |state: DeliveryState| {
@@ -506,7 +551,6 @@ fn look(paths: &[String], format: &str, scratch: &std::path::Path) -> Result<Inp
         }
     }
     located.sort_by(|a, b| a.name.cmp(&b.name));
-    located.dedup_by(|a, b| a.path == b.path);
     let mut input = Input {
         parts: Vec::new(),
         files: Vec::new(),
@@ -522,8 +566,12 @@ fn look(paths: &[String], format: &str, scratch: &std::path::Path) -> Result<Inp
         if let Some(first) = sighted.first()
             && let Some(other) = seen.insert(first.sha256.clone(), file.name.clone())
         {
-            let finding =
-                Finding::error("duplicate_delivery", format!("has the same bytes as {other}")).in_file(&file.name);
+            let message = if other == file.name {
+                "is named twice in this call".to_owned()
+            } else {
+                format!("has the same bytes as {other}")
+            };
+            let finding = Finding::error("duplicate_delivery", message).in_file(&file.name);
             return Err(AppError::Refused(vec![
                 finding.remedy("give each file once; its rows would count twice"),
             ]));

@@ -58,9 +58,7 @@ pub(super) async fn run(app: &App, args: Lake, json: bool) -> Result<Outcome, Ap
     };
     let files = app.lake_files(args.period).await?;
     if files.is_empty() {
-        return Err(AppError::NotFound {
-            what: format!("bill for {}", args.period),
-        });
+        return Err(AppError::no_bill(args.period, &app.store().periods().await?));
     }
     let place = |path: String| app.lake().url(&path);
     if json {

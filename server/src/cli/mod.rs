@@ -120,6 +120,12 @@ async fn run(cli: Cli) -> Result<Outcome, AppError> {
     }
     let config = Config::load(flags, &|key| std::env::var(key).ok())?;
     start_log(matches!(cli.command, Command::Serve(_) | Command::Demo(_)));
+    if reads_only(&cli.command) && !config.data_dir.value.is_dir() {
+        return Err(AppError::usage(
+            format!("there is no data folder {}", config.data_dir.value.display()),
+            "name the right one with --data-dir, or make it by `tonnage ingest billing FILE`",
+        ));
+    }
     let app = App::open(&config).await?;
     match cli.command {
         Command::Demo(args) => demo::run(&app, &config, args, cli.json).await,
@@ -131,6 +137,18 @@ async fn run(cli: Cli) -> Result<Outcome, AppError> {
         Command::Explain(args) => explain::run(&app, &args, cli.json).await,
         Command::Rules(args) => rules::run(&app, args, cli.json).await,
         Command::Lake(args) => lake_files::run(&app, args, cli.json).await,
+    }
+}
+
+/// Commands that need data and must not leave an empty data folder behind when
+/// its name was misspelled.
+fn reads_only(command: &Command) -> bool {
+    match command {
+        Command::Allocate(_) | Command::Reconcile(_) | Command::Report(_) | Command::Explain(_) | Command::Lake(_) => {
+            true
+        }
+        Command::Rules(rules) => !matches!(rules, rules::Rules::Apply(_)),
+        Command::Demo(_) | Command::Serve(_) | Command::Ingest(_) => false,
     }
 }
 

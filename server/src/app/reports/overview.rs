@@ -279,11 +279,7 @@ fn causes(ground: &Ground) -> Result<Vec<(String, Money)>, AppError> {
     for key in keys {
         let of = |groups: &Groups| groups.get(key).map_or(Money::ZERO, |(cost, _)| *cost);
         let change = of(&now).checked_sub(of(&before))?;
-        let name = if key[0].is_empty() {
-            "cost without a tenant".to_owned()
-        } else {
-            key[0].to_string()
-        };
+        let name = frontend::words::value("tenant", &key[0]);
         causes.push((name, change));
     }
     causes.sort_by_key(|(name, change)| (std::cmp::Reverse(change.abs()), name.clone()));

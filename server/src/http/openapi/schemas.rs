@@ -372,6 +372,7 @@ fn explain() -> Named {
                 ),
                 ("lines", list(to("BillLine"))),
                 ("lines_total", count()),
+                ("page", to("PageInfo")),
                 ("rest_count", count()),
                 ("rest_cost", money()),
                 ("residual", money()),
