@@ -156,12 +156,18 @@ mod tests {
     fn a_missing_month_comes_with_those_there_are() {
         let month = |text: &str| -> BillingPeriod { text.parse().expect(text) };
         for (known, said) in [
-            (&["2026-10"][..], "there is no bill for 2026-05; there are bills for 2026-10"),
+            (
+                &["2026-10"][..],
+                "there is no bill for 2026-05; there are bills for 2026-10",
+            ),
             (
                 &["2025-11", "2025-12", "2026-01", "2026-03"],
                 "there is no bill for 2026-05; there are bills for 2025-11 to 2026-01, 2026-03",
             ),
-            (&[], "there is no data yet; run `tonnage demo`, or `tonnage ingest billing FILE`"),
+            (
+                &[],
+                "there is no data yet; run `tonnage demo`, or `tonnage ingest billing FILE`",
+            ),
         ] {
             let known: Vec<BillingPeriod> = known.iter().map(|text| month(text)).collect();
             let error = AppError::no_bill(month("2026-05"), &known);

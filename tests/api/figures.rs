@@ -97,7 +97,9 @@ async fn a_csv_says_what_it_is_and_runs_nothing() {
         .expect("the tenant with the hostile name");
     assert_eq!(guarded[1], "'=cmd()");
     assert!(
-        lines.iter().any(|line| line[1] == "Unallocated cost" && line[3] == "7.125"),
+        lines
+            .iter()
+            .any(|line| line[1] == "Unallocated cost" && line[3] == "7.125"),
         "{lines:?}"
     );
     assert!(csv.text().contains("-20.000000000000000000000003") || csv.text().contains("100.249999999999999999999997"));

@@ -174,7 +174,11 @@ async fn every_row_is_explained_to_the_last_digit() {
         for limit in [&[][..], &["--limit", "0"]] {
             let args = [&["explain", id, "--format", "csv"], limit].concat();
             let (total, sum) = total_and_sum_of_lines(&folder.run(&args).exits(0).out);
-            assert_eq!((row["cost"].as_str(), &total), (Some(total.as_str()), &sum), "{limit:?}");
+            assert_eq!(
+                (row["cost"].as_str(), &total),
+                (Some(total.as_str()), &sum),
+                "{limit:?}"
+            );
         }
     }
     // down to the line of the file: the charge without an owner stands in the fifth

@@ -3,9 +3,9 @@
 use leptos::prelude::*;
 use wire::{CostsPage, CostsQuery, GroupOption, SortOrder};
 
-use crate::components::bar::{Controls, bar, page_query};
+use crate::components::bar::{Controls, bar, fold, page_query};
 use crate::components::chart::chart;
-use crate::components::cost_table::{CostTable, cost_table};
+use crate::components::cost_table::{CostTable, caveat, cost_table};
 use crate::components::figures::reconciliation;
 use crate::components::pager::pages;
 use crate::components::state::page;
@@ -44,6 +44,7 @@ fn show(page: &CostsPage) -> AnyView {
         <div class="content">
             {tools(page)}
             <p class="vh" role="status">{status}</p>
+            {caveat(report)}
             {cost_table(&table)}
             {pager(page)}
             {reconciliation(&report.reconciliation, check)}
@@ -95,7 +96,13 @@ fn tools(page: &CostsPage) -> AnyView {
             }),
         )
     };
+    let grouped: Vec<String> = query.by.iter().map(|key| words::key(key)).collect();
+    let mut chosen = format!("By {}", grouped.join(", ").to_lowercase());
+    if !query.filters.is_empty() {
+        chosen += &format!(" · {}", format::counted(query.filters.len() as u64, "filter", "filters"));
+    }
     view! {
+        {fold(chosen)}
         <div class="tools">
             <div class="group" role="group" aria-label="Group by">
                 <label class="ctl">

@@ -25,12 +25,22 @@ pub(crate) fn Reconciliation() -> impl IntoView {
 
 fn show(page: &ReconciliationPage) -> AnyView {
     let context = &page.context;
-    let sections: Vec<_> = page.report.currencies.iter().map(currency).collect();
+    // the currency chosen comes first
+    let (chosen, others): (Vec<_>, Vec<_>) = page
+        .report
+        .currencies
+        .iter()
+        .partition(|report| report.currency == context.currency);
+    let sections: Vec<_> = chosen.into_iter().chain(others).map(currency).collect();
+    let controls = Controls {
+        has_basis: false,
+        ..Controls::plain("/reconciliation", context)
+    };
     let empty = sections.is_empty().then(|| {
         view! { <p class="lead">"No bill of this period has been taken in, so there is nothing to add up."</p> }
     });
     view! {
-        {bar("Reconciliation", context, Controls::plain("/reconciliation", context))}
+        {bar("Reconciliation", context, controls)}
         <div class="content">{empty}{sections}</div>
     }
     .into_any()

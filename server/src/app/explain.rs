@@ -125,12 +125,10 @@ impl ExplainSeed {
     }
 
     fn title(&self) -> String {
-        let word = |(name, value): &(String, String)| {
-            match (value.as_str(), name.starts_with(char::is_uppercase)) {
-                ("", true) => format!("no {name}"),
-                ("", false) => format!("{} (no {name})", words::UNALLOCATED),
-                (value, _) => format!("{name} {}", words::value(name, value)),
-            }
+        let word = |(name, value): &(String, String)| match (value.as_str(), name.starts_with(char::is_uppercase)) {
+            ("", true) => format!("no {name}"),
+            ("", false) => format!("{} (no {name})", words::UNALLOCATED),
+            (value, _) => format!("{name} {}", words::value(name, value)),
         };
         let mut words: Vec<String> = self.keys.iter().map(word).collect();
         if !self.filters.is_empty() {
@@ -452,7 +450,11 @@ mod tests {
             (Lines::All, 900, 0..usize::MAX, 1, 1),
         ] {
             let info = lines.page(count);
-            assert_eq!((info.page, info.pages, info.rows), (page, pages, count), "{lines:?} of {count}");
+            assert_eq!(
+                (info.page, info.pages, info.rows),
+                (page, pages, count),
+                "{lines:?} of {count}"
+            );
             assert_eq!(lines.range(), range, "{lines:?}");
         }
     }

@@ -460,11 +460,7 @@ impl App {
 }
 
 /// Bytes that are there already were read without a period in mind.
-fn expected_period(
-    record: &DeliveryRecord,
-    input: &Input,
-    expected: Option<BillingPeriod>,
-) -> Result<(), AppError> {
+fn expected_period(record: &DeliveryRecord, input: &Input, expected: Option<BillingPeriod>) -> Result<(), AppError> {
     let Some(expected) = expected else { return Ok(()) };
     let others: BTreeSet<BillingPeriod> = record
         .totals
@@ -489,10 +485,7 @@ fn expected_period(
 }
 
 fn no_good_rows(input: &Input, rejected_rows: u64) -> Finding {
-    let finding = Finding::error(
-        "no_good_rows",
-        format!("none of the {rejected_rows} rows can be taken"),
-    );
+    let finding = Finding::error("no_good_rows", format!("none of the {rejected_rows} rows can be taken"));
     let finding = match input.files.as_slice() {
         [file] => finding.in_file(&file.name),
         [file, more @ ..] => finding.in_file(format!("{} and {} more", file.name, more.len())),

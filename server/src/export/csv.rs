@@ -118,6 +118,10 @@ mod tests {
         assert_eq!((&rows[3][0], &rows[3][3]), ("total", "61894.639000000000000001"));
         let groups = rows.iter().filter(|row| &row[0] == "group");
         let sum = domain::Money::sum(groups.map(|row| domain::Money::parse(&row[3]).expect("exact")));
-        assert_eq!(sum.expect("small").to_string(), rows[3][3], "groups add up to the total");
+        assert_eq!(
+            sum.expect("small").to_string(),
+            rows[3][3],
+            "groups add up to the total"
+        );
     }
 }

@@ -43,7 +43,9 @@ fn costs_table(report: &CostReport, options: &[GroupOption]) -> Table {
     }
     heads.push(format!("Cost ({unit})"));
     if let Some(against) = &report.against {
-        heads.push(format!("Cost {against} ({unit})"));
+        let days = report.against_days.or(report.days);
+        let days = days.map_or_else(String::new, |days| format!(" days 1-{days}"));
+        heads.push(format!("Cost {against}{days} ({unit})"));
         heads.push(format!("Change ({})", report.currency));
         heads.push("Change (%)".to_owned());
     }
@@ -268,6 +270,7 @@ mod tests {
             total: "61894.639000000000000001".into(),
             against: Some("2026-10".into()),
             days: None,
+            against_days: None,
             prior_total: Some("1".into()),
             total_change: None,
             unallocated: "0.004".into(),
@@ -328,7 +331,10 @@ mod tests {
             ..report()
         };
         let table = costs_table(&alone, &[]);
-        assert_eq!(table.heads, ["Row", "Costs", "Cost (USD, effective)", "Share (%)", "Explain id"]);
+        assert_eq!(
+            table.heads,
+            ["Row", "Costs", "Cost (USD, effective)", "Share (%)", "Explain id"]
+        );
         assert!(table.rows.iter().all(|row| row.len() == 5));
     }
 

@@ -123,7 +123,9 @@ pub enum InstantError {
     #[error("has digits beyond the microsecond; write at most six of them")]
     TooFine,
     /// An offset no place on earth has.
-    #[error("has an offset that is not between -14:00 and +14:00; write the instant in UTC, such as 2024-09-01T00:00:00Z")]
+    #[error(
+        "has an offset that is not between -14:00 and +14:00; write the instant in UTC, such as 2024-09-01T00:00:00Z"
+    )]
     Offset,
 }
 

@@ -262,8 +262,14 @@ mod tests {
     fn a_sum_may_leave_38_digits_on_the_way() {
         let most = money("99999999999999.999999999999999999999999");
         for (amounts, expect) in [
-            (vec![most, most, -most, money("-1")], Some("99999999999998.999999999999999999999999")),
-            (vec![-most, -most, most], Some("-99999999999999.999999999999999999999999")),
+            (
+                vec![most, most, -most, money("-1")],
+                Some("99999999999998.999999999999999999999999"),
+            ),
+            (
+                vec![-most, -most, most],
+                Some("-99999999999999.999999999999999999999999"),
+            ),
             (vec![most, most, -most, -most], Some("0")),
             (vec![most, money("0.000000000000000000000001")], None),
             (vec![most; 1_000], None),

@@ -337,7 +337,11 @@ mod tests {
             let seen = sight(&located(&dir, name, bytes)).expect(name).remove(0);
             match header_row(&seen) {
                 Err(SourceError::Refused { findings }) => {
-                    let found = (findings[0].code.as_str(), findings[0].line, findings[0].remedy.is_some());
+                    let found = (
+                        findings[0].code.as_str(),
+                        findings[0].line,
+                        findings[0].remedy.is_some(),
+                    );
                     assert_eq!(found, (code, Some(line), true), "{name}");
                 }
                 other => panic!("{name} gave {other:?}"),

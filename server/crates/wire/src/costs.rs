@@ -103,6 +103,9 @@ pub struct CostReport {
     /// While the period is unfinished: the days compared, from the first.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub days: Option<u32>,
+    /// While the period compared with is unfinished: the days of it there are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub against_days: Option<u32>,
     /// Cost of all rows in the period compared with.
     pub prior_total: Option<Money>,
     /// Change of the total.

@@ -172,6 +172,7 @@ impl App {
             total: total.to_string(),
             against: ground.against.map(|p| p.to_string()),
             days: ground.days.and_then(|days| u32::try_from(days).ok()),
+            against_days: ground.against_days.and_then(|days| u32::try_from(days).ok()),
             prior_total: prior_total.map(|t| t.to_string()),
             total_change: if prior_total.is_some() {
                 change(Some(total), prior_total)?
@@ -214,10 +215,7 @@ impl App {
             .into_iter()
             .find(|o| Some(&o.key) == query.by.first())
             .map_or_else(String::new, |o| o.label);
-        let owner = query
-            .by
-            .first()
-            .is_some_and(|key| !key.starts_with(char::is_uppercase));
+        let owner = query.by.first().is_some_and(|key| !key.starts_with(char::is_uppercase));
         let without = if owner {
             words::UNALLOCATED.to_lowercase()
         } else {

@@ -267,7 +267,9 @@ mod tests {
     #[test]
     fn a_misspelled_column_is_suggested() {
         let yaml = |column: &str| {
-            format!("format: 1\nrules:\n  - name: r\n    when: {{column: {column}, equals: x}}\n    set: {{tenant: t}}\n")
+            format!(
+                "format: 1\nrules:\n  - name: r\n    when: {{column: {column}, equals: x}}\n    set: {{tenant: t}}\n"
+            )
         };
         let sample = |columns: &[&str]| {
             let mut attributes = Attributes::default();
@@ -297,7 +299,10 @@ mod tests {
             let report = check(&set, &[sample(there)]).expect("small");
             let said = report.findings.first().map(|finding| finding.message.as_str());
             assert_eq!(said.is_some(), near.is_some(), "{column}: {said:?}");
-            assert!(said.zip(near).is_none_or(|(said, near)| said.contains(near)), "{said:?}");
+            assert!(
+                said.zip(near).is_none_or(|(said, near)| said.contains(near)),
+                "{said:?}"
+            );
         }
     }
 }

@@ -145,12 +145,10 @@ fn split_error(part: &Part, max_record: usize, error: SplitError) -> IngestError
         SplitError::NotText(line) => Finding::error("bad_utf8", "the header is not UTF-8 text")
             .at_line(line)
             .remedy("export it in UTF-8"),
-        SplitError::AfterQuote(line, cell) => {
-            Finding::error("bad_quote", "the name goes on after its closing quote")
-                .at_line(line)
-                .in_column((cell + 1).to_string())
-                .remedy("close the quote at the end of the name, and write quotes inside it twice")
-        }
+        SplitError::AfterQuote(line, cell) => Finding::error("bad_quote", "the name goes on after its closing quote")
+            .at_line(line)
+            .in_column((cell + 1).to_string())
+            .remedy("close the quote at the end of the name, and write quotes inside it twice"),
         SplitError::Empty => Finding::error("no_header", "is empty: it has no header")
             .at_line(1)
             .remedy("export the file again"),

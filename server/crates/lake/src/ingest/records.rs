@@ -512,10 +512,7 @@ mod tests {
         ));
         assert!(matches!(all(b"a,b\n1,2\n3,\0\n", 99), Err(SplitError::Nul(3))));
         assert!(matches!(all(b"\na,\xff\n1,2\n", 99), Err(SplitError::NotText(2))));
-        assert!(matches!(
-            all(b"a,\"b\"c\n1,2\n", 99),
-            Err(SplitError::AfterQuote(1, 1))
-        ));
+        assert!(matches!(all(b"a,\"b\"c\n1,2\n", 99), Err(SplitError::AfterQuote(1, 1))));
         let long = format!("a,b\n1,2\n3,{}\n", "x".repeat(200));
         assert!(matches!(all(long.as_bytes(), 100), Err(SplitError::TooLong(3))));
         assert!(all(long.as_bytes(), 300).is_ok());
