@@ -15,13 +15,14 @@ use frontend::shell::{SiteAssets, StatusSink, Theme, shell};
 use leptos::prelude::provide_context;
 use wire::{Chart, ChartPoint, ChartTable, PageError, Site};
 
-const PAGES: [&str; 6] = [
+const PAGES: [&str; 7] = [
     "/",
     "/costs?by=tenant,service&f=environment:production&f=tenant:",
     "/reconciliation",
     "/explain/9f86d081884c0",
     "/rules?version=v3",
     "/sources",
+    "/glossary",
 ];
 
 fn chart(id: &str) -> Option<Chart> {

@@ -2,6 +2,7 @@
 
 pub mod allocate;
 pub mod cube;
+mod current;
 pub mod explain;
 pub mod ingest;
 pub mod reports;

@@ -87,10 +87,31 @@ pub(super) async fn run(app: &App, args: Rules, json: bool) -> Result<Outcome, A
             let active = active.ok_or_else(|| AppError::NotFound {
                 what: "rule in force; run `tonnage rules apply FILE`".to_owned(),
             })?;
-            output::bytes(active.yaml.as_bytes())?;
+            if json {
+                output::json(&ShowAnswer {
+                    version: active.version,
+                    created_at: domain::instant::Instant(active.created_us).to_string(),
+                    author: active.author,
+                    note: active.note,
+                    sha256: active.sha256,
+                    yaml: active.yaml,
+                })?;
+            } else {
+                output::bytes(active.yaml.as_bytes())?;
+            }
             Ok(Outcome::Done)
         }
     }
+}
+
+#[derive(Serialize)]
+struct ShowAnswer {
+    version: i64,
+    created_at: String,
+    author: Option<String>,
+    note: Option<String>,
+    sha256: String,
+    yaml: String,
 }
 
 #[derive(Serialize)]
