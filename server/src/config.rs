@@ -303,7 +303,10 @@ mod tests {
             ..Flags::default()
         };
         let shown = Config::load(flags, &env).expect("valid").shown();
-        let found: Vec<_> = shown.iter().map(|s| (s.name, s.value.as_str(), s.origin.word())).collect();
+        let found: Vec<_> = shown
+            .iter()
+            .map(|s| (s.name, s.value.as_str(), s.origin.word()))
+            .collect();
         let expected = [
             ("data_dir", "/data", "flag"),
             ("database_url", "postgres://me:***@host/db", "environment"),

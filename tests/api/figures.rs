@@ -156,6 +156,26 @@ async fn a_figure_leads_to_its_bill_lines() {
     assert_eq!(explained["lines_total"], 2);
     let page = site.get(&format!("/explain/{id}")).await;
     assert_eq!(page.status, 200);
+    for (query, status) in [("?page=1", 200), ("?page=9", 200), ("?page=0", 400), ("?page=x", 400)] {
+        assert_eq!(
+            site.get(&format!("/explain/{id}{query}")).await.status,
+            status,
+            "{query}"
+        );
+        let answer = site.get(&format!("/api/v1/explain/{id}{query}")).await;
+        assert_eq!(answer.status, status, "{query}");
+        if status == 200 {
+            assert_eq!(
+                answer.json()["page"],
+                serde_json::json!({"page": 1, "pages": 1, "rows": 2})
+            );
+            assert_eq!(
+                answer.json()["lines"],
+                explained["lines"],
+                "a page beyond the last is the last"
+            );
+        }
+    }
     let reconciled = site.get("/api/v1/reconciliation?period=2026-11").await.json();
     assert_eq!(reconciled["currencies"][0]["effective"], NOVEMBER);
     assert_eq!(reconciled["currencies"][0]["residual"], "0");

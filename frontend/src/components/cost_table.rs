@@ -104,13 +104,10 @@ fn head(table: &CostTable<'_>, keys: &[String]) -> AnyView {
             column(table, name.clone(), sort, "")
         })
         .collect();
-    let prior = report
-        .against
-        .as_deref()
-        .map_or_else(
-            || "Before".to_owned(),
-            |month| format::month_days(month, report.against_days.or(report.days)),
-        );
+    let prior = report.against.as_deref().map_or_else(
+        || "Before".to_owned(),
+        |month| format::month_days(month, report.against_days.or(report.days)),
+    );
     view! {
         <tr>
             {names}

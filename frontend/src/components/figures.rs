@@ -233,7 +233,11 @@ fn places(group: &[&Finding]) -> Option<AnyView> {
         .collect();
     let more = named.len().saturating_sub(NAMED_FILES);
     let more = (more > 0).then(|| {
-        let paths: Vec<&str> = named.iter().skip(NAMED_FILES).filter_map(|f| f.file.as_deref()).collect();
+        let paths: Vec<&str> = named
+            .iter()
+            .skip(NAMED_FILES)
+            .filter_map(|f| f.file.as_deref())
+            .collect();
         view! { <span title=paths.join("\n")>{format!(" and {} more files", format::count(more as u64))}</span> }
     });
     Some(view! { {shown}{more}{column} }.into_any())
@@ -250,7 +254,12 @@ mod tests {
 
     #[test]
     fn names_of_files() {
-        for (path, name) in [("/a/b.csv", "b.csv"), ("b.csv", "b.csv"), ("C:\\a\\b.csv", "b.csv"), ("", "")] {
+        for (path, name) in [
+            ("/a/b.csv", "b.csv"),
+            ("b.csv", "b.csv"),
+            ("C:\\a\\b.csv", "b.csv"),
+            ("", ""),
+        ] {
             assert_eq!(file_name(path), name);
         }
     }

@@ -79,6 +79,8 @@ fn controls(query: &CostsQuery) -> Controls {
             })
         }),
         compares: true,
+        has_basis: true,
+        has_currency: true,
     }
 }
 
@@ -99,7 +101,10 @@ fn tools(page: &CostsPage) -> AnyView {
     let grouped: Vec<String> = query.by.iter().map(|key| words::key(key)).collect();
     let mut chosen = format!("By {}", grouped.join(", ").to_lowercase());
     if !query.filters.is_empty() {
-        chosen += &format!(" · {}", format::counted(query.filters.len() as u64, "filter", "filters"));
+        chosen += &format!(
+            " · {}",
+            format::counted(query.filters.len() as u64, "filter", "filters")
+        );
     }
     view! {
         {fold(chosen)}

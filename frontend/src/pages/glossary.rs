@@ -74,7 +74,10 @@ mod tests {
     #[test]
     fn every_word_has_a_meaning_and_an_address_of_its_own() {
         let found: Vec<(&str, &str)> = entries(SOURCE).collect();
-        assert_eq!(found.len(), SOURCE.lines().filter(|line| line.starts_with("| **")).count());
+        assert_eq!(
+            found.len(),
+            SOURCE.lines().filter(|line| line.starts_with("| **")).count()
+        );
         assert!(found.len() > 40 && found.iter().all(|(_, meaning)| !meaning.is_empty()));
         let anchors: std::collections::BTreeSet<String> = found.iter().map(|(word, _)| anchor(word)).collect();
         assert_eq!(anchors.len(), found.len());

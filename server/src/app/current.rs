@@ -58,8 +58,10 @@ impl App {
             let text = serde_json::to_vec_pretty(&current)
                 .map_err(|error| AppError::broken("cannot write the list of lake files", error))?;
             let lake = self.lake.clone();
-            self.heavy("cannot write the list of lake files", move || Ok(lake.put_current(&text)?))
-                .await
+            self.heavy("cannot write the list of lake files", move || {
+                Ok(lake.put_current(&text)?)
+            })
+            .await
         })
         .await
     }

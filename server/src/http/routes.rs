@@ -302,7 +302,10 @@ mod tests {
     #[test]
     fn the_documentation_lists_every_address() {
         let text = include_str!("../../../docs/ARCHITECTURE.md");
-        let table = text.split("<!-- routes -->").nth(1).and_then(|rest| rest.split("<!-- /routes -->").next());
+        let table = text
+            .split("<!-- routes -->")
+            .nth(1)
+            .and_then(|rest| rest.split("<!-- /routes -->").next());
         let listed: Vec<&str> = table
             .expect("the marks around the table")
             .lines()

@@ -196,9 +196,7 @@ impl Lake {
         match self {
             Lake::File(root) => {
                 let mut staged = self.staging()?;
-                staged
-                    .write_all(content)
-                    .map_err(LakeError::io("write", CURRENT))?;
+                staged.write_all(content).map_err(LakeError::io("write", CURRENT))?;
                 let closed = staged.close()?;
                 closed
                     .file

@@ -132,7 +132,11 @@ impl App {
 /// Estimated while a delivery of the month is still open.
 fn state_of(view: &View, period: BillingPeriod) -> PeriodState {
     let open = view.totals_of(period).any(|t| t.state == DeliveryState::Open);
-    if open { PeriodState::Estimated } else { PeriodState::Actual }
+    if open {
+        PeriodState::Estimated
+    } else {
+        PeriodState::Actual
+    }
 }
 
 /// Days of a month that are there while it is unfinished: it is compared with
