@@ -161,7 +161,7 @@ fn shared() -> Named {
     ]
 }
 
-fn report_fields() -> [(&'static str, Value); 15] {
+fn report_fields() -> [(&'static str, Value); 16] {
     [
         ("period", month()),
         ("basis", words(&["effective", "billed"])),
