@@ -242,7 +242,9 @@ pub fn header_row(sighted: &Sighted) -> Result<(Vec<String>, Option<Vec<String>>
     };
     let (header, line) = match rows.next() {
         Some(Ok(record)) => {
-            let line = record.position().map_or(1, csv::Position::line);
+            // the reader skips blank lines but takes their start for the record's
+            let blank = text.iter().take_while(|byte| matches!(byte, b'\r' | b'\n'));
+            let line = 1 + blank.filter(|byte| **byte == b'\n').count() as u64;
             let utf8 = || refused("bad_utf8", line, "the header is not UTF-8 text", "export it in UTF-8");
             (cells(record).ok_or_else(utf8)?, line)
         }

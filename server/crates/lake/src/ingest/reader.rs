@@ -142,7 +142,7 @@ fn split_error(part: &Part, max_record: usize, error: SplitError) -> IngestError
         SplitError::Nul(line) => Finding::error("not_csv", "has a NUL byte, so it is no CSV text")
             .at_line(line)
             .remedy("give CSV in UTF-8, CSV in gzip or zip, or Parquet"),
-        SplitError::NotText(line) => Finding::error("bad_utf8", "the header is not UTF-8 text")
+        SplitError::NotText(line) => Finding::error("not_csv", "the header is not UTF-8 text")
             .at_line(line)
             .remedy("export it in UTF-8"),
         SplitError::AfterQuote(line, cell) => Finding::error("bad_quote", "the name goes on after its closing quote")
