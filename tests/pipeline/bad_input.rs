@@ -442,31 +442,6 @@ async fn a_delivery_needs_a_good_row_and_a_file() {
     }
 }
 
-/// Sums may leave 38 digits on the way, in one order of the rows or another.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_adds_up_in_the_end_is_reconciled() {
-    let folder = Folder::new();
-    let large = "60000000000000";
-    let row = |account, day, cost| Charge {
-        account,
-        ..charge(OCTOBER, day, "acme", cost)
-    };
-    let minus = format!("-{large}");
-    let bill = csv(&[
-        row("1", 1, large),
-        row("2", 2, large),
-        row("1", 3, &minus),
-        row("2", 4, &minus),
-    ]);
-    let path = folder.write("bill.csv", bill);
-    let _ = folder.run(&["ingest", "billing", &path, "--no-allocate"]).exits(0);
-    let report = folder
-        .run(&["reconcile", "--period", OCTOBER, "--json"])
-        .exits(0)
-        .json();
-    assert_eq!(report["currencies"][0]["residual"], "0", "{report}");
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn odd_but_good_input_is_taken() {
     let folder = Folder::new();

@@ -222,23 +222,30 @@ fn places(group: &[&Finding]) -> Option<AnyView> {
     if named.is_empty() {
         return column.map(|column| column.into_any());
     }
-    let shown: Vec<_> = named
+    // files of several deliveries often share a name: it is said once
+    let mut names: Vec<(String, Vec<&str>)> = Vec::new();
+    for finding in &named {
+        let path = finding.file.as_deref().unwrap_or_default();
+        let line = finding.line.map_or_else(String::new, |line| format!(":{line}"));
+        let name = format!("{}{line}", file_name(path));
+        match names.iter_mut().find(|(known, _)| *known == name) {
+            Some((_, paths)) => paths.push(path),
+            None => names.push((name, vec![path])),
+        }
+    }
+    let shown: Vec<_> = names
         .iter()
         .take(NAMED_FILES)
-        .map(|finding| {
-            let path = finding.file.clone().unwrap_or_default();
-            let line = finding.line.map(|line| format!(":{line}"));
-            view! { " · " <span title=path.clone()>{file_name(&path)}{line}</span> }
-        })
+        .map(|(name, paths)| view! { " · " <span title=paths.join("\n")>{name.clone()}</span> })
         .collect();
-    let more = named.len().saturating_sub(NAMED_FILES);
-    let more = (more > 0).then(|| {
-        let paths: Vec<&str> = named
-            .iter()
-            .skip(NAMED_FILES)
-            .filter_map(|f| f.file.as_deref())
-            .collect();
-        view! { <span title=paths.join("\n")>{format!(" and {} more files", format::count(more as u64))}</span> }
+    let rest: Vec<&str> = names
+        .iter()
+        .skip(NAMED_FILES)
+        .flat_map(|(_, paths)| paths.clone())
+        .collect();
+    let more = (!rest.is_empty()).then(|| {
+        let count = format::counted(rest.len() as u64, "more file", "more files");
+        view! { <span title=rest.join("\n")>{format!(" and {count}")}</span> }
     });
     Some(view! { {shown}{more}{column} }.into_any())
 }

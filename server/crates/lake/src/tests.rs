@@ -215,6 +215,48 @@ fn a_wrong_splitter_is_noticed() {
     assert_eq!((old.lines[0].part, old.lines[0].line), (0, 2));
 }
 
+/// What is in between may leave 38 digits, in one order of the rows or another.
+#[test]
+fn totals_need_only_fit_in_the_end() {
+    let row = |cost: &str, account: &str| -> Vec<String> {
+        let texts = [
+            cost,
+            cost,
+            "2024-09-01",
+            "2024-10-01",
+            "2024-09-10",
+            "2024-09-13",
+            "Usage",
+            "USD",
+            account,
+            "S3",
+            "",
+        ];
+        texts.iter().map(|text| (*text).to_owned()).collect()
+    };
+    let (large, minus) = ("60000000000000", "-60000000000000");
+    let rows = vec![
+        row(large, "a"),
+        row(large, "b"),
+        row(minus, "a"),
+        row(minus, "b"),
+        row("0.5", "a"),
+    ];
+    let lake = Lake::memory();
+    let (files, _) = deliver(&lake, &[(COLUMNS.to_vec(), rows)]);
+    let totals = crate::query::totals(&lake, &files).expect("fits");
+    let (currency, value) = totals.first_key_value().expect("a currency");
+    assert_eq!(
+        (
+            totals.len(),
+            currency.as_str(),
+            value.charges,
+            value.billed.to_string().as_str()
+        ),
+        (1, "USD", 5, "0.5")
+    );
+}
+
 #[test]
 fn files_that_are_not_ours_are_refused() {
     let lake = Lake::memory();
