@@ -76,12 +76,8 @@ impl App {
             .into_iter()
             .map(|id| {
                 let own: Vec<&UsageDayRow> = days.iter().filter(|day| day.cluster_id == id).collect();
-                cluster(
-                    &id,
-                    names.get(&id).unwrap_or(&id),
-                    costs.remove(&id).unwrap_or_default(),
-                    &own,
-                )
+                let costs = costs.remove(&id).unwrap_or_default();
+                cluster(&id, names.get(&id).unwrap_or(&id), &costs, &own)
             })
             .collect();
         let allocation = self.store.allocation(ground.period).await?;
@@ -99,7 +95,7 @@ impl App {
     }
 }
 
-fn cluster(id: &str, name: &str, costs: Costs, days: &[&UsageDayRow]) -> Cluster {
+fn cluster(id: &str, name: &str, costs: &Costs, days: &[&UsageDayRow]) -> Cluster {
     let parts = Part::ALL.iter().filter_map(|part| {
         let cost = costs.parts.get(part.as_str())?;
         Some(PartCost {
@@ -117,7 +113,7 @@ fn cluster(id: &str, name: &str, costs: Costs, days: &[&UsageDayRow]) -> Cluster
         name: name.to_owned(),
         cost: costs.cost.to_string(),
         parts: parts.collect(),
-        pools: pools(&costs, days),
+        pools: pools(costs, days),
         days: u32::try_from(
             days.iter()
                 .map(|day| day.day)
