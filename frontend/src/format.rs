@@ -174,6 +174,33 @@ pub fn percent(permille: i64) -> String {
     format!("{plus}{}", share(permille))
 }
 
+/// Thousandths to two decimals: `3,240.50`, `<0.01` when it is not zero but rounds to it.
+#[must_use]
+pub fn thousandths(number: u64) -> String {
+    rounded(&format!("{}.{:03}", number / 1000, number % 1000), 2)
+}
+
+/// Seconds as hours: `12.50 h`.
+#[must_use]
+pub fn hours(seconds: u64) -> String {
+    // 3.6 s are a thousandth of an hour
+    let milli = seconds.saturating_mul(10).saturating_add(18) / 36;
+    let shown = if milli == 0 && seconds > 0 {
+        "<0.01".to_owned()
+    } else {
+        thousandths(milli)
+    };
+    format!("{shown}\u{a0}h")
+}
+
+/// The part `part` is of `whole`, in thousandths; `None` of nothing.
+#[must_use]
+pub fn permille_of(part: u64, whole: u64) -> Option<u32> {
+    let (part, whole) = (u128::from(part), u128::from(whole));
+    let permille = (part * 2000 + whole).checked_div(whole * 2)?;
+    Some(u32::try_from(permille).unwrap_or(u32::MAX))
+}
+
 /// `2026-11` as `November 2026`; anything else as it is.
 #[must_use]
 pub fn month_year(period: &str) -> String {
@@ -280,6 +307,39 @@ mod tests {
         assert_eq!(percent(12_345), "+1,234.5\u{a0}%");
         assert_eq!(counted(1, "row", "rows"), "1 row");
         assert_eq!(counted(12_408, "row", "rows"), "12,408 rows");
+    }
+
+    #[test]
+    fn amounts_of_capacity() {
+        for (milli, shown) in [
+            (0, "0.00"),
+            (4, "<0.01"),
+            (5, "0.01"),
+            (3_240_500, "3,240.50"),
+            (999_995, "1,000.00"),
+        ] {
+            assert_eq!(thousandths(milli), shown, "{milli}");
+        }
+        for (seconds, shown) in [
+            (0, "0.00\u{a0}h"),
+            (1, "<0.01\u{a0}h"),
+            (2, "<0.01\u{a0}h"),
+            (36, "0.01\u{a0}h"),
+            (45_000, "12.50\u{a0}h"),
+        ] {
+            assert_eq!(hours(seconds), shown, "{seconds}");
+        }
+        for (part, whole, permille) in [
+            (0, 0, None),
+            (1, 0, None),
+            (0, 5, Some(0)),
+            (1, 3, Some(333)),
+            (2, 3, Some(667)),
+            (u64::MAX, u64::MAX, Some(1000)),
+            (u64::MAX, 1, Some(u32::MAX)),
+        ] {
+            assert_eq!(permille_of(part, whole), permille, "{part} of {whole}");
+        }
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use wire::{Basis, DeliveryState, PeriodState};
 
-const KEYS: [(&str, &str); 18] = [
+const KEYS: [(&str, &str); 21] = [
     ("tenant", "Tenant"),
     ("service", "Service"),
     ("workflow", "Workflow"),
@@ -21,6 +21,31 @@ const KEYS: [(&str, &str); 18] = [
     ("ChargeCategory", "Charge category"),
     ("ProviderName", "Provider"),
     ("BillingAccountId", "Billing account"),
+    ("NodePool", "Node pool"),
+    ("WorkloadKind", "Workload kind"),
+    ("AllocationPart", "Part of the node"),
+];
+
+/// Parts of a node's cost; a test of the server holds them equal to its own.
+const PARTS: [(&str, &str); 8] = [
+    ("workload", "Workloads"),
+    ("pod_overhead", "Pod overhead"),
+    ("system_reserved", "System reserved"),
+    ("daemon_set", "DaemonSets"),
+    ("not_ready", "Not ready"),
+    ("unobserved", "Unobserved"),
+    ("planned_headroom", "Planned headroom"),
+    ("idle_capacity", "Idle capacity"),
+];
+
+/// Where in a cluster a cost landed, when there is no such place.
+const NO_PLACE: [(&str, &str); 6] = [
+    ("Cluster", "(not in a cluster)"),
+    ("NodePool", "(no node pool)"),
+    ("Namespace", "(no namespace)"),
+    ("WorkloadKind", "(no workload)"),
+    ("Workload", "(no workload)"),
+    ("AllocationPart", "(no part of a node)"),
 ];
 
 const TERMS: [(&str, &str); 8] = [
@@ -38,6 +63,17 @@ const TERMS: [(&str, &str); 8] = [
 #[must_use]
 pub fn key(key: &str) -> String {
     known(&KEYS, key).unwrap_or_else(|| spaced(key))
+}
+
+/// A place in a cluster as people read it; `None` for other keys, and for names.
+/// What is idle or outside of clusters has no namespace and no workload.
+#[must_use]
+pub fn place(key: &str, value: &str) -> Option<String> {
+    match (key, value) {
+        (key, "") => known(&NO_PLACE, key),
+        ("AllocationPart", part) => known(&PARTS, part),
+        _ => None,
+    }
 }
 
 /// A term of the bridge or a remainder as people read it.
@@ -94,6 +130,20 @@ pub fn delivery_state(state: DeliveryState) -> &'static str {
 
 #[cfg(test)]
 mod tests {
+    #[test]
+    fn places_in_a_cluster_read_well() {
+        for (key, value, label) in [
+            ("AllocationPart", "idle_capacity", Some("Idle capacity")),
+            ("AllocationPart", "of_tomorrow", None),
+            ("Cluster", "", Some("(not in a cluster)")),
+            ("Workload", "", Some("(no workload)")),
+            ("Workload", "daemon_set", None),
+            ("ServiceName", "", None),
+        ] {
+            assert_eq!(super::place(key, value).as_deref(), label, "{key}={value}");
+        }
+    }
+
     #[test]
     fn keys_read_well() {
         for (key, label) in [

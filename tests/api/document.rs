@@ -143,6 +143,7 @@ async fn every_answer_fits_its_schema() {
     )
     .await;
     check(&site, &document, "/api/v1/overview", "/api/v1/overview", 200).await;
+    check(&site, &document, "/api/v1/clusters", "/api/v1/clusters", 200).await;
     check(
         &site,
         &document,

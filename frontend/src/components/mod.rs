@@ -6,4 +6,6 @@ pub(crate) mod cost_table;
 pub(crate) mod deliveries;
 pub(crate) mod figures;
 pub(crate) mod frame;
+pub(crate) mod pools;
 pub(crate) mod state;
+pub(crate) mod usage;

@@ -93,10 +93,13 @@ fn names(report: &CostReport, keys: &[Key<'_>], row: &CostRow) -> Vec<Cell> {
     if keys.is_empty() {
         return labelled("All", 1);
     }
-    let name = |key: &Key<'_>| match (row.keys.get(key.key).map_or("", String::as_str), key.owner) {
-        ("", true) => "Unallocated".to_owned(),
-        ("", false) => "none".to_owned(),
-        (value, _) => value.to_owned(),
+    let name = |key: &Key<'_>| {
+        let value = row.keys.get(key.key).map_or("", String::as_str);
+        frontend::words::place(key.key, value).unwrap_or_else(|| match (value, key.owner) {
+            ("", true) => "Unallocated".to_owned(),
+            ("", false) => "none".to_owned(),
+            (value, _) => value.to_owned(),
+        })
     };
     keys.iter().map(|key| Cell::Text(name(key))).collect()
 }

@@ -34,6 +34,7 @@ pub(super) enum Answer {
     Theme,
     CostsCsv,
     CostsXlsx,
+    Clusters,
     Costs,
     Overview,
     Reconciliation,
@@ -82,6 +83,12 @@ pub const ROUTES: &[Route] = &[
         "Costs: who and what costs how much?",
     ),
     gets(
+        "/clusters",
+        Kind::Page,
+        Answer::Page,
+        "Clusters: how well do we use what we pay for?",
+    ),
+    gets(
         "/reconciliation",
         Kind::Page,
         Answer::Page,
@@ -123,6 +130,12 @@ pub const ROUTES: &[Route] = &[
         Kind::Download,
         Answer::CostsXlsx,
         "The Costs page as XLSX, every row",
+    ),
+    gets(
+        "/api/v1/clusters",
+        Kind::Api,
+        Answer::Clusters,
+        "Node cost of each cluster by what it paid for, and its pools",
     ),
     gets(
         "/api/v1/costs",
@@ -219,6 +232,7 @@ fn handler(answer: Answer) -> MethodRouter<Web> {
         Answer::Theme => post(theme::choose),
         Answer::CostsCsv => get(downloads::csv),
         Answer::CostsXlsx => get(downloads::xlsx),
+        Answer::Clusters => get(api::clusters),
         Answer::Costs => get(api::costs),
         Answer::Overview => get(api::overview),
         Answer::Reconciliation => get(api::reconciliation),

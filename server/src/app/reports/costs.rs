@@ -327,7 +327,10 @@ fn cost_chart(report: &CostReport) -> Option<wire::Chart> {
     };
     let mut series: Vec<charts::Series> = ranked
         .into_iter()
-        .map(|(name, values)| one_series(if name.is_empty() { "without owner" } else { name }, &values))
+        .map(|(name, values)| match frontend::words::place(first, name) {
+            Some(place) => one_series(&place, &values),
+            None => one_series(if name.is_empty() { "without owner" } else { name }, &values),
+        })
         .collect();
     if !rest.is_empty() {
         let mut sums = vec![None; 13];
