@@ -174,10 +174,10 @@ pub fn percent(permille: i64) -> String {
     format!("{plus}{}", share(permille))
 }
 
-/// Thousandths to two decimals: `3,240.50`, `<0.01` when it is not zero but rounds to it.
+/// Thousandths to some decimals: `3,240.5`, `<0.1` when it is not zero but rounds to it.
 #[must_use]
-pub fn thousandths(number: u64) -> String {
-    rounded(&format!("{}.{:03}", number / 1000, number % 1000), 2)
+pub fn thousandths(number: u64, places: usize) -> String {
+    rounded(&format!("{}.{:03}", number / 1000, number % 1000), places)
 }
 
 /// Seconds as hours: `12.50 h`.
@@ -188,7 +188,7 @@ pub fn hours(seconds: u64) -> String {
     let shown = if milli == 0 && seconds > 0 {
         "<0.01".to_owned()
     } else {
-        thousandths(milli)
+        thousandths(milli, 2)
     };
     format!("{shown}\u{a0}h")
 }
@@ -199,6 +199,17 @@ pub fn permille_of(part: u64, whole: u64) -> Option<u32> {
     let (part, whole) = (u128::from(part), u128::from(whole));
     let permille = (part * 2000 + whole).checked_div(whole * 2)?;
     Some(u32::try_from(permille).unwrap_or(u32::MAX))
+}
+
+/// The share `part` is of `whole`: `5.0 %`, `<0.1 %` when it is not zero but rounds to it.
+#[must_use]
+pub fn share_of(part: u64, whole: u64) -> Option<String> {
+    let permille = permille_of(part, whole)?;
+    Some(if permille == 0 && part > 0 {
+        "<0.1\u{a0}%".to_owned()
+    } else {
+        share(i64::from(permille))
+    })
 }
 
 /// `2026-11` as `November 2026`; anything else as it is.
@@ -311,15 +322,24 @@ mod tests {
 
     #[test]
     fn amounts_of_capacity() {
-        for (milli, shown) in [
-            (0, "0.00"),
-            (4, "<0.01"),
-            (5, "0.01"),
-            (3_240_500, "3,240.50"),
-            (999_995, "1,000.00"),
+        for (milli, two, one) in [
+            (0, "0.00", "0.0"),
+            (4, "<0.01", "<0.1"),
+            (5, "0.01", "<0.1"),
+            (50, "0.05", "0.1"),
+            (3_240_500, "3,240.50", "3,240.5"),
+            (999_995, "1,000.00", "1,000.0"),
         ] {
-            assert_eq!(thousandths(milli), shown, "{milli}");
+            assert_eq!(
+                (thousandths(milli, 2), thousandths(milli, 1)),
+                (two.into(), one.into()),
+                "{milli}"
+            );
         }
+        assert_eq!(share_of(0, 0), None);
+        assert_eq!(share_of(0, 9), Some(share(0)));
+        assert_eq!(share_of(1, 9_000), Some("<0.1\u{a0}%".into()));
+        assert_eq!(share_of(45, 900), Some("5.0\u{a0}%".into()));
         for (seconds, shown) in [
             (0, "0.00\u{a0}h"),
             (1, "<0.01\u{a0}h"),

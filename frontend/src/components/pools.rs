@@ -10,9 +10,9 @@ use crate::format;
 type Resource = (&'static str, &'static str, fn(&Measured) -> u64);
 
 const RESOURCES: [Resource; 3] = [
-    ("CPU", "core-hours", |measured| measured.core_hours_milli),
-    ("Memory", "GiB-hours", |measured| measured.gib_hours_milli),
-    ("GPU", "GPU-hours", |measured| measured.gpu_hours_milli),
+    ("CPU", "core-h", |measured| measured.core_hours_milli),
+    ("Memory", "GiB-h", |measured| measured.gib_hours_milli),
+    ("GPU", "GPU-h", |measured| measured.gpu_hours_milli),
 ];
 
 /// The pools of a cluster, a row for each resource.
@@ -47,7 +47,7 @@ pub(crate) fn pools(context: &Context, cluster: &Cluster) -> AnyView {
                 <tbody>{rows}</tbody>
             </table>
         </div>
-        <p class="sub">"The bar: paid is its length, requested the light part, used the dark one."</p>
+        <p class="sub">"Hours of one core, of one GiB, over the period. The bar: paid is its length, requested the light part, used the dark one."</p>
     }
     .into_any()
 }
@@ -89,7 +89,7 @@ fn pool_rows(pool: &NodePool, billed: bool) -> Vec<AnyView> {
 fn cells(pool: &NodePool, (name, unit, of): &Resource, known: bool) -> AnyView {
     let amount = |measured: &Measured| {
         let view = if known {
-            format::thousandths(of(measured)).into_any()
+            amount_of(of(measured))
         } else {
             none("no facts")
         };
@@ -99,8 +99,7 @@ fn cells(pool: &NodePool, (name, unit, of): &Resource, known: bool) -> AnyView {
     let share = match format::permille_of(used, paid).filter(|_| known) {
         Some(permille) => {
             let requested = format::permille_of(requested, paid).unwrap_or(0);
-            view! { {bullet(permille, requested)}<span class="num">{format::share(i64::from(permille))}</span> }
-                .into_any()
+            view! { {bullet(permille, requested)}<span class="num">{format::share_of(used, paid)}</span> }.into_any()
         }
         None => none("no facts"),
     };
@@ -113,10 +112,15 @@ fn cells(pool: &NodePool, (name, unit, of): &Resource, known: bool) -> AnyView {
         {amount(&pool.used)}
         <td class="used">{share}</td>
         <td class="r num" class:strong=over>
-            {if known { format::thousandths(of(&pool.overcommitted)).into_any() } else { none("no facts") }}
+            {if known { amount_of(of(&pool.overcommitted)) } else { none("no facts") }}
         </td>
     }
     .into_any()
+}
+
+/// To one decimal, all three on demand.
+fn amount_of(milli: u64) -> AnyView {
+    view! { <span title=format::thousandths(milli, 3)>{format::thousandths(milli, 1)}</span> }.into_any()
 }
 
 /// Used within requested within paid; the figures beside it say the same.

@@ -62,8 +62,7 @@ fn cluster(facts: &ClusterFacts) -> AnyView {
         ("badge est", "late")
     };
     let id = (facts.name != facts.id).then(|| view! { <span class="note">{facts.id.clone()}</span> });
-    let share = format::permille_of(facts.unobserved_s, facts.ready_s)
-        .map(|permille| format!(" ({})", format::share(i64::from(permille))));
+    let share = format::share_of(facts.unobserved_s, facts.ready_s).map(|share| format!(" ({share})"));
     view! {
         <tr>
             <th scope="row">{facts.name.clone()}{id}</th>

@@ -144,8 +144,9 @@ fn section(context: &Context, one: &Cluster) -> AnyView {
     });
     view! {
         <section class="source cluster" aria-label=format!("Cluster {}", one.name)>
-            <h2><a class="open" href=everything>{one.name.clone()}</a>" "{id}</h2>
+            <h2>{one.name.clone()}" "{id}</h2>
             {facts(context, one)}
+            <p class="sub"><a href=everything>"Cost by namespace and workload"</a></p>
             {parts(context, one)}
             {disks}
             {pools(context, one)}
@@ -165,11 +166,10 @@ fn facts(context: &Context, one: &Cluster) -> AnyView {
         .into_any();
     };
     let days = format::counted(u64::from(one.days), "day", "days");
-    let missing = match format::permille_of(one.unobserved_s, one.ready_s) {
+    let missing = match format::share_of(one.unobserved_s, one.ready_s) {
         Some(_) if one.unobserved_s == 0 => "all node time observed".to_owned(),
-        Some(permille) => format!(
-            "{} of node time unobserved ({} of {})",
-            format::share(i64::from(permille)),
+        Some(share) => format!(
+            "{share} of node time unobserved ({} of {})",
             format::hours(one.unobserved_s),
             format::hours(one.ready_s)
         ),

@@ -14,7 +14,7 @@ use store::{DeliveredTotal, DeliveryRecord, DeliveryState, UsageDayRow, UsageDel
 use wire::{ClusterFacts, Delivery, DeliveryPeriod, FactsGap, Holding, Source, SourcesPage, UsageDelivery};
 
 /// Facts of a cluster are fresh while they reach this close to now, or to the end of a period that has passed.
-const FACTS_FRESH_DAYS: i64 = 1;
+const FACTS_FRESH_DAYS: i64 = 3;
 
 impl App {
     /// The Sources page.
