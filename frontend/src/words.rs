@@ -48,6 +48,39 @@ const NO_PLACE: [(&str, &str); 6] = [
     ("AllocationPart", "(no part of a node)"),
 ];
 
+/// Charge classes; a test of the server holds them equal to its own.
+const CLASSES: [(&str, &str); 25] = [
+    ("node_compute", "Node compute"),
+    ("node_disk", "Node disk"),
+    ("volume", "Volume"),
+    ("snapshot_backup", "Snapshot and backup"),
+    ("load_balancer", "Load balancer"),
+    ("address_nat_dns", "Address, NAT, DNS"),
+    ("network", "Network"),
+    ("control_plane", "Control plane"),
+    ("database", "Database"),
+    ("cache", "Cache"),
+    ("queue", "Queue"),
+    ("object_storage", "Object storage"),
+    ("observability", "Observability"),
+    ("security_edge", "Security and edge"),
+    ("registry", "Registry and artefacts"),
+    ("machine", "Machine outside Kubernetes"),
+    ("licence", "Licence, marketplace, SaaS"),
+    ("commitment_purchase", "Commitment purchase"),
+    ("commitment_unused", "Commitment unused"),
+    ("reservation_unused", "Reservation unused"),
+    ("discount", "Discount"),
+    ("support", "Support"),
+    ("tax", "Tax"),
+    ("credit", "Credit"),
+    ("other", "Other"),
+];
+
+/// Cost that found no owner: the same words on pages, in files and on the
+/// command line.
+pub const UNALLOCATED: &str = "Unallocated cost";
+
 const TERMS: [(&str, &str); 8] = [
     ("billed", "Billed"),
     ("commitment_purchases", "Commitment purchases"),
@@ -67,12 +100,27 @@ pub fn key(key: &str) -> String {
 
 /// A place in a cluster as people read it; `None` for other keys, and for names.
 /// What is idle or outside of clusters has no namespace and no workload.
-#[must_use]
-pub fn place(key: &str, value: &str) -> Option<String> {
+pub(crate) fn place(key: &str, value: &str) -> Option<String> {
     match (key, value) {
         (key, "") => known(&NO_PLACE, key),
         ("AllocationPart", part) => known(&PARTS, part),
         _ => None,
+    }
+}
+
+/// A value of a key as people read it: classes and parts of a node by their
+/// label, an empty value as unallocated cost, or as `none` where the key is a column of the bill.
+#[must_use]
+pub fn value(key: &str, value: &str) -> String {
+    if let Some(place) = place(key, value) {
+        return place;
+    }
+    let column = key.chars().next().is_some_and(char::is_uppercase);
+    match (value, column) {
+        ("", true) => "none".to_owned(),
+        ("", false) => UNALLOCATED.to_owned(),
+        (class, _) if key == "class" => known(&CLASSES, class).unwrap_or_else(|| class.to_owned()),
+        (value, _) => value.to_owned(),
     }
 }
 
@@ -141,6 +189,24 @@ mod tests {
             ("ServiceName", "", None),
         ] {
             assert_eq!(super::place(key, value).as_deref(), label, "{key}={value}");
+        }
+    }
+
+    #[test]
+    fn values_read_well() {
+        for (key, value, shown) in [
+            ("tenant", "acme", "acme"),
+            ("tenant", "", "Unallocated cost"),
+            ("hub_fee", "", "Unallocated cost"),
+            ("ServiceName", "", "none"),
+            ("AllocationPart", "idle_capacity", "Idle capacity"),
+            ("AllocationPart", "of_tomorrow", "of_tomorrow"),
+            ("Cluster", "", "(not in a cluster)"),
+            ("class", "node_disk", "Node disk"),
+            ("class", "of_tomorrow", "of_tomorrow"),
+            ("tenant", "node_disk", "node_disk"),
+        ] {
+            assert_eq!(super::value(key, value), shown, "{key}={value}");
         }
     }
 

@@ -6,6 +6,7 @@ pub(crate) mod cost_table;
 pub(crate) mod deliveries;
 pub(crate) mod figures;
 pub(crate) mod frame;
+pub(crate) mod pager;
 pub(crate) mod pools;
 pub(crate) mod state;
 pub(crate) mod usage;

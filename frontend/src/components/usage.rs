@@ -62,14 +62,18 @@ fn cluster(facts: &ClusterFacts) -> AnyView {
         ("badge est", "late")
     };
     let id = (facts.name != facts.id).then(|| view! { <span class="note">{facts.id.clone()}</span> });
-    let share = format::share_of(facts.unobserved_s, facts.ready_s).map(|share| format!(" ({share})"));
+    let hours = format::hours(facts.unobserved_s);
+    let unobserved = match format::share_of(facts.unobserved_s, facts.ready_s) {
+        Some(share) => format!("{hours} ({share})"),
+        None => hours,
+    };
     view! {
         <tr>
             <th scope="row">{facts.name.clone()}{id}</th>
             <td><span class=badge>{word}</span></td>
             <td>{format::instant(&facts.facts_through)}</td>
             <td class="r num">{format::count(u64::from(facts.days))}</td>
-            <td class="r num">{format::hours(facts.unobserved_s)}{share}</td>
+            <td class="r num">{unobserved}</td>
             <td class="wrap">{gaps(&facts.gaps)}</td>
         </tr>
     }
@@ -94,7 +98,7 @@ fn gaps(gaps: &[FactsGap]) -> AnyView {
 
 fn deliveries(all: &[UsageDelivery]) -> AnyView {
     let rows: Vec<_> = all.iter().map(delivery).collect();
-    let notes: Vec<_> = all.iter().filter_map(|one| findings(&one.findings)).collect();
+    let notes = findings(all.iter().flat_map(|one| &one.findings));
     view! {
         <div class="scroll" tabindex="0" role="group" aria-label="Deliveries of usage">
             <table>

@@ -28,7 +28,7 @@ pub(crate) fn Clusters() -> impl IntoView {
 
 fn show(page: &ClustersPage) -> AnyView {
     let context = &page.context;
-    let noticed: Vec<_> = page.findings.iter().filter(|f| f.code != SAID_HERE).cloned().collect();
+    let noticed = page.findings.iter().filter(|finding| finding.code != SAID_HERE);
     let body = if page.clusters.is_empty() {
         empty(page)
     } else {
@@ -36,7 +36,7 @@ fn show(page: &ClustersPage) -> AnyView {
         view! {
             <p class="lead"><b>{answer(page)}</b></p>
             {unjoined(page)}
-            {findings(&noticed)}
+            {findings(noticed)}
             {sections}
         }
         .into_any()

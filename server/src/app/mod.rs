@@ -3,6 +3,7 @@
 pub mod allocate;
 pub mod clusters;
 pub mod cube;
+mod current;
 pub mod explain;
 pub mod ingest;
 pub mod reports;

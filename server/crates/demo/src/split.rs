@@ -6,7 +6,7 @@
 //! where `U` is the unit weight and `D` the sum of `U * K` over the resources. Every part is such a
 //! fraction, cut off below 1e-30 of the currency; nothing is rounded in between.
 
-use crate::facts::{Measure, NodeDay, Slot};
+use crate::facts::{Measure, NodeDay, NodeHour, Slot};
 use crate::pods::Role;
 
 /// A core is worth nine GiB: per core-ms and MiB-s, in units of 1/9,216,000 of a core-second.
@@ -49,33 +49,56 @@ impl Called {
     }
 }
 
-impl From<Role> for Called {
-    fn from(role: Role) -> Self {
-        match role {
-            Role::Workload => Self::Workload,
-            Role::PodOverhead => Self::PodOverhead,
-            Role::DaemonSet => Self::DaemonSet,
-            Role::Placeholder => Self::PlannedHeadroom,
+/// What a container held in the hours of a charge, or is taken to have held in those nobody observed.
+#[derive(Clone, Copy, Debug)]
+pub struct Claim<'a, T> {
+    pub slot: &'a Slot,
+    pub filled: bool,
+    /// Its effective request, or what that is worth.
+    pub held: T,
+}
+
+impl<'a, T> Claim<'a, T> {
+    /// What its money is called: hours that were filled stay unobserved (A5), and DaemonSets have
+    /// their name whatever was seen of them (A27).
+    pub fn called(&self) -> Called {
+        match self.slot.pod.role {
+            Role::DaemonSet => Called::DaemonSet,
+            _ if self.filled => Called::Unobserved,
+            Role::Workload => Called::Workload,
+            Role::PodOverhead => Called::PodOverhead,
+            Role::Placeholder => Called::PlannedHeadroom,
+        }
+    }
+
+    /// Whether its owner pays for what nobody runs for himself.
+    pub fn ordinary(&self) -> bool {
+        matches!(self.slot.pod.role, Role::Workload | Role::PodOverhead)
+    }
+
+    fn with<U>(&self, held: U) -> Claim<'a, U> {
+        Claim {
+            slot: self.slot,
+            filled: self.filled,
+            held,
         }
     }
 }
 
 /// What a node held over the hours of a charge.
 #[derive(Debug, Default)]
-struct Held {
+struct Held<'a> {
     system: Measure,
     not_ready: Measure,
     unobserved: Measure,
     available: Measure,
-    /// Effective requests by slot, filled hours included.
-    claims: Vec<Measure>,
+    claims: Vec<Claim<'a, Measure>>,
 }
 
 /// A charge divided; amounts in grains.
 #[derive(Debug)]
-pub struct Division {
-    /// By slot of the node's day.
-    pub claims: Vec<i128>,
+pub struct Division<'a> {
+    pub claims: Vec<Claim<'a, i128>>,
     pub system: i128,
     pub not_ready: i128,
     pub unobserved: i128,
@@ -83,7 +106,7 @@ pub struct Division {
 }
 
 /// Divides `amount` grains, charged for the hours `from..to` of the node's day.
-pub fn divide(node: &NodeDay<'_>, (from, to): (u8, u8), billed_s: u32, amount: i128) -> Division {
+pub fn divide<'a>(node: &'a NodeDay<'_>, (from, to): (u8, u8), billed_s: u32, amount: i128) -> Division<'a> {
     let held = hold(node, (from, to), billed_s);
     let resources: [fn(&Measure) -> u128; 2] = [|measure| measure.cpu.into(), |measure| measure.memory.into()];
     let whole = |get: fn(&Measure) -> u128| {
@@ -91,7 +114,7 @@ pub fn divide(node: &NodeDay<'_>, (from, to): (u8, u8), billed_s: u32, amount: i
     };
     let all: u128 = resources.iter().map(|get| get(&UNITS) * whole(*get)).sum();
     let mut parts = Division {
-        claims: vec![0; held.claims.len()],
+        claims: held.claims.iter().map(|claim| claim.with(0)).collect(),
         system: 0,
         not_ready: 0,
         unobserved: 0,
@@ -108,34 +131,36 @@ pub fn divide(node: &NodeDay<'_>, (from, to): (u8, u8), billed_s: u32, amount: i
         parts.not_ready += plain(&held.not_ready);
         parts.unobserved += plain(&held.unobserved);
         let available = get(&held.available);
-        let claimed: u128 = held.claims.iter().map(get).sum();
+        let claimed: u128 = held.claims.iter().map(|claim| get(&claim.held)).sum();
         // over-committed: what there is, in proportion to what they hold
         let most = available.max(claimed);
         if most == 0 {
             continue;
         }
         for (part, claim) in parts.claims.iter_mut().zip(&held.claims) {
-            *part += share(amount, unit * available * get(claim), all * most);
+            part.held += share(amount, unit * available * get(&claim.held), all * most);
         }
         parts.idle += share(amount, unit * (most - claimed), all);
     }
     // the cuts below 1e-30
-    let given = parts.claims.iter().sum::<i128>() + parts.system + parts.not_ready + parts.unobserved + parts.idle;
+    let claims: i128 = parts.claims.iter().map(|claim| claim.held).sum();
+    let given = claims + parts.system + parts.not_ready + parts.unobserved + parts.idle;
     parts.idle += amount - given;
     parts
 }
 
-fn hold(node: &NodeDay<'_>, (from, to): (u8, u8), billed_s: u32) -> Held {
-    let mut held = Held {
-        claims: vec![Measure::default(); node.slots.len()],
-        ..Held::default()
-    };
+fn hold<'a>(node: &'a NodeDay<'_>, (from, to): (u8, u8), billed_s: u32) -> Held<'a> {
+    let mut held = Held::default();
     let system = node.capacity.less(node.allocatable);
+    let hours: Vec<_> = node
+        .hours
+        .iter()
+        .filter(|hour| (from..to).contains(&hour.of_day))
+        .map(|hour| (hour, witness(node, hour)))
+        .collect();
     let mut ready_s = 0;
-    for hour in node.hours.iter().filter(|hour| (from..to).contains(&hour.of_day)) {
+    for (hour, witness) in &hours {
         ready_s += hour.ready_s;
-        let missing_s = hour.ready_s - hour.observed_s;
-        let witness = (missing_s > 0).then(|| witness(node, hour.of_day)).flatten();
         let known_s = if witness.is_some() {
             hour.ready_s
         } else {
@@ -144,29 +169,42 @@ fn hold(node: &NodeDay<'_>, (from, to): (u8, u8), billed_s: u32) -> Held {
         held.system = held.system.plus(system.over(hour.ready_s));
         held.available = held.available.plus(node.allocatable.over(known_s));
         held.unobserved = held.unobserved.plus(node.allocatable.over(hour.ready_s - known_s));
-        for (claim, slot) in held.claims.iter_mut().zip(&node.slots) {
-            *claim = claim.plus(effective(slot, hour.of_day));
-            if let Some((of_day, observed_s)) = witness {
-                let seen = effective(slot, of_day);
-                let scaled = |value: u64| value * u64::from(missing_s) / u64::from(observed_s);
-                *claim = claim.plus(Measure {
-                    cpu: scaled(seen.cpu),
-                    memory: scaled(seen.memory),
+    }
+    held.not_ready = node.capacity.over(billed_s.saturating_sub(ready_s));
+    for slot in &node.slots {
+        let (mut seen, mut taken) = (Measure::default(), Measure::default());
+        for (hour, witness) in &hours {
+            seen = seen.plus(effective(slot, hour.of_day));
+            if let Some(witness) = witness {
+                let missing_s = u64::from(hour.ready_s - hour.observed_s);
+                let scaled = |value: u64| value * missing_s / u64::from(witness.observed_s);
+                let there = effective(slot, witness.of_day);
+                taken = taken.plus(Measure {
+                    cpu: scaled(there.cpu),
+                    memory: scaled(there.memory),
                 });
             }
         }
+        let claims = [(false, seen), (true, taken)].into_iter();
+        held.claims.extend(
+            claims
+                .filter(|(_, held)| *held != Measure::default())
+                .map(|(filled, held)| Claim { slot, filled, held }),
+        );
     }
-    held.not_ready = node.capacity.over(billed_s.saturating_sub(ready_s));
     held
 }
 
-/// The nearest observed hour of the node, the earlier of two: hour of the day, seconds observed.
-fn witness(node: &NodeDay<'_>, of_day: u8) -> Option<(u8, u32)> {
+/// For an hour with seconds nobody observed, the nearest observed one of the node, the earlier of two.
+fn witness<'a>(node: &'a NodeDay<'_>, missing: &NodeHour) -> Option<&'a NodeHour> {
+    if missing.observed_s == missing.ready_s {
+        return None;
+    }
+    let away = |hour: &NodeHour| hour.of_day.abs_diff(missing.of_day);
     node.hours
         .iter()
-        .filter(|hour| hour.observed_s > 0 && (1..=REACH).contains(&hour.of_day.abs_diff(of_day)))
-        .min_by_key(|hour| (hour.of_day.abs_diff(of_day), hour.of_day))
-        .map(|hour| (hour.of_day, hour.observed_s))
+        .filter(|hour| hour.observed_s > 0 && (1..=REACH).contains(&away(hour)))
+        .min_by_key(|hour| (away(hour), hour.of_day))
 }
 
 fn effective(slot: &Slot, of_day: u8) -> Measure {
@@ -174,23 +212,17 @@ fn effective(slot: &Slot, of_day: u8) -> Measure {
     hour.map_or_else(Measure::default, |hour| hour.effective)
 }
 
-/// What the root disk of a node follows: the day's effective requests of each slot that is an
-/// ordinary pod's (A27), in the unit weights of the node.
-pub fn followed(node: &NodeDay<'_>) -> Vec<u128> {
-    let weight = |measure: &Measure| {
+/// What the root disk of a node follows: the day's effective requests of ordinary pods (A27), in the
+/// unit weights of the node.
+pub fn followed<'a>(node: &'a NodeDay<'_>) -> Vec<(&'a Slot, u128)> {
+    let weight = |measure: Measure| {
         u128::from(UNITS.cpu) * u128::from(measure.cpu) + u128::from(UNITS.memory) * u128::from(measure.memory)
     };
-    let held = hold(node, (0, 24), 0);
-    node.slots
-        .iter()
-        .zip(&held.claims)
-        .map(|(slot, claim)| if ordinary(slot) { weight(claim) } else { 0 })
+    let claims = hold(node, (0, 24), 0).claims.into_iter();
+    claims
+        .filter(Claim::ordinary)
+        .map(|claim| (claim.slot, weight(claim.held)))
         .collect()
-}
-
-/// Whether a slot pays for what nobody runs for himself.
-pub fn ordinary(slot: &Slot) -> bool {
-    matches!(slot.pod.role, Role::Workload | Role::PodOverhead)
 }
 
 /// `amount * weight / of`, cut off towards zero. `of` is below 2e29.

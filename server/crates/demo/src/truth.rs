@@ -7,12 +7,12 @@ use std::io::Write;
 use chrono::{NaiveTime, Timelike};
 
 use crate::DemoError;
-use crate::facts::{Facts, NodeDay, Slot};
+use crate::facts::{Facts, NodeDay};
 use crate::meter::{Owner, Part, Provider};
 use crate::money::{ONE, decimal};
 use crate::pods::Role;
 use crate::rows::Row;
-use crate::split::{self, Called, Division, GRAINS, share};
+use crate::split::{self, Called, Claim, Division, GRAINS, share};
 
 /// Billed and effective cost, in grains of 1e-30.
 type Amounts = (i128, i128);
@@ -222,7 +222,7 @@ fn machine(
     let (billed, effective) = grains(row);
     let divide = |amount: i128| split::divide(node, hours, billed_s, amount);
     let parts = divide(effective);
-    for (called, cost) in called(node, &parts) {
+    for (called, cost) in called(&parts) {
         let key = (node.place.cluster, node.place.node.clone(), called);
         *split.entry(key).or_default() += cost;
     }
@@ -241,48 +241,42 @@ fn machine(
 }
 
 /// A division by what its parts are called.
-fn called(node: &NodeDay<'_>, parts: &Division) -> Vec<(Called, i128)> {
+fn called(parts: &Division<'_>) -> Vec<(Called, i128)> {
     let mut all = vec![
         (Called::SystemReserved, parts.system),
         (Called::NotReady, parts.not_ready),
         (Called::Unobserved, parts.unobserved),
         (Called::IdleCapacity, parts.idle),
     ];
-    let claims = node.slots.iter().zip(&parts.claims);
-    all.extend(claims.map(|(slot, cost)| (Called::from(slot.pod.role), *cost)));
+    all.extend(parts.claims.iter().map(|claim| (claim.called(), claim.held)));
     all
 }
 
 /// Tells `give` who owns how much of a division: pods what they hold and, by their cost, the
 /// system's and the DaemonSets' part (A27); the node's own owner what nobody holds.
-fn owners(node: &NodeDay<'_>, parts: &Division, mut give: impl FnMut(&Owner, i128)) {
+fn owners(node: &NodeDay<'_>, parts: &Division<'_>, mut give: impl FnMut(&Owner, i128)) {
     let own = &node.machine.owner;
     let spare = node.place.spare.as_ref().unwrap_or(own);
-    let claims = || node.slots.iter().zip(&parts.claims);
-    let agents: i128 = claims()
-        .filter(|(slot, _)| slot.pod.role == Role::DaemonSet)
-        .map(|(_, cost)| cost)
-        .sum();
+    let agent = |claim: &&Claim<'_, i128>| claim.slot.pod.role == Role::DaemonSet;
+    let agents: i128 = parts.claims.iter().filter(agent).map(|claim| claim.held).sum();
     // the weights are whole pico units
-    let weight = |(slot, cost): (&Slot, &i128)| match split::ordinary(slot) {
-        true => (cost / GRAINS).unsigned_abs(),
+    let weight = |claim: &Claim<'_, i128>| match claim.ordinary() {
+        true => (claim.held / GRAINS).unsigned_abs(),
         false => 0,
     };
-    let all: u128 = claims().map(weight).sum();
-    let mut follows = parts.system + agents;
-    for (slot, cost) in claims() {
-        let moved = match all {
+    let all: u128 = parts.claims.iter().map(weight).sum();
+    let shared = parts.system + agents;
+    let mut left = shared;
+    for claim in parts.claims.iter().filter(|claim| !agent(claim)) {
+        let follows = match all {
             0 => 0,
-            _ => share(parts.system + agents, weight((slot, cost)), all),
+            _ => share(shared, weight(claim), all),
         };
-        follows -= moved;
-        if slot.pod.role == Role::DaemonSet {
-            continue;
-        }
-        give(&slot.pod.owner, cost + moved);
+        left -= follows;
+        give(&claim.slot.pod.owner, claim.held + follows);
     }
     // nobody to follow, or the cuts below 1e-30
-    give(own, follows);
+    give(own, left);
     give(spare, parts.not_ready + parts.unobserved + parts.idle);
 }
 
@@ -290,11 +284,11 @@ fn owners(node: &NodeDay<'_>, parts: &Division, mut give: impl FnMut(&Owner, i12
 /// of the charge.
 fn disk(row: &Row<'_>, node: &NodeDay<'_>, totals: &mut BTreeMap<Owner, Amounts>) {
     let weights = split::followed(node);
-    let all: u128 = weights.iter().sum();
+    let all: u128 = weights.iter().map(|(_, weight)| weight).sum();
     let mut rest = grains(row);
     if all > 0 {
         let (billed, effective) = rest;
-        for (slot, weight) in node.slots.iter().zip(weights).filter(|(_, weight)| *weight > 0) {
+        for (slot, weight) in weights {
             let part = (share(billed, weight, all), share(effective, weight, all));
             rest = (rest.0 - part.0, rest.1 - part.1);
             add(totals, &slot.pod.owner, part);

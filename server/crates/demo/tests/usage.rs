@@ -287,8 +287,13 @@ fn divide(node: &Node, charge: &Charge) -> BTreeMap<String, f64> {
         });
         let not_ready = hours[0].0.capacity[resource] * (charge.billed_s - ready) * unit;
         let mut by_role: BTreeMap<&str, f64> = BTreeMap::new();
-        for (role, pair) in hours.iter().flat_map(|(_, held, _)| held.iter()) {
-            *by_role.entry(role).or_default() += pair[resource] * unit;
+        for (hour, held, _) in &hours {
+            for (role, pair) in *held {
+                // what is taken to have been held stays unobserved
+                let seen = hour.observed_s > 0 || role == "daemon_set";
+                let part = if seen { role } else { "unobserved" };
+                *by_role.entry(part).or_default() += pair[resource] * unit;
+            }
         }
         let held: f64 = by_role.values().sum();
         let scale = if held > known { known / held } else { 1.0 };

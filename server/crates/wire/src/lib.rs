@@ -13,6 +13,7 @@ mod context;
 mod costs;
 mod error;
 mod explain;
+mod month;
 mod overview;
 mod reconciliation;
 mod rules;
@@ -28,6 +29,7 @@ pub use costs::{
 };
 pub use error::PageError;
 pub use explain::{BillLine, Explain, ExplainPage, ExplainStep, StepKind};
+pub use month::month_name;
 pub use overview::{Figure, OverviewPage, SentencePart, Tile, Tone};
 pub use reconciliation::{
     Cause, ClassCost, CurrencyReconciliation, Link, Quarantined, Reconciliation, ReconciliationPage,

@@ -239,10 +239,10 @@ fn non_production() -> Vec<Meter> {
             .shape(Shape::Office)
             .zone(zone(index))
             .tags(&[("aws:eks:cluster-name", "test-eu"), ("tenant", "shared")]);
-        let disk =
-            aws(TEST, &sku::DISK, &format!("{name}-root"))
-                .stored(80)
-                .place("test-eu", "test", &name, Part::RootDisk);
+        let disk = aws(TEST, &sku::DISK, &format!("{name}-root"))
+            .stored(80)
+            .tags(&[("kubernetes.io/cluster/test-eu", "owned")])
+            .place("test-eu", "test", &name, Part::RootDisk);
         all.extend([meter.owner("", "", "T3"), disk.owner("", "", "T3")]);
     }
     let databases = [

@@ -28,13 +28,23 @@ pub enum MachineCost {
 }
 
 impl MachineCost {
-    /// What charges of a class pay for, if anything of a machine.
+    /// What charges of a class may pay for of a machine. The facts decide
+    /// whether they do: tags need not say that a machine is a node.
     #[must_use]
     pub fn of(class: Class) -> Option<MachineCost> {
         match class {
-            Class::NodeCompute => Some(MachineCost::Compute),
-            Class::NodeDisk => Some(MachineCost::RootDisk),
+            Class::NodeCompute | Class::Machine => Some(MachineCost::Compute),
+            Class::NodeDisk | Class::Volume => Some(MachineCost::RootDisk),
             _ => None,
+        }
+    }
+
+    /// The class of the charge, now that it is known to be one of a node.
+    #[must_use]
+    pub fn class(self) -> Class {
+        match self {
+            MachineCost::Compute => Class::NodeCompute,
+            MachineCost::RootDisk => Class::NodeDisk,
         }
     }
 }
@@ -302,6 +312,7 @@ pub fn allocate_with_usage(
             facts: &facts,
             from,
             to,
+            cost,
         };
         for (charge, lines) in summed(&charges, program)? {
             match cost {
@@ -357,6 +368,7 @@ struct Lander<'a> {
     split: Splitter,
     cluster: &'a str,
     facts: &'a MachineFacts,
+    cost: MachineCost,
     from: Hour,
     to: Hour,
 }
@@ -517,7 +529,7 @@ impl Lander<'_> {
             at,
         );
         // what the money is does not change with where it lands
-        key.class = self.program.classes.class_of(&charge.attributes);
+        key.class = self.cost.class();
         key
     }
 }

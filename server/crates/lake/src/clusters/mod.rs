@@ -6,6 +6,8 @@
 pub(crate) mod join;
 mod land;
 mod machine_day;
+#[cfg(test)]
+mod tests;
 
 use crate::error::LakeError;
 use crate::object::Lake;
@@ -115,7 +117,7 @@ impl Gathered {
             from,
             to,
         };
-        let kind = self.kind(charges, row.set, class);
+        let kind = self.kind(charges, row.set, machine.1.class());
         let group = self.groups.entry(group).or_default();
         if let Some(seconds) = row.consumed_s
             && charges.set(row.set).category == ChargeCategory::Usage

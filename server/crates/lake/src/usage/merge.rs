@@ -15,11 +15,13 @@ pub struct Merged {
 }
 
 /// Merges `other` into `day`; both in canonical order, and so is the result.
+/// Metadata that differs for one node or container of a day is the larger one.
 pub fn merge(day: &mut ClusterDay, other: ClusterDay) -> Merged {
     let mut merged = Merged::default();
     day.nodes = joined(
         std::mem::take(&mut day.nodes),
         other.nodes,
+        |a, b| (&a.name, &a.provider_id) == (&b.name, &b.provider_id),
         |hour: &NodeHour| hour.hour.0,
         better_node,
         &mut merged,
@@ -27,6 +29,7 @@ pub fn merge(day: &mut ClusterDay, other: ClusterDay) -> Merged {
     day.slots = joined(
         std::mem::take(&mut day.slots),
         other.slots,
+        |a, b| (&a.node, &a.pod_uid, &a.container) == (&b.node, &b.pod_uid, &b.container),
         |hour: &SlotHour| hour.hour.0,
         better_slot,
         &mut merged,
@@ -34,16 +37,24 @@ pub fn merge(day: &mut ClusterDay, other: ClusterDay) -> Merged {
     merged
 }
 
+/// `same` tells whether two keys, neighbours in order, are the same subject.
 fn joined<K: Ord, H: Copy + PartialEq>(
     one: Vec<(K, Vec<H>)>,
     two: Vec<(K, Vec<H>)>,
+    same: fn(&K, &K) -> bool,
     hour_of: fn(&H) -> i32,
     better: fn(H, H) -> H,
     merged: &mut Merged,
 ) -> Vec<(K, Vec<H>)> {
-    let mut all: BTreeMap<K, BTreeMap<i32, H>> = BTreeMap::new();
-    for (key, hours) in one.into_iter().chain(two) {
-        let kept = all.entry(key).or_default();
+    let mut all: Vec<(K, Vec<H>)> = one.into_iter().chain(two).collect();
+    all.sort_by(|(a, _), (b, _)| a.cmp(b));
+    let mut subjects: Vec<(K, BTreeMap<i32, H>)> = Vec::new();
+    for (key, hours) in all {
+        match subjects.last_mut() {
+            Some((known, _)) if same(known, &key) => *known = key,
+            _ => subjects.push((key, BTreeMap::new())),
+        }
+        let Some((_, kept)) = subjects.last_mut() else { continue };
         for hour in hours {
             match kept.get_mut(&hour_of(&hour)) {
                 Some(known) if *known == hour => merged.repeated += 1,
@@ -57,9 +68,8 @@ fn joined<K: Ord, H: Copy + PartialEq>(
             }
         }
     }
-    all.into_iter()
-        .map(|(key, hours)| (key, hours.into_values().collect()))
-        .collect()
+    let hours = |(key, hours): (K, BTreeMap<i32, H>)| (key, hours.into_values().collect());
+    subjects.into_iter().map(hours).collect()
 }
 
 fn better_node(one: NodeHour, two: NodeHour) -> NodeHour {
@@ -81,8 +91,10 @@ mod tests {
     fn day(facts: &[(u8, i32, u32, u64)]) -> ClusterDay {
         let mut slots: BTreeMap<Slot, BTreeMap<i32, SlotHour>> = BTreeMap::new();
         for (slot, hour, seconds, cpu) in facts {
+            // two names of one container: metadata that changed
             let slot = Slot {
-                container: slot.to_string(),
+                container: (slot / 2).to_string(),
+                workload: slot.to_string(),
                 ..Slot::default()
             };
             let fact = SlotHour {

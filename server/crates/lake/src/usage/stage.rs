@@ -15,9 +15,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+use std::thread;
 
 /// Rows held before the days touched so far are written.
 const FLUSH_ROWS: usize = 2_000_000;
+/// Days written at the same time.
+const WRITERS: usize = 4;
 /// Findings of single rows that are kept; the rest is counted.
 const MAX_ROW_FINDINGS: usize = 20;
 
@@ -230,7 +234,7 @@ impl Stage<'_> {
         let (hour, day) = table.hour(cells)?;
         if let Some(last) = &rows.last
             && last.key.1 == day
-            && table.same_subject(&last.cells.iter().map(String::as_str).collect::<Vec<_>>(), cells)
+            && table.same_subject(&last.cells, cells)
             && let Some(pending) = self.pending.get_mut(&last.key)
         {
             match table.kind {
@@ -270,32 +274,39 @@ impl Stage<'_> {
         Ok(())
     }
 
-    /// Writes what is pending, merged with what was written or known before.
+    /// Writes what is pending, merged with what was written or known before;
+    /// several days at once, since most of the time goes into syncing files.
     fn flush(&mut self) -> Result<(), LakeError> {
-        for ((cluster, day), pending) in std::mem::take(&mut self.pending) {
-            let key = (cluster.clone(), day);
-            let known = match self.written.get(&key) {
-                Some(written) => Some(written.clone()),
-                None => (self.request.known)(&cluster, day),
+        let mut days = Vec::new();
+        for (key, pending) in std::mem::take(&mut self.pending) {
+            let written = self.written.get(&key).cloned();
+            let known = written.or_else(|| (self.request.known)(&key.0, key.1));
+            days.push((key, pending, known));
+        }
+        let queue = Mutex::new(days);
+        let done = Mutex::new(Vec::new());
+        thread::scope(|scope| {
+            let writer = || -> Result<(), LakeError> {
+                loop {
+                    let next = queue.lock().unwrap_or_else(PoisonError::into_inner).pop();
+                    let Some((key, pending, known)) = next else {
+                        return Ok(());
+                    };
+                    let written = merge_and_write(self.lake, &key, pending, known)?;
+                    done.lock().unwrap_or_else(PoisonError::into_inner).push((key, written));
+                }
             };
-            let mut facts = match &known {
-                Some(file) => read_day(self.lake, file)?,
-                None => ClusterDay {
-                    cluster,
-                    day,
-                    ..ClusterDay::default()
-                },
-            };
-            // one fact at a time, so that facts twice in one file meet the same rule
-            let new = ClusterDay {
-                cluster: facts.cluster.clone(),
-                day,
-                nodes: pending.nodes,
-                slots: pending.slots,
-            };
-            self.conflicts += merge(&mut facts, new).conflicts;
-            self.staged.findings.extend(remarks(&facts));
-            let file = write_day(self.lake, &facts)?;
+            let writers: Vec<_> = (0..WRITERS).map(|_| scope.spawn(writer)).collect();
+            for writer in writers {
+                writer.join().map_err(|_| LakeError::Stage { stage: "usage" })??;
+            }
+            Ok::<(), LakeError>(())
+        })?;
+        let mut done = done.into_inner().unwrap_or_else(PoisonError::into_inner);
+        done.sort_by(|(a, _), (b, _)| a.cmp(b));
+        for (key, (file, conflicts, findings)) in done {
+            self.conflicts += conflicts;
+            self.staged.findings.extend(findings);
             self.written.insert(key, file);
         }
         self.pending_rows = 0;
@@ -336,6 +347,30 @@ impl Stage<'_> {
         self.staged.days = self.written.into_values().collect();
         Ok(self.staged)
     }
+}
+
+/// A day's facts merged with the known ones and written: its files, facts that
+/// were there with other values, and what is remarkable.
+fn merge_and_write(
+    lake: &Lake,
+    (cluster, day): &DayKey,
+    pending: Pending,
+    known: Option<UsageFile>,
+) -> Result<(UsageFile, u64, Vec<Finding>), LakeError> {
+    let empty = || ClusterDay {
+        cluster: cluster.clone(),
+        day: *day,
+        ..ClusterDay::default()
+    };
+    let mut facts = known.map_or_else(|| Ok(empty()), |file| read_day(lake, &file))?;
+    // merged with itself too, so that facts twice in one file meet the same rule
+    let new = ClusterDay {
+        nodes: pending.nodes,
+        slots: pending.slots,
+        ..empty()
+    };
+    let conflicts = merge(&mut facts, new).conflicts;
+    Ok((write_day(lake, &facts)?, conflicts, remarks(&facts)))
 }
 
 /// A file being read.

@@ -125,8 +125,9 @@ impl Table {
     }
 
     /// Whether two rows differ in their numbers and hour alone.
-    pub fn same_subject(&self, one: &[&str], two: &[&str]) -> bool {
-        self.texts.iter().flatten().all(|at| one.get(*at) == two.get(*at))
+    pub fn same_subject(&self, one: &[String], two: &[&str]) -> bool {
+        let same = |at: &usize| one.get(*at).map(String::as_str) == two.get(*at).copied();
+        self.texts.iter().flatten().all(same)
     }
 
     /// The hour and day of a row.
