@@ -72,9 +72,7 @@ impl App {
             let version = self.store.manifest_version().await?;
             let files = self.store.active_files(Some(period)).await?;
             if files.is_empty() {
-                return Err(AppError::NotFound {
-                    what: format!("bill for {period}"),
-                });
+                return Err(AppError::no_bill(period, &self.store.periods().await?));
             }
             let (program, rules) = self.active_program().await?;
             let usage = self.usage_for(period).await?;

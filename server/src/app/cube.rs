@@ -7,6 +7,7 @@ use domain::allocate::{CUBE_COLUMNS, Cube, CubeKey, CubeValue};
 use domain::bridge::BridgeTerm;
 use domain::class::Class;
 use domain::instant::Day;
+use domain::money::MoneySum;
 use domain::{BillingPeriod, Currency, Money};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Arc, RwLock};
@@ -272,7 +273,7 @@ impl PeriodCube {
     /// When a sum overflows.
     pub fn group(&self, lines: &[usize], keys: &[String], basis: Basis) -> Result<Groups, AppError> {
         let columns: Vec<Option<&KeyColumn>> = keys.iter().map(|key| self.column(key)).collect();
-        let mut sums: HashMap<[u32; MAX_KEYS], (Money, u64)> = HashMap::new();
+        let mut sums: HashMap<[u32; MAX_KEYS], (MoneySum, u64)> = HashMap::new();
         for line in lines {
             let mut code = [0u32; MAX_KEYS];
             for (slot, column) in code.iter_mut().zip(&columns) {
@@ -280,16 +281,17 @@ impl PeriodCube {
             }
             let value = &self.values[*line];
             let sum = sums.entry(code).or_default();
-            *sum = (sum.0.checked_add(amount(value, basis))?, sum.1 + value.charges);
+            sum.0.add(amount(value, basis));
+            sum.1 += value.charges;
         }
         let mut named = Groups::new();
-        for (code, sum) in sums {
+        for (code, (sum, charges)) in sums {
             let names = columns
                 .iter()
                 .zip(code)
                 .map(|(column, code)| column.map_or_else(|| Arc::from(""), |c| c.values[code as usize].clone()));
             let entry = named.entry(names.collect()).or_default();
-            *entry = (entry.0.checked_add(sum.0)?, entry.1 + sum.1);
+            *entry = (entry.0.checked_add(sum.total()?)?, entry.1 + charges);
         }
         Ok(named)
     }

@@ -173,7 +173,7 @@ impl Stage<'_> {
     fn parquet(&mut self, name: &str, path: &Path) -> Result<(), UsageError> {
         let schema = scan::schema(path, name)?;
         let header: Vec<String> = schema.iter_names().map(ToString::to_string).collect();
-        let table = Table::bind(&header).map_err(|finding| UsageError::Refused(vec![finding.in_file(name)]))?;
+        let table = Table::bind(&header).map_err(|finding| UsageError::Refused(vec![(*finding).in_file(name)]))?;
         let mut rows = Rows {
             name,
             table,
@@ -383,7 +383,7 @@ struct Rows<'f> {
 impl<'f> Rows<'f> {
     fn bind(name: &'f str, record: &csv::StringRecord) -> Result<Rows<'f>, UsageError> {
         let header: Vec<String> = record.iter().map(str::to_owned).collect();
-        let table = Table::bind(&header).map_err(|finding| UsageError::Refused(vec![finding.in_file(name)]))?;
+        let table = Table::bind(&header).map_err(|finding| UsageError::Refused(vec![(*finding).in_file(name)]))?;
         Ok(Rows {
             name,
             table,

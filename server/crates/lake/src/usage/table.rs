@@ -87,7 +87,7 @@ pub(super) type BadCell = (&'static str, String);
 
 impl Table {
     /// Finds the columns of a header.
-    pub fn bind(header: &[String]) -> Result<Table, Finding> {
+    pub fn bind(header: &[String]) -> Result<Table, Box<Finding>> {
         let position = |name: &str| {
             header
                 .iter()
@@ -98,9 +98,9 @@ impl Table {
         } else if position("ready_seconds").is_some() {
             UsageKind::Nodes
         } else {
-            return Err(Finding::error("unknown_usage_table", "the header is neither that of container hours (column `pod`) nor of node hours (column `ready_seconds`)")
+            return Err(Box::new(Finding::error("unknown_usage_table", "the header is neither that of container hours (column `pod`) nor of node hours (column `ready_seconds`)")
                 .at_line(1)
-                .remedy("see \"Usage files\" in docs/FORMATS.md"));
+                .remedy("see \"Usage files\" in docs/FORMATS.md")));
         };
         let (texts, ints): (&[_], &[_]) = match kind {
             UsageKind::Containers => (&CONTAINER_TEXTS, &CONTAINER_INTS),
@@ -313,11 +313,13 @@ impl Table {
     }
 }
 
-fn missing(name: &str) -> Finding {
-    Finding::error("missing_column", format!("the column {name} is missing"))
-        .at_line(1)
-        .in_column(name)
-        .remedy("see \"Usage files\" in docs/FORMATS.md")
+fn missing(name: &str) -> Box<Finding> {
+    Box::new(
+        Finding::error("missing_column", format!("the column {name} is missing"))
+            .at_line(1)
+            .in_column(name)
+            .remedy("see \"Usage files\" in docs/FORMATS.md"),
+    )
 }
 
 fn seconds(value: Option<u64>, name: &'static str) -> Result<u32, BadCell> {
