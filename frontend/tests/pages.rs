@@ -212,6 +212,8 @@ async fn clusters_lead_to_their_costs_and_say_what_is_not_known() {
         "&f=Cluster:6f1e-core&f=class:node_disk",
         "&f=Cluster:6f1e-core&f=AllocationPart:idle_capacity&f=class:node_compute",
         "&f=class:node_compute&f=Cluster:",
+        "&f=Cluster:6f1e-core&f=NodePool:general&f=class:node_compute",
+        "&f=Cluster:6f1e-core&f=NodePool:general&f=AllocationPart:idle_capacity&f=class:node_compute",
         "&f=Cluster:%3Cimg%20src%3Dx%20onerror%3Dalert%281%29%3E%26f%3Dclass%3Atax",
     ] {
         let to = format!("{base}{filters}");

@@ -119,6 +119,11 @@ async fn a_part_leads_to_the_same_money_by_owner() {
             "24",
             json!([["", ""], ["shop", "web"]]),
         ),
+        (
+            "&f=Cluster:core&f=NodePool:general&f=AllocationPart:idle_capacity&f=class:node_compute",
+            "12",
+            json!([["", ""]]),
+        ),
         ("&f=Cluster:core&f=class:node_disk", "3", json!([["shop", "web"]])),
         ("&f=class:node_compute&f=Cluster:", "7", json!([["", ""]])),
         ("&f=Cluster:core", "27", json!([["shop", "web"], ["", ""]])),

@@ -1,10 +1,12 @@
 //! Node pools: paid, requested and used beside each other.
 
 use leptos::prelude::*;
-use wire::{Cluster, Context, Measured, NodePool};
+use wire::{Cluster, Context, CostsQuery, Measured, NodePool};
 
+use crate::components::bar::page_query;
 use crate::components::figures::{money, none};
 use crate::format;
+use crate::query::{href, print_costs};
 
 /// What is measured of a pool: name, unit, and where it is in a measure.
 type Resource = (&'static str, &'static str, fn(&Measured) -> u64);
@@ -15,13 +17,31 @@ const RESOURCES: [Resource; 3] = [
     ("GPU", "GPU-h", |measured| measured.gpu_hours_milli),
 ];
 
+/// Where the cost of a place in a cluster is shown by owner.
+pub(crate) fn costs(context: &Context, filters: &[(&str, &str)]) -> String {
+    let page = page_query(context);
+    let query = CostsQuery {
+        period: page.period,
+        basis: page.basis,
+        currency: page.currency,
+        by: vec!["Namespace".to_owned(), "Workload".to_owned()],
+        filters: filters
+            .iter()
+            .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
+            .collect(),
+        page: 1,
+        ..CostsQuery::default()
+    };
+    href("/costs", &print_costs(&query))
+}
+
 /// The pools of a cluster, a row for each resource.
 pub(crate) fn pools(context: &Context, cluster: &Cluster) -> AnyView {
     let caption = format!("Node pools of {}: paid, requested, used", cluster.name);
     let rows: Vec<_> = cluster
         .pools
         .iter()
-        .flat_map(|pool| pool_rows(pool, cluster.cost.is_some()))
+        .flat_map(|pool| pool_rows(context, cluster, pool))
         .collect();
     view! {
         <div class="scroll" tabindex="0" role="group" aria-label=caption>
@@ -52,7 +72,7 @@ pub(crate) fn pools(context: &Context, cluster: &Cluster) -> AnyView {
     .into_any()
 }
 
-fn pool_rows(pool: &NodePool, billed: bool) -> Vec<AnyView> {
+fn pool_rows(context: &Context, cluster: &Cluster, pool: &NodePool) -> Vec<AnyView> {
     let shown: Vec<&Resource> = RESOURCES
         .iter()
         // most nodes have no GPU: no row, rather than one of zeros
@@ -66,18 +86,24 @@ fn pool_rows(pool: &NodePool, billed: bool) -> Vec<AnyView> {
     };
     // zero would be a claim
     let known = pool.nodes > 0;
+    let cost = |exact: &str, part: Option<&str>| {
+        if cluster.cost.is_none() {
+            return none("not billed");
+        }
+        let mut filters = vec![("Cluster", cluster.id.as_str()), ("NodePool", &pool.pool)];
+        filters.extend(part.map(|part| ("AllocationPart", part)));
+        filters.push(("class", "node_compute"));
+        view! { <a class="cell" href=costs(context, &filters)>{money(exact)}</a> }.into_any()
+    };
     let mut rows = Vec::new();
     for (at, resource) in shown.into_iter().enumerate() {
         let head = (at == 0).then(|| {
             let nodes = known.then(|| format::count(pool.nodes).into_any());
-            let costs = |exact: &str| {
-                if billed { money(exact) } else { none("not billed") }
-            };
             view! {
                 <th scope="rowgroup" rowspan=span>{name.clone()}</th>
                 <td class="r num" rowspan=span>{nodes.unwrap_or_else(|| none("no facts"))}</td>
-                <td class="r num" rowspan=span>{costs(&pool.cost)}</td>
-                <td class="r num" rowspan=span>{costs(&pool.idle_cost)}</td>
+                <td class="r num" rowspan=span>{cost(&pool.cost, None)}</td>
+                <td class="r num" rowspan=span>{cost(&pool.idle_cost, Some("idle_capacity"))}</td>
             }
         });
         let class = if at == 0 { "first" } else { "" };

@@ -3,12 +3,12 @@
 use leptos::prelude::*;
 use wire::{Cluster, ClustersPage, Context, PartCost};
 
-use crate::components::bar::{Controls, bar, page_query};
+use crate::components::bar::{Controls, bar};
 use crate::components::figures::{bar as share_bar, cost, findings, money, none};
-use crate::components::pools::pools;
+use crate::components::pools::{costs, pools};
 use crate::components::state::page;
 use crate::format;
-use crate::query::{href, parse_page, print_costs};
+use crate::query::parse_page;
 
 /// The finding this page words itself, with the figure it is about.
 const SAID_HERE: &str = "node_cost_without_usage";
@@ -69,24 +69,6 @@ fn answer(page: &ClustersPage) -> String {
         text += &format!(", {} idle capacity", format::share(i64::from(idle)));
     }
     text + "."
-}
-
-/// Where the cost of a place in a cluster is shown by owner.
-fn costs(context: &Context, filters: &[(&str, &str)]) -> String {
-    let page = page_query(context);
-    let query = wire::CostsQuery {
-        period: page.period,
-        basis: page.basis,
-        currency: page.currency,
-        by: vec!["Namespace".to_owned(), "Workload".to_owned()],
-        filters: filters
-            .iter()
-            .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
-            .collect(),
-        page: 1,
-        ..wire::CostsQuery::default()
-    };
-    href("/costs", &print_costs(&query))
 }
 
 /// Cost of nodes that no usage was found for: never spread in silence.
