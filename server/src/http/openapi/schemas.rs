@@ -1,6 +1,8 @@
 //! The shapes of `wire` as JSON Schema, by name.
 #![expect(clippy::needless_pass_by_value, reason = "schemas are put together once, inside out")]
 
+mod clusters;
+
 use serde_json::{Map, Value, json};
 
 /// A reference to a named schema.
@@ -70,12 +72,12 @@ pub(super) fn all() -> Value {
     let groups = [
         shared(),
         costs(),
-        clusters(),
+        clusters::clusters(),
         overview(),
         reconciliation(),
         explain(),
         rules(),
-        sources(),
+        clusters::sources(),
     ];
     let named = groups
         .into_iter()
@@ -231,70 +233,6 @@ fn costs() -> Named {
                 ("bill", money()),
                 ("parts", list(pair(text(), money()))),
                 ("residual", money()),
-            ]),
-        ),
-    ]
-}
-
-fn clusters() -> Named {
-    vec![
-        (
-            "Clusters",
-            object([
-                ("context", to("Context")),
-                ("clusters", list(to("Cluster"))),
-                ("parts", list(to("PartCost"))),
-                ("joined", money()),
-                ("unjoined", money()),
-                ("findings", list(to("Finding"))),
-            ]),
-        ),
-        (
-            "Cluster",
-            object([
-                ("id", text()),
-                ("name", text()),
-                ("cost", maybe(money())),
-                ("parts", list(to("PartCost"))),
-                ("disk_cost", money()),
-                ("pools", list(to("NodePool"))),
-                ("days", count()),
-                ("facts_through", maybe(text())),
-                ("unobserved_s", count()),
-                ("ready_s", count()),
-            ]),
-        ),
-        (
-            "PartCost",
-            object([
-                ("part", text()),
-                ("label", text()),
-                ("cost", money()),
-                ("share_permille", maybe(number())),
-                ("bar_permille", count()),
-            ]),
-        ),
-        (
-            "NodePool",
-            object([
-                ("pool", text()),
-                ("nodes", count()),
-                ("cost", money()),
-                ("idle_cost", money()),
-                ("capacity", to("Measured")),
-                ("allocatable", to("Measured")),
-                ("requested", to("Measured")),
-                ("used", to("Measured")),
-                ("effective", to("Measured")),
-                ("overcommitted", to("Measured")),
-            ]),
-        ),
-        (
-            "Measured",
-            object([
-                ("core_hours_milli", count()),
-                ("gib_hours_milli", count()),
-                ("gpu_hours_milli", count()),
             ]),
         ),
     ]
@@ -530,70 +468,6 @@ fn rules() -> Named {
                 ("rows", count()),
                 ("reachable", flag()),
                 ("overlaps", list(text())),
-            ]),
-        ),
-    ]
-}
-
-fn sources() -> Named {
-    vec![
-        (
-            "Sources",
-            object([
-                ("context", to("Context")),
-                ("sources", list(to("Source"))),
-                ("clusters", list(to("ClusterFacts"))),
-                ("usage", list(to("UsageDelivery"))),
-                ("findings", list(to("Finding"))),
-            ]),
-        ),
-        (
-            "ClusterFacts",
-            object([
-                ("id", text()),
-                ("name", text()),
-                ("facts_through", text()),
-                ("fresh", flag()),
-                ("days", count()),
-                (
-                    "gaps",
-                    list(object([("day", text()), ("unobserved_s", maybe(count()))])),
-                ),
-                ("ready_s", count()),
-                ("unobserved_s", count()),
-            ]),
-        ),
-        (
-            "UsageDelivery",
-            object([
-                ("delivery_id", text()),
-                ("source", text()),
-                ("origin", text()),
-                ("received_at", text()),
-                ("rows", count()),
-                ("rejected_rows", count()),
-                ("findings", list(to("Finding"))),
-            ]),
-        ),
-        (
-            "Source",
-            object([
-                ("id", text()),
-                ("provider", text()),
-                ("format", text()),
-                (
-                    "holds",
-                    list(object([
-                        ("account", text()),
-                        ("first_period", month()),
-                        ("last_period", month()),
-                        ("periods", count()),
-                    ])),
-                ),
-                ("deliveries", list(to("Delivery"))),
-                ("data_through", maybe(text())),
-                ("last_error", maybe(text())),
-                ("fresh", flag()),
             ]),
         ),
     ]
