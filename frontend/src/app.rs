@@ -6,6 +6,7 @@ use leptos_router::components::{Route, Router, Routes};
 use leptos_router::{ParamSegment, SsrMode, StaticSegment};
 
 use crate::components::frame::Frame;
+use crate::pages::clusters::Clusters;
 use crate::pages::costs::Costs;
 use crate::pages::explain::Explain;
 use crate::pages::glossary::Glossary;
@@ -26,6 +27,7 @@ pub fn App() -> impl IntoView {
                 <Routes fallback=NotFound>
                     <Route path=StaticSegment("") view=Overview ssr=SsrMode::Async />
                     <Route path=StaticSegment("costs") view=Costs ssr=SsrMode::Async />
+                    <Route path=StaticSegment("clusters") view=Clusters ssr=SsrMode::Async />
                     <Route path=StaticSegment("reconciliation") view=Reconciliation ssr=SsrMode::Async />
                     <Route path=(StaticSegment("explain"), ParamSegment("id")) view=Explain ssr=SsrMode::Async />
                     <Route path=StaticSegment("rules") view=Rules ssr=SsrMode::Async />

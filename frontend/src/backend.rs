@@ -3,7 +3,8 @@
 
 use async_trait::async_trait;
 use wire::{
-    CostsPage, CostsQuery, ExplainPage, OverviewPage, PageError, ReconciliationPage, RulesPage, Site, SourcesPage,
+    ClustersPage, CostsPage, CostsQuery, ExplainPage, OverviewPage, PageError, ReconciliationPage, RulesPage, Site,
+    SourcesPage,
 };
 
 use crate::query::PageQuery;
@@ -21,6 +22,9 @@ pub trait Backend: Send + Sync + 'static {
 
     /// Who and what costs how much?
     async fn costs(&self, query: CostsQuery) -> Result<CostsPage, PageError>;
+
+    /// How well do we use what we pay for?
+    async fn clusters(&self, query: PageQuery) -> Result<ClustersPage, PageError>;
 
     /// Does it add up to the invoice?
     async fn reconciliation(&self, query: PageQuery) -> Result<ReconciliationPage, PageError>;

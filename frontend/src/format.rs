@@ -160,6 +160,44 @@ pub fn percent(permille: i64) -> String {
     format!("{plus}{}", share(permille))
 }
 
+/// Thousandths to some decimals: `3,240.5`, `<0.1` when it is not zero but rounds to it.
+#[must_use]
+pub fn thousandths(number: u64, places: usize) -> String {
+    rounded(&format!("{}.{:03}", number / 1000, number % 1000), places)
+}
+
+/// Seconds as hours: `12.50 h`.
+#[must_use]
+pub fn hours(seconds: u64) -> String {
+    // 3.6 s are a thousandth of an hour
+    let milli = seconds.saturating_mul(10).saturating_add(18) / 36;
+    let shown = if milli == 0 && seconds > 0 {
+        "<0.01".to_owned()
+    } else {
+        thousandths(milli, 2)
+    };
+    format!("{shown}\u{a0}h")
+}
+
+/// The part `part` is of `whole`, in thousandths; `None` of nothing.
+#[must_use]
+pub fn permille_of(part: u64, whole: u64) -> Option<u32> {
+    let (part, whole) = (u128::from(part), u128::from(whole));
+    let permille = (part * 2000 + whole).checked_div(whole * 2)?;
+    Some(u32::try_from(permille).unwrap_or(u32::MAX))
+}
+
+/// The share `part` is of `whole`: `5.0 %`, `<0.1 %` when it is not zero but rounds to it.
+#[must_use]
+pub fn share_of(part: u64, whole: u64) -> Option<String> {
+    let permille = permille_of(part, whole)?;
+    Some(if permille == 0 && part > 0 {
+        "<0.1\u{a0}%".to_owned()
+    } else {
+        share(i64::from(permille))
+    })
+}
+
 /// `2026-11` as `November 2026`; anything else as it is.
 #[must_use]
 pub fn month_year(period: &str) -> String {
@@ -259,6 +297,48 @@ mod tests {
         assert_eq!(percent(12_345), "+1,234.5\u{a0}%");
         assert_eq!(counted(1, "row", "rows"), "1 row");
         assert_eq!(counted(12_408, "row", "rows"), "12,408 rows");
+    }
+
+    #[test]
+    fn amounts_of_capacity() {
+        for (milli, two, one) in [
+            (0, "0.00", "0.0"),
+            (4, "<0.01", "<0.1"),
+            (5, "0.01", "<0.1"),
+            (50, "0.05", "0.1"),
+            (3_240_500, "3,240.50", "3,240.5"),
+            (999_995, "1,000.00", "1,000.0"),
+        ] {
+            assert_eq!(
+                (thousandths(milli, 2), thousandths(milli, 1)),
+                (two.into(), one.into()),
+                "{milli}"
+            );
+        }
+        assert_eq!(share_of(0, 0), None);
+        assert_eq!(share_of(0, 9), Some(share(0)));
+        assert_eq!(share_of(1, 9_000), Some("<0.1\u{a0}%".into()));
+        assert_eq!(share_of(45, 900), Some("5.0\u{a0}%".into()));
+        for (seconds, shown) in [
+            (0, "0.00\u{a0}h"),
+            (1, "<0.01\u{a0}h"),
+            (2, "<0.01\u{a0}h"),
+            (36, "0.01\u{a0}h"),
+            (45_000, "12.50\u{a0}h"),
+        ] {
+            assert_eq!(hours(seconds), shown, "{seconds}");
+        }
+        for (part, whole, permille) in [
+            (0, 0, None),
+            (1, 0, None),
+            (0, 5, Some(0)),
+            (1, 3, Some(333)),
+            (2, 3, Some(667)),
+            (u64::MAX, u64::MAX, Some(1000)),
+            (u64::MAX, 1, Some(u32::MAX)),
+        ] {
+            assert_eq!(permille_of(part, whole), permille, "{part} of {whole}");
+        }
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use wire::{Basis, DeliveryState, PeriodState};
 
-const KEYS: [(&str, &str); 18] = [
+const KEYS: [(&str, &str); 21] = [
     ("tenant", "Tenant"),
     ("service", "Service"),
     ("workflow", "Workflow"),
@@ -21,6 +21,31 @@ const KEYS: [(&str, &str); 18] = [
     ("ChargeCategory", "Charge category"),
     ("ProviderName", "Provider"),
     ("BillingAccountId", "Billing account"),
+    ("NodePool", "Node pool"),
+    ("WorkloadKind", "Workload kind"),
+    ("AllocationPart", "Part of the node"),
+];
+
+/// Parts of a node's cost; a test of the server holds them equal to its own.
+const PARTS: [(&str, &str); 8] = [
+    ("workload", "Workloads"),
+    ("pod_overhead", "Pod overhead"),
+    ("system_reserved", "System reserved"),
+    ("daemon_set", "DaemonSets"),
+    ("not_ready", "Not ready"),
+    ("unobserved", "Unobserved"),
+    ("planned_headroom", "Planned headroom"),
+    ("idle_capacity", "Idle capacity"),
+];
+
+/// Where in a cluster a cost landed, when there is no such place.
+const NO_PLACE: [(&str, &str); 6] = [
+    ("Cluster", "(not in a cluster)"),
+    ("NodePool", "(no node pool)"),
+    ("Namespace", "(no namespace)"),
+    ("WorkloadKind", "(no workload)"),
+    ("Workload", "(no workload)"),
+    ("AllocationPart", "(no part of a node)"),
 ];
 
 /// Charge classes; a test of the server holds them equal to its own.
@@ -73,10 +98,23 @@ pub fn key(key: &str) -> String {
     known(&KEYS, key).unwrap_or_else(|| spaced(key))
 }
 
-/// A value of a key as people read it: classes by their label, an empty value
-/// as unallocated cost, or as `none` where the key is a column of the bill.
+/// A place in a cluster as people read it; `None` for other keys, and for names.
+/// What is idle or outside of clusters has no namespace and no workload.
+pub(crate) fn place(key: &str, value: &str) -> Option<String> {
+    match (key, value) {
+        (key, "") => known(&NO_PLACE, key),
+        ("AllocationPart", part) => known(&PARTS, part),
+        _ => None,
+    }
+}
+
+/// A value of a key as people read it: classes and parts of a node by their
+/// label, an empty value as unallocated cost, or as `none` where the key is a column of the bill.
 #[must_use]
 pub fn value(key: &str, value: &str) -> String {
+    if let Some(place) = place(key, value) {
+        return place;
+    }
     let column = key.chars().next().is_some_and(char::is_uppercase);
     match (value, column) {
         ("", true) => "none".to_owned(),
@@ -141,12 +179,29 @@ pub fn delivery_state(state: DeliveryState) -> &'static str {
 #[cfg(test)]
 mod tests {
     #[test]
+    fn places_in_a_cluster_read_well() {
+        for (key, value, label) in [
+            ("AllocationPart", "idle_capacity", Some("Idle capacity")),
+            ("AllocationPart", "of_tomorrow", None),
+            ("Cluster", "", Some("(not in a cluster)")),
+            ("Workload", "", Some("(no workload)")),
+            ("Workload", "daemon_set", None),
+            ("ServiceName", "", None),
+        ] {
+            assert_eq!(super::place(key, value).as_deref(), label, "{key}={value}");
+        }
+    }
+
+    #[test]
     fn values_read_well() {
         for (key, value, shown) in [
             ("tenant", "acme", "acme"),
             ("tenant", "", "Unallocated cost"),
             ("hub_fee", "", "Unallocated cost"),
             ("ServiceName", "", "none"),
+            ("AllocationPart", "idle_capacity", "Idle capacity"),
+            ("AllocationPart", "of_tomorrow", "of_tomorrow"),
+            ("Cluster", "", "(not in a cluster)"),
             ("class", "node_disk", "Node disk"),
             ("class", "of_tomorrow", "of_tomorrow"),
             ("tenant", "node_disk", "node_disk"),

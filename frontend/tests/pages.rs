@@ -15,9 +15,10 @@ use frontend::shell::{SiteAssets, StatusSink, Theme, shell};
 use leptos::prelude::provide_context;
 use wire::{Chart, ChartPoint, ChartTable, PageError, Site};
 
-const PAGES: [&str; 7] = [
+const PAGES: [&str; 8] = [
     "/",
     "/costs?by=tenant,service&f=environment:production&f=tenant:",
+    "/clusters?period=2026-11",
     "/reconciliation",
     "/explain/9f86d081884c0",
     "/rules?version=v3",
@@ -197,6 +198,69 @@ async fn costs_keeps_its_state_in_every_link_and_form() {
     page.has(">Unallocated cost<");
     page.has("61,894.640000000000000001");
     page.has("\u{2212}1,240.00");
+}
+
+#[tokio::test]
+async fn clusters_lead_to_their_costs_and_say_what_is_not_known() {
+    let page = plain("/clusters").await;
+    page.has("The nodes of 3 clusters cost 1,000 USD: 70.0\u{a0}% for workloads, 30.1\u{a0}% idle capacity.");
+    let base = "/costs?period=2026-11&by=Namespace,Workload&currency=USD";
+    let links = page.values("href");
+    for filters in [
+        "&f=Cluster:6f1e-core",
+        "&f=Cluster:6f1e-core&f=class:node_compute",
+        "&f=Cluster:6f1e-core&f=class:node_disk",
+        "&f=Cluster:6f1e-core&f=AllocationPart:idle_capacity&f=class:node_compute",
+        "&f=class:node_compute&f=Cluster:",
+        "&f=Cluster:6f1e-core&f=NodePool:general&f=class:node_compute",
+        "&f=Cluster:6f1e-core&f=NodePool:general&f=AllocationPart:idle_capacity&f=class:node_compute",
+        "&f=Cluster:%3Cimg%20src%3Dx%20onerror%3Dalert%281%29%3E%26f%3Dclass%3Atax",
+    ] {
+        let to = format!("{base}{filters}");
+        assert!(links.contains(&to), "{to} in {links:?}");
+    }
+    for words in [
+        "1,000.000000000000000000000001",
+        "Facts through 2026-11-22 10:00 UTC · 21 days with facts · 5.0\u{a0}% of node time unobserved (12.50\u{a0}h of 250.00\u{a0}h)",
+        "all node time observed",
+        "of node cost have no usage facts",
+        "No line of the bill in USD pays for these nodes",
+        "No usage facts in November 2026: its cost is of charges that began earlier",
+        "11,520.0",
+        "8,960.0",
+        "50.0\u{a0}%",
+        "744.0",
+        "(no node pool)",
+        "no facts",
+        "not billed",
+        "Node hours no line".to_lowercase().as_str(),
+    ] {
+        page.has(words);
+    }
+    assert_eq!(page.count("said by the page in its own words"), 0);
+    assert_eq!(page.count("GPU-h"), 1, "a pool without GPU has no row of zeros");
+    assert_eq!(page.count("<img"), 0);
+    let empty = plain("/clusters?period=2025-10").await;
+    empty.has("tonnage ingest usage");
+    empty.has("docs/FORMATS.md");
+    empty.has("77.13");
+}
+
+#[tokio::test]
+async fn sources_say_how_far_usage_reaches() {
+    let page = plain("/sources").await;
+    for words in [
+        "2026-11-03: 12.50\u{a0}h; 2026-11-05: no facts",
+        ">2 days<",
+        "12.50\u{a0}h (5.0\u{a0}%)",
+        ">late<",
+        ">fresh<",
+        "1,204,221",
+        "2 hours were there with other values",
+    ] {
+        page.has(words);
+    }
+    assert_eq!(page.count("<img"), 0);
 }
 
 #[tokio::test]

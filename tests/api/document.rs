@@ -143,6 +143,11 @@ async fn every_answer_fits_its_schema() {
     )
     .await;
     check(&site, &document, "/api/v1/overview", "/api/v1/overview", 200).await;
+    check(&site, &document, "/api/v1/clusters", "/api/v1/clusters", 200).await;
+    let used = crate::clusters::site().await;
+    for path in ["/api/v1/clusters", "/api/v1/sources"] {
+        check(&used, &document, path, path, 200).await;
+    }
     check(
         &site,
         &document,

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use tonnage::Config;
 use tonnage::app::App;
 use tonnage::app::ingest::IngestBilling;
+use tonnage::app::usage::IngestUsage;
 use tonnage::config::Flags;
 use tonnage::http::{SiteFiles, router};
 use tower::ServiceExt;
@@ -111,6 +112,37 @@ impl Site {
         let app = take_in(&config, dir.path()).await;
         build_site(&config.site_dir.value);
         let files = SiteFiles::load(&config.site_dir.value).expect("a built site");
+        Site {
+            router: router(app, files),
+            dir,
+        }
+    }
+
+    /// A bill and usage files of your own, without rules.
+    pub async fn with_usage(bill: &str, usage: &[&str]) -> Site {
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        let config = config(dir.path());
+        let app = App::open(&config).await.expect("an empty lake");
+        let write = |name: String, text: &str| {
+            let path = dir.path().join(name);
+            std::fs::write(&path, text).expect("a writable folder");
+            path.display().to_string()
+        };
+        let request = IngestBilling::of(vec![write("bill.csv".to_owned(), bill)]);
+        let taken = app.ingest_billing(&request, Arc::new(|_| {})).await;
+        taken.unwrap_or_else(|error| panic!("{}", error.chain()));
+        let request = IngestUsage {
+            paths: usage
+                .iter()
+                .enumerate()
+                .map(|(at, text)| write(format!("usage-{at}.csv"), text))
+                .collect(),
+            source: None,
+            skip_bad_rows: false,
+        };
+        let taken = app.ingest_usage(&request, Arc::new(|_| {})).await;
+        taken.unwrap_or_else(|error| panic!("{}", error.chain()));
+        let files = SiteFiles::load(&config.site_dir.value).expect("no site is fine");
         Site {
             router: router(app, files),
             dir,

@@ -20,6 +20,7 @@ async fn pages(page: &Page) -> Vec<String> {
         "/",
         "/costs",
         costs,
+        "/clusters",
         "/reconciliation",
         "/rules",
         "/sources",

@@ -8,7 +8,38 @@ use crate::query::{href, print_costs};
 use crate::{format, words};
 
 /// Where a row leads next: the first of these not in use yet.
-const DRILL: [&str; 6] = ["tenant", "service", "environment", "class", "ServiceName", "ResourceId"];
+const DRILL: [&str; 5] = ["tenant", "service", "environment", "class", "ServiceName"];
+/// The same for a row inside a cluster: down to the workload, then who pays.
+const DRILL_CLUSTER: [&str; 6] = [
+    "Cluster",
+    "Namespace",
+    "Workload",
+    "AllocationPart",
+    "tenant",
+    "service",
+];
+
+/// The key that opens what these filters leave.
+fn next_key(filters: &[(String, String)]) -> Option<&'static str> {
+    let value = |key: &str| {
+        filters
+            .iter()
+            .find(|(filtered, _)| filtered == key)
+            .map(|(_, v)| v.as_str())
+    };
+    let placed = |key: &&str| words::place(key, "").is_some() && value(key).is_some_and(|value| !value.is_empty());
+    let in_cluster = ["NodePool", "WorkloadKind"].iter().chain(&DRILL_CLUSTER).any(placed);
+    // what has no namespace has no workload either
+    let empty = |key: &str| key == "Workload" && value("Namespace") == Some("");
+    if in_cluster {
+        return DRILL_CLUSTER
+            .into_iter()
+            .find(|key| value(key).is_none() && !empty(key));
+    }
+    let node = value("class") == Some("node_compute") && value("Cluster").is_none();
+    let next = || DRILL.into_iter().find(|key| value(key).is_none());
+    if node { Some("Cluster") } else { next() }
+}
 
 /// A table of costs and how it can be changed.
 pub(crate) struct CostTable<'a> {
@@ -39,8 +70,7 @@ impl CostTable<'_> {
             query.filters.retain(|(filtered, _)| filtered != key);
             query.filters.push((key.clone(), value));
         }
-        let used = |key: &str| query.filters.iter().any(|(filtered, _)| filtered == key);
-        let next = DRILL.into_iter().find(|key| !used(key))?;
+        let next = next_key(&query.filters)?;
         query.by = vec![next.to_owned()];
         query.sort = SortKey::Cost;
         query.dir = SortOrder::Desc;
@@ -225,4 +255,49 @@ fn foot(report: &CostReport) -> AnyView {
         </tr>
     }
     .into_any()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::next_key;
+
+    #[test]
+    fn a_row_opens_into_something_finer() {
+        let table: [(&[(&str, &str)], Option<&str>); 10] = [
+            (&[("tenant", "acme")], Some("service")),
+            (&[("Cluster", "eu")], Some("Namespace")),
+            (&[("Cluster", "eu"), ("Namespace", "shop")], Some("Workload")),
+            (
+                &[("Cluster", "eu"), ("Namespace", "shop"), ("Workload", "web")],
+                Some("AllocationPart"),
+            ),
+            // idle capacity has no workload
+            (&[("Cluster", "eu"), ("Namespace", "")], Some("AllocationPart")),
+            (&[("NodePool", "spot")], Some("Cluster")),
+            // outside of clusters as everywhere else
+            (&[("Cluster", "")], Some("tenant")),
+            (
+                &[("tenant", "a"), ("service", "b"), ("environment", "c")],
+                Some("class"),
+            ),
+            (&[("tenant", "a"), ("class", "node_compute")], Some("Cluster")),
+            (
+                &[
+                    ("tenant", "a"),
+                    ("service", "b"),
+                    ("environment", "c"),
+                    ("class", "tax"),
+                    ("ServiceName", "x"),
+                ],
+                None,
+            ),
+        ];
+        for (filters, next) in table {
+            let filters: Vec<_> = filters
+                .iter()
+                .map(|(k, v)| ((*k).to_owned(), (*v).to_owned()))
+                .collect();
+            assert_eq!(next_key(&filters), next, "{filters:?}");
+        }
+    }
 }

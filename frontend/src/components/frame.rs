@@ -12,9 +12,10 @@ use crate::shell::Theme;
 
 /// Pages in the order of the navigation: path, name, and whether period and
 /// basis are carried over.
-const MAIN: [(&str, &str); 3] = [
+const MAIN: [(&str, &str); 4] = [
     ("/", "Overview"),
     ("/costs", "Costs"),
+    ("/clusters", "Clusters"),
     ("/reconciliation", "Reconciliation"),
 ];
 const SET_UP: [(&str, &str); 2] = [("/rules", "Rules"), ("/sources", "Sources")];

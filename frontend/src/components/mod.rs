@@ -7,4 +7,6 @@ pub(crate) mod deliveries;
 pub(crate) mod figures;
 pub(crate) mod frame;
 pub(crate) mod pager;
+pub(crate) mod pools;
 pub(crate) mod state;
+pub(crate) mod usage;

@@ -1,5 +1,6 @@
 //! One file for each page: one question, answered by one DTO.
 
+pub(crate) mod clusters;
 pub(crate) mod costs;
 pub(crate) mod explain;
 pub(crate) mod glossary;

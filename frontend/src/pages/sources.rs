@@ -7,6 +7,7 @@ use crate::components::bar::{Controls, bar};
 use crate::components::deliveries::deliveries;
 use crate::components::figures::findings;
 use crate::components::state::page;
+use crate::components::usage::usage;
 use crate::format;
 use crate::query::parse_page;
 
@@ -45,6 +46,7 @@ fn show(page: &SourcesPage) -> AnyView {
             <p class="lead"><b>{answer}</b></p>
             {findings(&page.findings)}
             {page.sources.iter().map(source).collect::<Vec<_>>()}
+            {usage(page)}
         </div>
     }
     .into_any()

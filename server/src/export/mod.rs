@@ -343,6 +343,9 @@ mod tests {
         for class in domain::class::Class::ALL {
             assert_eq!(words::value("class", class.as_str()), class.label());
         }
+        for part in domain::usage::Part::ALL {
+            assert_eq!(words::value("AllocationPart", part.as_str()), part.label());
+        }
     }
 
     #[test]

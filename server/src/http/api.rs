@@ -15,7 +15,9 @@ use axum::http::request::Parts;
 use frontend::query::{parse_costs, parse_explain, parse_page, parse_rules};
 use serde::Serialize;
 use std::convert::Infallible;
-use wire::{Context, CostReport, Explain, OverviewPage, PageError, Reconciliation, RulesPage, SourcesPage};
+use wire::{
+    ClustersPage, Context, CostReport, Explain, OverviewPage, PageError, Reconciliation, RulesPage, SourcesPage,
+};
 
 /// What a handler needs to know of its request.
 pub(super) struct Ask {
@@ -84,6 +86,11 @@ pub(super) async fn costs(State(web): State<Web>, ask: Ask) -> Answer<Report<Cos
 pub(super) async fn overview(State(web): State<Web>, ask: Ask) -> Answer<OverviewPage> {
     let query = ask.parse(parse_page)?;
     Ok(Json(ask.answer(web.app.overview(&query).await)?))
+}
+
+pub(super) async fn clusters(State(web): State<Web>, ask: Ask) -> Answer<ClustersPage> {
+    let query = ask.parse(parse_page)?;
+    Ok(Json(ask.answer(web.app.clusters_page(&query).await)?))
 }
 
 pub(super) async fn reconciliation(State(web): State<Web>, ask: Ask) -> Answer<Report<Reconciliation>> {

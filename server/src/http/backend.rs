@@ -9,7 +9,8 @@ use async_trait::async_trait;
 use frontend::backend::{Backend, RulesQuery};
 use frontend::query::PageQuery;
 use wire::{
-    CostsPage, CostsQuery, ExplainPage, OverviewPage, PageError, ReconciliationPage, RulesPage, Site, SourcesPage,
+    ClustersPage, CostsPage, CostsQuery, ExplainPage, OverviewPage, PageError, ReconciliationPage, RulesPage, Site,
+    SourcesPage,
 };
 
 /// Answers one request's questions; what breaks is logged under its id.
@@ -45,6 +46,13 @@ impl Backend for Answers {
     async fn costs(&self, query: CostsQuery) -> Result<CostsPage, PageError> {
         self.app
             .costs(&query, Rows::Page)
+            .await
+            .map_err(|error| page_error(&error, &self.request_id))
+    }
+
+    async fn clusters(&self, query: PageQuery) -> Result<ClustersPage, PageError> {
+        self.app
+            .clusters_page(&query)
             .await
             .map_err(|error| page_error(&error, &self.request_id))
     }

@@ -34,6 +34,7 @@ pub(super) enum Answer {
     Theme,
     CostsCsv,
     CostsXlsx,
+    Clusters,
     Costs,
     Overview,
     Reconciliation,
@@ -80,6 +81,12 @@ pub const ROUTES: &[Route] = &[
         Kind::Page,
         Answer::Page,
         "Costs: who and what costs how much?",
+    ),
+    gets(
+        "/clusters",
+        Kind::Page,
+        Answer::Page,
+        "Clusters: how well do we use what we pay for?",
     ),
     gets(
         "/reconciliation",
@@ -129,6 +136,12 @@ pub const ROUTES: &[Route] = &[
         Kind::Download,
         Answer::CostsXlsx,
         "The Costs page as XLSX, every row",
+    ),
+    gets(
+        "/api/v1/clusters",
+        Kind::Api,
+        Answer::Clusters,
+        "Node cost of each cluster by what it paid for, and its pools",
     ),
     gets(
         "/api/v1/costs",
@@ -225,6 +238,7 @@ fn handler(answer: Answer) -> MethodRouter<Web> {
         Answer::Theme => post(theme::choose),
         Answer::CostsCsv => get(downloads::csv),
         Answer::CostsXlsx => get(downloads::xlsx),
+        Answer::Clusters => get(api::clusters),
         Answer::Costs => get(api::costs),
         Answer::Overview => get(api::overview),
         Answer::Reconciliation => get(api::reconciliation),

@@ -9,6 +9,8 @@ pub struct ClustersPage {
     pub context: Context,
     /// Every cluster with usage or split cost in the period, by id.
     pub clusters: Vec<Cluster>,
+    /// What the node cost of all clusters paid for.
+    pub parts: Vec<PartCost>,
     /// Node cost of the period that usage was found for.
     pub joined: Money,
     /// Node cost of the period without usage: it stays whole, with the owner of its charge.
@@ -24,10 +26,12 @@ pub struct Cluster {
     pub id: String,
     /// What people call it.
     pub name: String,
-    /// What its nodes and their disks cost.
-    pub cost: Money,
-    /// What of that was paid for; the parts are the node cost.
+    /// What its nodes cost; `None` when no line of the bill pays for them.
+    pub cost: Option<Money>,
+    /// What that paid for; the parts are the node cost.
     pub parts: Vec<PartCost>,
+    /// What the root disks of its nodes cost, beside the node cost; they follow the pods.
+    pub disk_cost: Money,
     /// Its pools.
     pub pools: Vec<NodePool>,
     /// Days of the period with usage facts.
@@ -49,8 +53,10 @@ pub struct PartCost {
     pub label: String,
     /// Cost.
     pub cost: Money,
-    /// Share of the node cost, in thousandths.
-    pub share_permille: i64,
+    /// Share of the node cost, in thousandths; the shares add up to 1000. `None` when the cost is zero.
+    pub share_permille: Option<i32>,
+    /// Length of its bar: its amount by that of the largest part, in thousandths.
+    pub bar_permille: u32,
 }
 
 /// A node pool of a cluster in a period.
@@ -58,7 +64,7 @@ pub struct PartCost {
 pub struct NodePool {
     /// Its name; empty when unknown.
     pub pool: String,
-    /// Nodes at most on one day.
+    /// Nodes at most on one day; 0 = no facts, and nothing below is known.
     pub nodes: u64,
     /// What it cost.
     pub cost: Money,

@@ -35,7 +35,10 @@ pub use reconciliation::{
     Cause, ClassCost, CurrencyReconciliation, Link, Quarantined, Reconciliation, ReconciliationPage,
 };
 pub use rules::{Coverage, OwnerRule, RuleSet, RuleVersion, RulesPage, TierPreset};
-pub use sources::{Delivery, DeliveryPeriod, DeliveryState, Finding, Holding, Severity, Source, SourcesPage};
+pub use sources::{
+    ClusterFacts, Delivery, DeliveryPeriod, DeliveryState, FactsGap, Finding, Holding, Severity, Source, SourcesPage,
+    UsageDelivery,
+};
 pub use terms::Terms;
 
 /// An exact amount: a canonical decimal such as `-12.5`, never an exponent.

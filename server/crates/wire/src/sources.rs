@@ -9,6 +9,10 @@ pub struct SourcesPage {
     pub context: Context,
     /// Every source.
     pub sources: Vec<Source>,
+    /// Every cluster with usage facts in the period, by id.
+    pub clusters: Vec<ClusterFacts>,
+    /// Deliveries of usage, newest first.
+    pub usage: Vec<UsageDelivery>,
     /// Findings that belong to no single delivery.
     pub findings: Vec<Finding>,
 }
@@ -133,4 +137,53 @@ pub enum Severity {
     Warning,
     /// The figures are wrong or missing.
     Error,
+}
+
+/// How far the usage facts of a cluster reach in a period.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClusterFacts {
+    /// The cluster's id.
+    pub id: String,
+    /// What people call it.
+    pub name: String,
+    /// The end of the last hour with facts within the period, RFC 3339 UTC.
+    pub facts_through: String,
+    /// The facts reach the end of the period, or came lately.
+    pub fresh: bool,
+    /// Days of the period with facts.
+    pub days: u32,
+    /// Days between the first and the last with facts on which some are missing, in order.
+    pub gaps: Vec<FactsGap>,
+    /// Seconds in which its nodes were Ready, within the period.
+    pub ready_s: u64,
+    /// Of these, seconds without facts.
+    pub unobserved_s: u64,
+}
+
+/// A day on which usage facts are missing.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FactsGap {
+    /// The day, `YYYY-MM-DD`.
+    pub day: String,
+    /// Seconds in which nodes were Ready without facts; `None` when nothing is known of the day.
+    pub unobserved_s: Option<u64>,
+}
+
+/// One delivery of usage.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UsageDelivery {
+    /// The delivery's id.
+    pub delivery_id: String,
+    /// The source it belongs to.
+    pub source: String,
+    /// Where it came from, for example `file`.
+    pub origin: String,
+    /// When it was taken in, RFC 3339 UTC.
+    pub received_at: String,
+    /// Rows taken.
+    pub rows: u64,
+    /// Rows that could not be read.
+    pub rejected_rows: u64,
+    /// What was noticed while reading it.
+    pub findings: Vec<Finding>,
 }

@@ -1,12 +1,12 @@
 //! Clusters: paid, requested, used.
 
+use super::change::shares;
 use super::{finding, permille};
 use crate::app::App;
 use crate::app::cube::amount;
 use crate::error::AppError;
 use domain::Money;
 use domain::class::Class;
-use domain::instant::Day;
 use domain::usage::{Hour, Measure, Part, PoolSums};
 use frontend::query::PageQuery;
 use std::collections::BTreeMap;
@@ -19,6 +19,10 @@ const CODES: [&str; 3] = ["node_cost_without_usage", "unobserved_node_cost", "no
 #[derive(Default)]
 struct Costs {
     cost: Money,
+    /// Root disks, beside the node cost.
+    disks: Money,
+    /// Some line pays for its nodes.
+    billed: bool,
     parts: BTreeMap<String, Money>,
     pools: BTreeMap<String, (Money, Money)>,
 }
@@ -37,29 +41,22 @@ impl App {
             column.map_or("", |column| &column.values[column.codes[line] as usize])
         };
         let mut costs: BTreeMap<String, Costs> = BTreeMap::new();
-        let (mut joined, mut unjoined) = (Money::ZERO, Money::ZERO);
+        let (mut whole, mut unjoined) = (Costs::default(), Money::ZERO);
         for line in lines {
             let money = amount(&cube.values[line], ground.basis);
-            let cluster = value("Cluster", line);
-            if cluster.is_empty() {
-                if cube.classes[line] == Class::NodeCompute {
-                    unjoined = unjoined.checked_add(money)?;
+            let (cluster, class) = (value("Cluster", line), cube.classes[line]);
+            match (class, cluster) {
+                (Class::NodeCompute, "") => unjoined = unjoined.checked_add(money)?,
+                (Class::NodeCompute, cluster) => {
+                    let (part, pool) = (value("AllocationPart", line), value("NodePool", line));
+                    whole.add(part, pool, money)?;
+                    costs.entry(cluster.to_owned()).or_default().add(part, pool, money)?;
                 }
-                continue;
-            }
-            if cube.classes[line] != Class::NodeCompute {
-                continue;
-            }
-            joined = joined.checked_add(money)?;
-            let costs = costs.entry(cluster.to_owned()).or_default();
-            costs.cost = costs.cost.checked_add(money)?;
-            let part = value("AllocationPart", line);
-            let sum = costs.parts.entry(part.to_owned()).or_default();
-            *sum = sum.checked_add(money)?;
-            let pool = costs.pools.entry(value("NodePool", line).to_owned()).or_default();
-            pool.0 = pool.0.checked_add(money)?;
-            if part == Part::IdleCapacity.as_str() {
-                pool.1 = pool.1.checked_add(money)?;
+                (Class::NodeDisk, cluster) if !cluster.is_empty() => {
+                    let costs = costs.entry(cluster.to_owned()).or_default();
+                    costs.disks = costs.disks.checked_add(money)?;
+                }
+                _ => {}
             }
         }
         let days = self
@@ -76,16 +73,17 @@ impl App {
             .into_iter()
             .map(|id| {
                 let own: Vec<&UsageDayRow> = days.iter().filter(|day| day.cluster_id == id).collect();
-                let costs = costs.remove(&id).unwrap_or_default();
-                cluster(&id, names.get(&id).unwrap_or(&id), &costs, &own)
+                let name = names.get(&id).unwrap_or(&id);
+                cluster(&id, name, &costs.remove(&id).unwrap_or_default(), &own)
             })
-            .collect();
+            .collect::<Result<_, AppError>>()?;
         let allocation = self.store.allocation(ground.period).await?;
         let findings = allocation.iter().flat_map(|allocation| &allocation.findings);
         Ok(ClustersPage {
             context: ground.context,
             clusters,
-            joined: joined.to_string(),
+            parts: whole.parts()?,
+            joined: whole.cost.to_string(),
             unjoined: unjoined.to_string(),
             findings: findings
                 .filter(|f| CODES.contains(&f.code.as_str()))
@@ -95,36 +93,58 @@ impl App {
     }
 }
 
-fn cluster(id: &str, name: &str, costs: &Costs, days: &[&UsageDayRow]) -> Cluster {
-    let parts = Part::ALL.iter().filter_map(|part| {
-        let cost = costs.parts.get(part.as_str())?;
-        Some(PartCost {
-            part: part.as_str().to_owned(),
-            label: part.label().to_owned(),
-            cost: cost.to_string(),
-            share_permille: permille(*cost, costs.cost),
-        })
-    });
+impl Costs {
+    /// A piece of node cost.
+    fn add(&mut self, part: &str, pool: &str, money: Money) -> Result<(), AppError> {
+        self.billed = true;
+        self.cost = self.cost.checked_add(money)?;
+        let sum = self.parts.entry(part.to_owned()).or_default();
+        *sum = sum.checked_add(money)?;
+        let (cost, idle) = self.pools.entry(pool.to_owned()).or_default();
+        *cost = cost.checked_add(money)?;
+        if part == Part::IdleCapacity.as_str() {
+            *idle = idle.checked_add(money)?;
+        }
+        Ok(())
+    }
+
+    /// The parts in the order they are shown; what has no part is a part of its own, so that they add up.
+    fn parts(&self) -> Result<Vec<PartCost>, AppError> {
+        let place = |key: &str| Part::ALL.iter().position(|part| part.as_str() == key);
+        let mut parts: Vec<(&String, Money)> = self.parts.iter().map(|(key, cost)| (key, *cost)).collect();
+        parts.sort_by_key(|(key, _)| place(key).unwrap_or(usize::MAX));
+        let costs: Vec<Money> = parts.iter().map(|(_, cost)| *cost).collect();
+        let largest = costs.iter().map(|cost| cost.abs()).max().unwrap_or_default();
+        let parts = parts.into_iter().zip(shares(&costs, self.cost)?);
+        Ok(parts
+            .map(|((key, cost), share)| PartCost {
+                label: Part::parse(key).map_or("Not split", Part::label).to_owned(),
+                part: key.clone(),
+                cost: cost.to_string(),
+                share_permille: share,
+                bar_permille: u32::try_from(permille(cost.abs(), largest)).unwrap_or(0),
+            })
+            .collect())
+    }
+}
+
+fn cluster(id: &str, name: &str, costs: &Costs, days: &[&UsageDayRow]) -> Result<Cluster, AppError> {
     let ready_s: u64 = days.iter().map(|day| day.ready_s).sum();
     let observed_s: u64 = days.iter().map(|day| day.observed_s).sum();
     let last = days.iter().map(|day| day.last_hour).max();
-    Cluster {
+    Ok(Cluster {
         id: id.to_owned(),
         name: name.to_owned(),
-        cost: costs.cost.to_string(),
-        parts: parts.collect(),
+        cost: costs.billed.then(|| costs.cost.to_string()),
+        parts: costs.parts()?,
+        disk_cost: costs.disks.to_string(),
         pools: pools(costs, days),
-        days: u32::try_from(
-            days.iter()
-                .map(|day| day.day)
-                .collect::<std::collections::BTreeSet<Day>>()
-                .len(),
-        )
-        .unwrap_or(0),
+        // a day of a cluster is one row
+        days: u32::try_from(days.len()).unwrap_or(u32::MAX),
         facts_through: last.map(|hour| Hour(hour + 1).start().to_string()),
         unobserved_s: ready_s.saturating_sub(observed_s),
         ready_s,
-    }
+    })
 }
 
 fn pools(costs: &Costs, days: &[&UsageDayRow]) -> Vec<NodePool> {

@@ -6,11 +6,15 @@ use crate::app::App;
 use crate::app::ingest::by_period;
 use crate::error::AppError;
 use domain::BillingPeriod;
-use domain::instant::Instant;
+use domain::instant::{DAY_US, Day, Instant};
+use domain::usage::Hour;
 use frontend::query::PageQuery;
 use std::collections::{BTreeMap, BTreeSet};
-use store::{DeliveredTotal, DeliveryRecord, DeliveryState};
-use wire::{Delivery, DeliveryPeriod, Holding, Source, SourcesPage};
+use store::{DeliveredTotal, DeliveryRecord, DeliveryState, UsageDayRow, UsageDeliveryRow};
+use wire::{ClusterFacts, Delivery, DeliveryPeriod, FactsGap, Holding, Source, SourcesPage, UsageDelivery};
+
+/// Facts of a cluster are fresh while they reach this close to now, or to the end of a period that has passed.
+const FACTS_FRESH_DAYS: i64 = 3;
 
 impl App {
     /// The Sources page.
@@ -43,11 +47,26 @@ impl App {
         let allocations = self.store.allocations().await?;
         let of_period = allocations.iter().filter(|a| a.period == ground.period);
         let findings = of_period.flat_map(|a| a.findings.iter().map(finding)).collect();
+        let clusters = self.cluster_facts(ground.period).await?;
+        let usage = self.store.usage_deliveries().await?;
         Ok(SourcesPage {
             context: ground.context,
             sources,
+            clusters,
+            usage: usage.iter().rev().map(usage_delivery).collect(),
             findings,
         })
+    }
+
+    /// How far the facts of each cluster reach in a period.
+    async fn cluster_facts(&self, period: BillingPeriod) -> Result<Vec<ClusterFacts>, AppError> {
+        let end = period.next().first_day();
+        let days = self.store.usage_days(period.first_day(), end).await?;
+        let names: BTreeMap<String, String> = self.store.clusters().await?.into_iter().collect();
+        // what may be missing at the end: a period that has passed wants all of it
+        let wanted = self.clock.now().min(end.start());
+        let rows = days.chunk_by(|one, two| one.cluster_id == two.cluster_id);
+        Ok(rows.filter_map(|rows| facts(&names, rows, wanted)).collect())
     }
 
     /// Files of the lake that hold a period's charges.
@@ -61,6 +80,43 @@ impl App {
     /// What a page is about, without its figures.
     pub(crate) async fn page_context(&self, query: &PageQuery) -> Result<wire::Context, AppError> {
         Ok(self.ground(query).await?.context)
+    }
+}
+
+/// The days of one cluster in order, as facts and gaps.
+fn facts(names: &BTreeMap<String, String>, rows: &[UsageDayRow], wanted: Instant) -> Option<ClusterFacts> {
+    let (first, last) = (rows.first()?, rows.last()?);
+    let through = Hour(rows.iter().map(|row| row.last_hour).max()?.checked_add(1)?).start();
+    let by_day: BTreeMap<Day, &UsageDayRow> = rows.iter().map(|row| (row.day, row)).collect();
+    let missing = |row: &UsageDayRow| row.ready_s.saturating_sub(row.observed_s);
+    let gap = |day: Day| {
+        let unobserved_s = by_day.get(&day).map(|row| missing(row));
+        (unobserved_s != Some(0)).then(|| FactsGap {
+            day: day.to_string(),
+            unobserved_s,
+        })
+    };
+    Some(ClusterFacts {
+        id: first.cluster_id.clone(),
+        name: names.get(&first.cluster_id).unwrap_or(&first.cluster_id).clone(),
+        facts_through: through.to_string(),
+        fresh: wanted.0 - through.0 <= FACTS_FRESH_DAYS * DAY_US,
+        days: u32::try_from(rows.len()).unwrap_or(u32::MAX),
+        gaps: (first.day.0..=last.day.0).filter_map(|day| gap(Day(day))).collect(),
+        ready_s: rows.iter().map(|row| row.ready_s).sum(),
+        unobserved_s: rows.iter().map(missing).sum(),
+    })
+}
+
+fn usage_delivery(row: &UsageDeliveryRow) -> UsageDelivery {
+    UsageDelivery {
+        delivery_id: row.delivery_id.clone(),
+        source: row.source_id.clone(),
+        origin: row.origin.clone(),
+        received_at: Instant(row.received_us).to_string(),
+        rows: row.rows,
+        rejected_rows: row.rejected_rows,
+        findings: row.findings.iter().map(finding).collect(),
     }
 }
 

@@ -1,6 +1,8 @@
 //! The shapes of `wire` as JSON Schema, by name.
 #![expect(clippy::needless_pass_by_value, reason = "schemas are put together once, inside out")]
 
+mod clusters;
+
 use serde_json::{Map, Value, json};
 
 /// A reference to a named schema.
@@ -70,11 +72,12 @@ pub(super) fn all() -> Value {
     let groups = [
         shared(),
         costs(),
+        clusters::clusters(),
         overview(),
         reconciliation(),
         explain(),
         rules(),
-        sources(),
+        clusters::sources(),
     ];
     let named = groups
         .into_iter()
@@ -465,40 +468,6 @@ fn rules() -> Named {
                 ("rows", count()),
                 ("reachable", flag()),
                 ("overlaps", list(text())),
-            ]),
-        ),
-    ]
-}
-
-fn sources() -> Named {
-    vec![
-        (
-            "Sources",
-            object([
-                ("context", to("Context")),
-                ("sources", list(to("Source"))),
-                ("findings", list(to("Finding"))),
-            ]),
-        ),
-        (
-            "Source",
-            object([
-                ("id", text()),
-                ("provider", text()),
-                ("format", text()),
-                (
-                    "holds",
-                    list(object([
-                        ("account", text()),
-                        ("first_period", month()),
-                        ("last_period", month()),
-                        ("periods", count()),
-                    ])),
-                ),
-                ("deliveries", list(to("Delivery"))),
-                ("data_through", maybe(text())),
-                ("last_error", maybe(text())),
-                ("fresh", flag()),
             ]),
         ),
     ]
