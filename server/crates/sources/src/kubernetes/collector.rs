@@ -1,6 +1,6 @@
 //! The collector of one cluster: watches, samples, facts.
 
-use super::access::{ACCESS, NODE_METRICS, NODES, POD_METRICS, PODS, WATCHED};
+use super::access::{ACCESS, NODE_METRICS, NODES, POD_METRICS, PODS};
 use super::connect::{ClusterConfig, CollectError, Connection, connect};
 use super::findings::Findings;
 use super::inventory::Inventory;
@@ -117,16 +117,16 @@ impl Collector {
     pub async fn synced(&mut self, limit: Duration) -> Result<(), CollectError> {
         let deadline = tokio::time::Instant::now() + limit;
         loop {
-            let changed = self.shared.pulses.changed.notified();
+            let shared = self.shared.clone();
+            let changed = shared.pulses.changed.notified();
             let waiting = self.waiting();
             if waiting.is_empty() {
                 return self.forbidden();
             }
-            let shared = &self.shared.pulses;
             if tokio::time::timeout_at(deadline, changed).await.is_err() {
                 self.forbidden()?;
                 let first = waiting[0];
-                let reason = shared.of(first).failing.unwrap_or_else(|| "no complete list in time".to_owned());
+                let reason = shared.pulses.of(first).failing.unwrap_or_else(|| "no complete list in time".to_owned());
                 return Err(CollectError::Unreachable {
                     resource: ACCESS[first].to_string(),
                     reason,

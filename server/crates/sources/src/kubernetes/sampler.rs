@@ -491,7 +491,7 @@ fn whole(pod: &PodFact, sharing: Sharing) -> Vec<Claim> {
 fn with_overhead(pod: &PodFact, mut claims: Vec<Claim>, sharing: Sharing) -> Vec<Claim> {
     let held: Vec<Capacity> = claims
         .iter()
-        .map(|claim| claim.used.map_or(claim.requested, |used| claim.requested.max(&used)))
+        .map(|claim| claim.used.map_or(claim.requested, |used| claim.requested.max(used)))
         .collect();
     let overhead = pod_overhead_at(pod.effective.capacity(sharing), &held);
     if overhead != Capacity::default() {
