@@ -11,10 +11,11 @@ use super::watch::{Shared, Watches, start, words};
 use super::world::World;
 use domain::instant::{Instant, SECOND_US};
 use domain::usage::hourly::HourFacts;
-use domain::usage::{Hour, Node, NodeHour};
+use domain::usage::{Capacity, Hour, Node, NodeHour};
 use domain::{Finding, Severity};
 use kube::runtime::watcher;
 use serde::de::DeserializeOwned;
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -57,6 +58,7 @@ pub struct Collector {
     _watches: Watches,
     sampler: Sampler,
     findings: Findings,
+    nodes_used: BTreeMap<String, Capacity>,
 }
 
 impl Collector {
@@ -72,7 +74,9 @@ impl Collector {
             world: Mutex::new(World::default()),
             pulses,
         });
-        let watcher = watcher::Config::default().page_size(config.page_size).timeout(config.watch_s);
+        let watcher = watcher::Config::default()
+            .page_size(config.page_size)
+            .timeout(config.watch_s);
         let watches = start(&connection.client, &watcher, &shared);
         Ok(Collector {
             sampler: Sampler::new(config.interval_s),
@@ -81,6 +85,7 @@ impl Collector {
             shared,
             _watches: watches,
             findings: Findings::default(),
+            nodes_used: BTreeMap::new(),
         })
     }
 
@@ -126,7 +131,11 @@ impl Collector {
             if tokio::time::timeout_at(deadline, changed).await.is_err() {
                 self.forbidden()?;
                 let first = waiting[0];
-                let reason = shared.pulses.of(first).failing.unwrap_or_else(|| "no complete list in time".to_owned());
+                let reason = shared
+                    .pulses
+                    .of(first)
+                    .failing
+                    .unwrap_or_else(|| "no complete list in time".to_owned());
                 return Err(CollectError::Unreachable {
                     resource: ACCESS[first].to_string(),
                     reason,
@@ -181,7 +190,11 @@ impl Collector {
                 "the cluster could not be seen; containers are counted by their requests once it can be",
             );
         }
-        let taken = if fresh { self.sample(now, usage.as_ref()) } else { Taken::default() };
+        let taken = if fresh {
+            self.sample(now, usage.as_ref())
+        } else {
+            Taken::default()
+        };
         self.forbidden()?;
         Ok(Tick {
             sampled: fresh,
@@ -204,7 +217,10 @@ impl Collector {
             parent: &|owner| world.parent(owner),
         };
         let taken = self.sampler.tick(now, view, usage, &mut self.findings);
-        for track in tracks.values().filter(|track| track.is_alive() && track.fact.allocatable.is_none()) {
+        for track in tracks
+            .values()
+            .filter(|track| track.is_alive() && track.fact.allocatable.is_none())
+        {
             self.findings.warn(
                 "kubernetes_no_allocatable",
                 &track.fact.node.name,
@@ -227,14 +243,21 @@ impl Collector {
         listed
             && [PODS, NODES].into_iter().all(|index| {
                 let pulse = self.shared.pulses.of(index);
-                let limit_us = if pulse.failing.is_some() { patience_us } else { silence_us };
+                let limit_us = if pulse.failing.is_some() {
+                    patience_us
+                } else {
+                    silence_us
+                };
                 pulse.last_good.is_some_and(|good| now.0 - good.0 <= limit_us)
             })
     }
 
     fn skew(&mut self) {
         if let Some(skew_us) = self.shared.pulses.skew_us().filter(|skew_us| skew_us.abs() > SKEW_US) {
-            let (seconds, side) = (skew_us.abs() / SECOND_US, if skew_us > 0 { "ahead of" } else { "behind" });
+            let (seconds, side) = (
+                skew_us.abs() / SECOND_US,
+                if skew_us > 0 { "ahead of" } else { "behind" },
+            );
             self.findings.add(
                 Severity::Warning,
                 "kubernetes_clock_skew",
@@ -252,9 +275,11 @@ impl Collector {
             self.list::<NodeMetrics>(NODE_METRICS)
         );
         let pods = self.metrics_or_finding(POD_METRICS, pods)?;
-        // of nodes nothing is counted: they tell metrics-server's health
-        let nodes = self.metrics_or_finding(NODE_METRICS, nodes).unwrap_or(MetricsList { items: Vec::new() });
-        let usage = Usage::read(pods, nodes);
+        let nodes = self
+            .metrics_or_finding(NODE_METRICS, nodes)
+            .unwrap_or(MetricsList { items: Vec::new() });
+        let mut usage = Usage::read(pods, nodes);
+        self.nodes_used = std::mem::take(&mut usage.nodes);
         if usage.unreadable > 0 {
             self.findings.warn(
                 "kubernetes_metrics_unreadable",
@@ -266,7 +291,9 @@ impl Collector {
     }
 
     async fn list<T: DeserializeOwned>(&self, index: usize) -> Result<MetricsList<T>, kube::Error> {
-        let request = http::Request::get(ACCESS[index].path).body(Vec::new()).map_err(kube::Error::HttpError)?;
+        let request = http::Request::get(ACCESS[index].path)
+            .body(Vec::new())
+            .map_err(kube::Error::HttpError)?;
         let limit = METRICS_WAIT.min(Duration::from_secs(u64::from(self.config.interval_s)));
         match tokio::time::timeout(limit, self.connection.impatient.request(request)).await {
             Ok(answer) => answer,
@@ -298,7 +325,10 @@ impl Collector {
                 Severity::Warning,
                 "kubernetes_metrics_failed",
                 &resource,
-                &format!("{}; containers are counted by their requests for this sample", words(&error)),
+                &format!(
+                    "{}; containers are counted by their requests for this sample",
+                    words(&error)
+                ),
                 None,
             ),
         }
@@ -339,6 +369,14 @@ impl Collector {
     /// What the cluster has beside pods and nodes, as it is now.
     #[must_use]
     pub fn inventory(&self) -> Inventory {
-        lock(&self.shared.world).inventory()
+        let mut inventory = lock(&self.shared.world).inventory();
+        inventory.nodes_used.clone_from(&self.nodes_used);
+        inventory
+    }
+
+    /// Events the watches have taken in since the start.
+    #[must_use]
+    pub fn events(&self) -> u64 {
+        lock(&self.shared.world).events
     }
 }

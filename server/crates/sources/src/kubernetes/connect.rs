@@ -64,7 +64,9 @@ impl ClusterConfig {
 }
 
 fn machine_time() -> Instant {
-    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    let since = SystemTime::now()
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .unwrap_or_default();
     Instant(i64::try_from(since.as_micros()).unwrap_or(i64::MAX))
 }
 
@@ -84,7 +86,10 @@ pub enum CollectError {
         reason: String,
     },
     /// Permissions are missing.
-    #[error("not allowed: {}; apply deploy/rbac.yaml, or grant these verbs", missing(permissions))]
+    #[error(
+        "not allowed: {}; apply deploy/rbac.yaml, or grant these verbs",
+        missing(permissions)
+    )]
     Forbidden {
         /// Resource and verb.
         permissions: Vec<(Access, &'static str)>,
@@ -100,7 +105,10 @@ pub enum CollectError {
 }
 
 fn missing(permissions: &[(Access, &'static str)]) -> String {
-    let all: Vec<String> = permissions.iter().map(|(access, verb)| format!("{verb} {access}")).collect();
+    let all: Vec<String> = permissions
+        .iter()
+        .map(|(access, verb)| format!("{verb} {access}"))
+        .collect();
     all.join(", ")
 }
 
@@ -180,10 +188,18 @@ async fn cluster_id(client: &Client) -> Result<String, CollectError> {
     let access = ACCESS[NAMESPACES];
     let namespaces = Api::<PartialObjectMeta<Namespace>>::all(client.clone());
     let only = ListParams::default().fields("metadata.name=kube-system");
-    let found = namespaces.list(&only).await.map_err(|error| CollectError::of(access, "list", &error))?;
-    let system = found.items.into_iter().find(|item| item.metadata.name.as_deref() == Some("kube-system"));
-    system.and_then(|item| item.metadata.uid).ok_or_else(|| CollectError::Unreachable {
-        resource: access.to_string(),
-        reason: "there is no namespace kube-system".to_owned(),
-    })
+    let found = namespaces
+        .list(&only)
+        .await
+        .map_err(|error| CollectError::of(access, "list", &error))?;
+    let system = found
+        .items
+        .into_iter()
+        .find(|item| item.metadata.name.as_deref() == Some("kube-system"));
+    system
+        .and_then(|item| item.metadata.uid)
+        .ok_or_else(|| CollectError::Unreachable {
+            resource: access.to_string(),
+            reason: "there is no namespace kube-system".to_owned(),
+        })
 }

@@ -14,15 +14,12 @@ impl Findings {
     }
 
     /// Adds a finding, or counts it once more and keeps its newest words.
-    pub fn add(
-        &mut self,
-        severity: Severity,
-        code: &'static str,
-        subject: &str,
-        message: &str,
-        remedy: Option<&str>,
-    ) {
-        let place = if subject.is_empty() { String::new() } else { format!("{subject}: ") };
+    pub fn add(&mut self, severity: Severity, code: &'static str, subject: &str, message: &str, remedy: Option<&str>) {
+        let place = if subject.is_empty() {
+            String::new()
+        } else {
+            format!("{subject}: ")
+        };
         let mut finding = Finding::new(severity, code, format!("{place}{message}"));
         finding.remedy = remedy.map(str::to_owned);
         let key = (code, subject.to_owned());

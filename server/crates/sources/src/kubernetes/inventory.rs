@@ -6,6 +6,7 @@ use super::quantity::{Quantity, QuantityError};
 use super::request::Resources;
 use domain::instant::Instant;
 use domain::tags::Tags;
+use domain::usage::Capacity;
 use k8s_openapi::api::autoscaling::v2 as autoscaling;
 use k8s_openapi::api::core::v1 as core;
 use k8s_openapi::api::networking::v1 as networking;
@@ -167,6 +168,8 @@ pub struct Inventory {
     pub priorities: Vec<Entry<Priority>>,
     /// Limits, restarts and memory kills of the pods that are there.
     pub signals: Vec<Signals>,
+    /// What nodes use, their own processes included, by name; empty without metrics.
+    pub nodes_used: BTreeMap<String, Capacity>,
 }
 
 fn entry<T>(meta: &ObjectMeta, what: T) -> Entry<T> {
@@ -230,10 +233,15 @@ pub(super) fn class(object: &storage::StorageClass) -> Result<Entry<Class>, Quan
 pub(super) fn service(object: &core::Service) -> Result<Entry<Balancer>, QuantityError> {
     let spec = object.spec.clone().unwrap_or_default();
     let balancer = object.status.as_ref().and_then(|status| status.load_balancer.as_ref());
-    let points = balancer.and_then(|balancer| balancer.ingress.as_ref()).into_iter().flatten();
+    let points = balancer
+        .and_then(|balancer| balancer.ingress.as_ref())
+        .into_iter()
+        .flatten();
     let what = Balancer {
         kind: spec.type_.unwrap_or_default(),
-        addresses: points.filter_map(|point| point.hostname.clone().or_else(|| point.ip.clone())).collect(),
+        addresses: points
+            .filter_map(|point| point.hostname.clone().or_else(|| point.ip.clone()))
+            .collect(),
         hosts: Vec::new(),
         class: spec.load_balancer_class.unwrap_or_default(),
         backends: Vec::new(),
@@ -246,9 +254,15 @@ pub(super) fn service(object: &core::Service) -> Result<Entry<Balancer>, Quantit
 pub(super) fn ingress(object: &networking::Ingress) -> Result<Entry<Balancer>, QuantityError> {
     let spec = object.spec.clone().unwrap_or_default();
     let balancer = object.status.as_ref().and_then(|status| status.load_balancer.as_ref());
-    let points = balancer.and_then(|balancer| balancer.ingress.as_ref()).into_iter().flatten();
+    let points = balancer
+        .and_then(|balancer| balancer.ingress.as_ref())
+        .into_iter()
+        .flatten();
     let rules = spec.rules.unwrap_or_default();
-    let paths = rules.iter().filter_map(|rule| rule.http.as_ref()).flat_map(|http| &http.paths);
+    let paths = rules
+        .iter()
+        .filter_map(|rule| rule.http.as_ref())
+        .flat_map(|http| &http.paths);
     let backends = paths.map(|path| &path.backend).chain(&spec.default_backend);
     let mut names: Vec<String> = backends
         .filter_map(|backend| backend.service.as_ref().map(|service| service.name.clone()))
@@ -257,7 +271,9 @@ pub(super) fn ingress(object: &networking::Ingress) -> Result<Entry<Balancer>, Q
     names.dedup();
     let what = Balancer {
         kind: "Ingress".to_owned(),
-        addresses: points.filter_map(|point| point.hostname.clone().or_else(|| point.ip.clone())).collect(),
+        addresses: points
+            .filter_map(|point| point.hostname.clone().or_else(|| point.ip.clone()))
+            .collect(),
         hosts: rules.iter().filter_map(|rule| rule.host.clone()).collect(),
         class: spec.ingress_class_name.unwrap_or_default(),
         backends: names,
@@ -293,14 +309,21 @@ pub(super) fn budget(object: &policy::PodDisruptionBudget) -> Result<Entry<Budge
     let what = Budget {
         min_available: text(spec.min_available),
         max_unavailable: text(spec.max_unavailable),
-        selector: spec.selector.and_then(|selector| selector.match_labels).unwrap_or_default(),
+        selector: spec
+            .selector
+            .and_then(|selector| selector.match_labels)
+            .unwrap_or_default(),
     };
     Ok(entry(&object.metadata, what))
 }
 
 /// Reads a quota.
 pub(super) fn quota(object: &core::ResourceQuota) -> Result<Entry<Quota>, QuantityError> {
-    let hard = object.spec.as_ref().and_then(|spec| spec.hard.clone()).unwrap_or_default();
+    let hard = object
+        .spec
+        .as_ref()
+        .and_then(|spec| spec.hard.clone())
+        .unwrap_or_default();
     let what = Quota {
         hard: hard.into_iter().map(|(name, quantity)| (name, quantity.0)).collect(),
     };

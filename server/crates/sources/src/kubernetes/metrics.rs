@@ -58,9 +58,6 @@ pub struct NodeMetrics {
     /// Which node.
     #[serde(default)]
     pub metadata: Meta,
-    /// End of the window.
-    #[serde(default)]
-    pub timestamp: Option<Time>,
     /// Quantities by resource.
     #[serde(default)]
     pub usage: BTreeMap<String, String>,
@@ -119,7 +116,9 @@ impl Usage {
     pub fn of(&self, namespace: &str, pod: &str, born: Instant, now: Instant, max_age_us: i64) -> Option<&PodUsage> {
         let usage = self.pods.get(&(namespace.to_owned(), pod.to_owned()))?;
         // metrics carry whole seconds
-        let fresh = usage.at.is_none_or(|at| at.0 + SECOND_US > born.0 && now.0 - at.0 <= max_age_us);
+        let fresh = usage
+            .at
+            .is_none_or(|at| at.0 + SECOND_US > born.0 && now.0 - at.0 <= max_age_us);
         fresh.then_some(usage)
     }
 }

@@ -30,8 +30,6 @@ mod world;
 pub use access::{ACCESS, Access, WATCHED};
 pub use collector::{Collector, Facts, Tick};
 pub use connect::{ClusterAccess, ClusterConfig, CollectError};
-pub use inventory::{
-    Autoscaler, Balancer, Budget, Claim, Class, Entry, Inventory, Priority, Quota, Signals, Volume,
-};
+pub use inventory::{Autoscaler, Balancer, Budget, Claim, Class, Entry, Inventory, Priority, Quota, Signals, Volume};
 pub use pulse::Clock;
 pub use quantity::{Quantity, QuantityError};

@@ -73,7 +73,11 @@ impl NodeFact {
             uid: object.metadata.uid.as_deref().unwrap_or_default().into(),
             node: Node {
                 name: object.metadata.name.clone().unwrap_or_default(),
-                provider_id: object.spec.as_ref().and_then(|spec| spec.provider_id.clone()).unwrap_or_default(),
+                provider_id: object
+                    .spec
+                    .as_ref()
+                    .and_then(|spec| spec.provider_id.clone())
+                    .unwrap_or_default(),
                 pool: pool_of(&labels),
                 capacity_type: capacity_type_of(&labels),
                 root_volume_id: String::new(),
@@ -84,7 +88,9 @@ impl NodeFact {
             allocatable: status.allocatable.as_ref().map(read).transpose()?,
             created_at: object.metadata.creation_timestamp.as_ref().map(instant),
             ready: ready.is_some_and(|condition| condition.status == "True"),
-            since: ready.and_then(|condition| condition.last_transition_time.as_ref()).map(instant),
+            since: ready
+                .and_then(|condition| condition.last_transition_time.as_ref())
+                .map(instant),
         })
     }
 
@@ -145,7 +151,11 @@ impl NodeTrack {
     /// counts as Ready up to when it was last seen.
     pub fn update(&mut self, fact: NodeFact, seen_at: Instant) {
         let size = (fact.capacity, fact.allocatable());
-        if self.sizes.last().is_none_or(|(_, capacity, allocatable)| (*capacity, *allocatable) != size) {
+        if self
+            .sizes
+            .last()
+            .is_none_or(|(_, capacity, allocatable)| (*capacity, *allocatable) != size)
+        {
             self.sizes.push((seen_at, size.0, size.1));
         }
         self.follow(&fact, seen_at);
@@ -252,7 +262,9 @@ impl NodeTrack {
 
 /// Whole seconds, an hour at most.
 fn seconds(spans: &Spans) -> u32 {
-    u32::try_from(spans.duration_us() / SECOND_US).unwrap_or(HOUR_S).min(HOUR_S)
+    u32::try_from(spans.duration_us() / SECOND_US)
+        .unwrap_or(HOUR_S)
+        .min(HOUR_S)
 }
 
 #[cfg(test)]
@@ -285,21 +297,50 @@ mod tests {
         // (what, first seen, updates, Ready seconds of hours 0 and 1)
         let cases: [(&str, Seen, Vec<Seen>, [Option<u32>; 2]); 9] = [
             ("always", As(10, true, 0), vec![], [Some(3_600), Some(3_600)]),
-            ("five minutes of boot", As(10, false, 0), vec![As(301, true, 300)], [Some(3_300), Some(3_600)]),
+            (
+                "five minutes of boot",
+                As(10, false, 0),
+                vec![As(301, true, 300)],
+                [Some(3_300), Some(3_600)],
+            ),
             ("never joined", As(10, false, 0), vec![], [Some(0), Some(0)]),
-            ("drained at 20 min", As(10, true, 0), vec![Gone(1_200)], [Some(1_200), None]),
-            ("not ready 10 min", As(10, true, 0), vec![As(1_201, false, 1_200), As(1_801, true, 1_800)], [
-                Some(3_000),
-                Some(3_600),
-            ]),
+            (
+                "drained at 20 min",
+                As(10, true, 0),
+                vec![Gone(1_200)],
+                [Some(1_200), None],
+            ),
+            (
+                "not ready 10 min",
+                As(10, true, 0),
+                vec![As(1_201, false, 1_200), As(1_801, true, 1_800)],
+                [Some(3_000), Some(3_600)],
+            ),
             // seen at 1,000 as Ready, seen at 1,801 as Ready since 1,800
-            ("a gap nobody saw", As(10, true, 0), vec![As(1_000, true, 0), As(1_801, true, 1_800)], [
-                Some(2_800),
-                Some(3_600),
-            ]),
-            ("a clock ahead is clipped", As(600, true, 900), vec![], [Some(3_000), Some(3_600)]),
-            ("gone in the second hour", As(10, true, 0), vec![Gone(5_400)], [Some(3_600), Some(1_800)]),
-            ("the same again", As(10, true, 0), vec![As(50, true, 0), As(90, true, 0)], [Some(3_600), Some(3_600)]),
+            (
+                "a gap nobody saw",
+                As(10, true, 0),
+                vec![As(1_000, true, 0), As(1_801, true, 1_800)],
+                [Some(2_800), Some(3_600)],
+            ),
+            (
+                "a clock ahead is clipped",
+                As(600, true, 900),
+                vec![],
+                [Some(3_000), Some(3_600)],
+            ),
+            (
+                "gone in the second hour",
+                As(10, true, 0),
+                vec![Gone(5_400)],
+                [Some(3_600), Some(1_800)],
+            ),
+            (
+                "the same again",
+                As(10, true, 0),
+                vec![As(50, true, 0), As(90, true, 0)],
+                [Some(3_600), Some(3_600)],
+            ),
         ];
         for (what, first, updates, expect) in cases {
             let As(seen, ready, since) = first else {
@@ -338,7 +379,11 @@ mod tests {
             ("agentpool", "np1", "np1", ""),
         ] {
             let labels = Tags::from([(key.to_owned(), value.to_owned())]);
-            assert_eq!((pool_of(&labels).as_str(), capacity_type_of(&labels).as_str()), (pool, capacity), "{key}");
+            assert_eq!(
+                (pool_of(&labels).as_str(), capacity_type_of(&labels).as_str()),
+                (pool, capacity),
+                "{key}"
+            );
         }
     }
 }

@@ -182,7 +182,12 @@ impl PodFact {
         let infeasible = status.resize.as_deref() == Some("Infeasible")
             || condition("PodResizePending").is_some_and(|c| c.reason.as_deref() == Some("Infeasible"));
         let containers = containers(&spec, &status, infeasible)?;
-        let overhead = spec.overhead.as_ref().map(Request::read).transpose()?.unwrap_or_default();
+        let overhead = spec
+            .overhead
+            .as_ref()
+            .map(Request::read)
+            .transpose()?
+            .unwrap_or_default();
         let level = spec.resources.as_ref().map(PodLevel::of).transpose()?;
         let phase = match status.phase.as_deref() {
             Some("Succeeded" | "Failed") => Phase::Ended,
@@ -196,7 +201,9 @@ impl PodFact {
             .map(instant);
         let created_at = pod.metadata.creation_timestamp.as_ref().map(instant);
         let initialised = condition("Initialized").is_some_and(|condition| condition.status == "True")
-            || containers.iter().any(|container| container.kind == Kind::App && container.started)
+            || containers
+                .iter()
+                .any(|container| container.kind == Kind::App && container.started)
             || containers.iter().all(|container| container.kind == Kind::App);
         let ended_at = || {
             let conditions = ["DisruptionTarget", "Ready"].into_iter().find_map(condition)?;
@@ -211,7 +218,11 @@ impl PodFact {
             node: spec.node_name.clone().filter(|name| !name.is_empty()),
             owner: owner_of(&pod.metadata),
             priority: spec.priority.unwrap_or(0),
-            effective: effective(containers.iter().map(|c| (c.kind, &c.request)), level.as_ref(), &overhead),
+            effective: effective(
+                containers.iter().map(|c| (c.kind, &c.request)),
+                level.as_ref(),
+                &overhead,
+            ),
             containers,
             phase,
             initialised,
@@ -276,10 +287,15 @@ fn container_fact(
         let given = Request::of(Some(given))?;
         request = if infeasible { given } else { request.max(&given) };
     }
-    let limits = container.resources.as_ref().and_then(|resources| resources.limits.as_ref());
+    let limits = container
+        .resources
+        .as_ref()
+        .and_then(|resources| resources.limits.as_ref());
     let state = status.and_then(|status| status.state.as_ref());
     let ended = state.and_then(|state| state.terminated.as_ref());
-    let last = status.and_then(|status| status.last_state.as_ref()).and_then(|state| state.terminated.as_ref());
+    let last = status
+        .and_then(|status| status.last_state.as_ref())
+        .and_then(|state| state.terminated.as_ref());
     let running = state.is_some_and(|state| state.running.is_some());
     Ok(ContainerFact {
         name: container.name.clone(),
@@ -289,7 +305,9 @@ fn container_fact(
         running,
         started: running || ended.is_some() || last.is_some(),
         restarts: status.map_or(0, |status| u32::try_from(status.restart_count).unwrap_or(0)),
-        oom_killed: ended.or(last).is_some_and(|end| end.reason.as_deref() == Some("OOMKilled")),
+        oom_killed: ended
+            .or(last)
+            .is_some_and(|end| end.reason.as_deref() == Some("OOMKilled")),
         finished_at: ended.and_then(|end| end.finished_at.as_ref()).map(instant),
     })
 }

@@ -74,7 +74,8 @@ impl Pulses {
     pub fn forbidden(&self) -> Vec<(Access, &'static str)> {
         let state = lock(&self.state);
         let all = ACCESS.into_iter().zip(&state.pulses);
-        all.filter_map(|(access, pulse)| Some((access, pulse.forbidden?))).collect()
+        all.filter_map(|(access, pulse)| Some((access, pulse.forbidden?)))
+            .collect()
     }
 
     /// How far the server's clock is ahead of ours, in microseconds, to the second.

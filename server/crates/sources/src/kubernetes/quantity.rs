@@ -173,7 +173,11 @@ mod tests {
             ("-0", 0, 0),
         ] {
             let quantity = Quantity::parse(text).expect(text);
-            assert_eq!((quantity.millis_up(), quantity.millis_nearest()), (up, nearest), "{text}");
+            assert_eq!(
+                (quantity.millis_up(), quantity.millis_nearest()),
+                (up, nearest),
+                "{text}"
+            );
         }
     }
 
@@ -200,12 +204,30 @@ mod tests {
 
     #[test]
     fn refused() {
-        for text in ["", "m", ".", "1.2.3", "1 Gi", "1gi", "1e", "1e1.5", "0x10", "1Eii", "--1", "1e9999", "١"] {
-            assert_eq!(Quantity::parse(text), Err(QuantityError::Malformed(text.to_owned())), "{text}");
+        for text in [
+            "", "m", ".", "1.2.3", "1 Gi", "1gi", "1e", "1e1.5", "0x10", "1Eii", "--1", "1e9999", "١",
+        ] {
+            assert_eq!(
+                Quantity::parse(text),
+                Err(QuantityError::Malformed(text.to_owned())),
+                "{text}"
+            );
         }
-        assert_eq!(Quantity::parse("-100m"), Err(QuantityError::Negative("-100m".to_owned())));
-        for text in ["8Ei", "9223372036854775808", "1e19", "99999999999999999999999999999999999999999"] {
-            assert_eq!(Quantity::parse(text), Err(QuantityError::TooLarge(text.to_owned())), "{text}");
+        assert_eq!(
+            Quantity::parse("-100m"),
+            Err(QuantityError::Negative("-100m".to_owned()))
+        );
+        for text in [
+            "8Ei",
+            "9223372036854775808",
+            "1e19",
+            "99999999999999999999999999999999999999999",
+        ] {
+            assert_eq!(
+                Quantity::parse(text),
+                Err(QuantityError::TooLarge(text.to_owned())),
+                "{text}"
+            );
         }
         assert!(Quantity::parse("9223372036854775807").is_ok());
     }

@@ -137,7 +137,12 @@ impl Sharing {
 /// Compute slices, 1 to 7, of a MIG resource name.
 fn mig_slices(name: &str) -> Option<u64> {
     let profile = name.strip_prefix("nvidia.com/mig-")?;
-    profile.split_once('g')?.0.parse().ok().filter(|slices| (1..=7).contains(slices))
+    profile
+        .split_once('g')?
+        .0
+        .parse()
+        .ok()
+        .filter(|slices| (1..=7).contains(slices))
 }
 
 fn is_accelerator(name: &str) -> bool {
@@ -232,12 +237,32 @@ mod tests {
         // (what, containers in start order, runtime overhead, expected)
         let cases: [(&str, Vec<(Kind, u64)>, u64, u64); 8] = [
             ("containers add up", vec![(App, 100), (App, 200)], 0, 300),
-            ("init container four times the app", vec![(Init, 400), (App, 100)], 0, 400),
+            (
+                "init container four times the app",
+                vec![(Init, 400), (App, 100)],
+                0,
+                400,
+            ),
             ("small init container", vec![(Init, 50), (App, 100)], 0, 100),
-            ("init containers do not add up", vec![(Init, 300), (Init, 350), (App, 100)], 0, 350),
+            (
+                "init containers do not add up",
+                vec![(Init, 300), (Init, 350), (App, 100)],
+                0,
+                350,
+            ),
             ("a sidecar stays", vec![(Sidecar, 50), (App, 100)], 0, 150),
-            ("an init container beside the sidecar before it", vec![(Sidecar, 50), (Init, 400), (App, 100)], 0, 450),
-            ("a sidecar after the init container", vec![(Init, 400), (Sidecar, 50), (App, 100)], 0, 400),
+            (
+                "an init container beside the sidecar before it",
+                vec![(Sidecar, 50), (Init, 400), (App, 100)],
+                0,
+                450,
+            ),
+            (
+                "a sidecar after the init container",
+                vec![(Init, 400), (Sidecar, 50), (App, 100)],
+                0,
+                400,
+            ),
             ("overhead comes on top", vec![(Init, 400), (App, 100)], 250, 650),
         ];
         for (what, containers, overhead, expect) in cases {
@@ -249,8 +274,12 @@ mod tests {
             cpu_millicores: Some(1_000),
             memory_mib: None,
         };
-        let found = effective([(Kind::App, &cpu(100))].into_iter(), Some(&level), &cpu(10));
-        assert_eq!((found.cpu_millicores, found.memory_mib), (1_010, 11), "pod-level request");
+        let found = effective([(App, &cpu(100))].into_iter(), Some(&level), &cpu(10));
+        assert_eq!(
+            (found.cpu_millicores, found.memory_mib),
+            (1_010, 11),
+            "pod-level request"
+        );
     }
 
     #[test]

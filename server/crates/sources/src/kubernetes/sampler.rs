@@ -240,7 +240,11 @@ impl Sampler {
             return;
         }
         if sharing.is_none() {
-            findings.warn("kubernetes_unknown_node", node, "pods are bound to a node the cluster does not list");
+            findings.warn(
+                "kubernetes_unknown_node",
+                node,
+                "pods are bound to a node the cluster does not list",
+            );
         }
         if pod.starts_at().is_some_and(|start| start.0 - pass.now.0 > SKEW_US) {
             findings.warn(
@@ -300,7 +304,11 @@ impl Sampler {
                 let lived_us = finished.0 - pod.starts_at().unwrap_or(finished).0;
                 // before this collector began: nothing of it counts
                 let before = self.window.is_none_or(|window| finished <= window);
-                if before { start } else { Instant(start.0 + lived_us.max(0)) }
+                if before {
+                    start
+                } else {
+                    Instant(start.0 + lived_us.max(0))
+                }
             }
         };
         finished.max(earliest).min(seen_at)
@@ -319,7 +327,10 @@ impl Sampler {
     /// longer claimed end there.
     fn observe(&mut self, pod: &PodFact, at: Instant, start: Instant, claims: Vec<Claim>, around: Around<'_>) {
         let first = !self.counted.contains_key(&pod.uid);
-        let counted = self.counted.entry(pod.uid.clone()).or_insert_with(|| Counted::from(start, at));
+        let counted = self
+            .counted
+            .entry(pod.uid.clone())
+            .or_insert_with(|| Counted::from(start, at));
         counted.last = at;
         counted.top = top_of(pod, counted.top.take(), around.parent);
         let was_open = std::mem::take(&mut counted.open);
@@ -341,7 +352,8 @@ impl Sampler {
         }
         for (slot, since) in was_open {
             if !counted.open.iter().any(|(open, _)| open.container == slot.container) {
-                self.accumulator.observe(&slot, Span { start: since, end: at }, nothing(at));
+                self.accumulator
+                    .observe(&slot, Span { start: since, end: at }, nothing(at));
             }
         }
     }
@@ -361,12 +373,16 @@ impl Sampler {
         self.requests_only(pod, unseen, start, around);
         let later = self.ticks.iter().rev().take_while(|tick| **tick > end).copied();
         let marks: Vec<Instant> = later.chain([end]).collect();
-        let counted = self.counted.entry(pod.uid.clone()).or_insert_with(|| Counted::from(start, end));
+        let counted = self
+            .counted
+            .entry(pod.uid.clone())
+            .or_insert_with(|| Counted::from(start, end));
         counted.closed = true;
         for (slot, since) in std::mem::take(&mut counted.open) {
             // samples taken after an end that became known later stand for nothing
             for at in marks.iter().filter(|at| **at >= since) {
-                self.accumulator.observe(&slot, Span { start: since, end }, nothing(*at));
+                self.accumulator
+                    .observe(&slot, Span { start: since, end }, nothing(*at));
             }
         }
     }
@@ -448,7 +464,10 @@ fn blurred_nodes(ended: &[Ended], stands_until: Instant, now: Instant) -> BTreeS
 }
 
 fn sharing_of(view: &View<'_>, pod: &PodFact) -> Sharing {
-    let node = view.nodes.values().find(|track| Some(&track.fact.node.name) == pod.node.as_ref());
+    let node = view
+        .nodes
+        .values()
+        .find(|track| Some(&track.fact.node.name) == pod.node.as_ref());
     node.map_or_else(Sharing::default, |track| track.fact.sharing)
 }
 
@@ -544,11 +563,7 @@ const STATIC_POD: &str = "StaticPod";
 
 /// The top owner of a pod, up the chain of controllers. A pod without an
 /// owner is its own. Where the chain breaks, what was found before stands.
-fn top_of(
-    pod: &PodFact,
-    before: Option<(Arc<str>, Arc<str>)>,
-    parent: &Parent<'_>,
-) -> Option<(Arc<str>, Arc<str>)> {
+fn top_of(pod: &PodFact, before: Option<(Arc<str>, Arc<str>)>, parent: &Parent<'_>) -> Option<(Arc<str>, Arc<str>)> {
     let Some(mut top) = pod.owner.clone() else {
         return Some(("Pod".into(), pod.name.as_str().into()));
     };
@@ -567,3 +582,6 @@ fn top_of(
     }
     Some((top.kind, top.name))
 }
+
+#[cfg(test)]
+mod tests;

@@ -14,8 +14,15 @@ impl Spans {
         }
         let first = self.0.partition_point(|(_, end)| *end < from);
         let last = self.0.partition_point(|(start, _)| *start <= to);
-        let from = self.0.get(first).filter(|_| first < last).map_or(from, |(start, _)| from.min(*start));
-        let to = last.checked_sub(1).filter(|_| first < last).map_or(to, |last| to.max(self.0[last].1));
+        let from = self
+            .0
+            .get(first)
+            .filter(|_| first < last)
+            .map_or(from, |(start, _)| from.min(*start));
+        let to = last
+            .checked_sub(1)
+            .filter(|_| first < last)
+            .map_or(to, |last| to.max(self.0[last].1));
         self.0.splice(first..last, [(from, to)]);
     }
 
@@ -29,7 +36,13 @@ impl Spans {
     /// What lies in both.
     #[must_use]
     pub fn both(&self, other: &Spans) -> Spans {
-        Spans(other.0.iter().flat_map(|(start, end)| self.within(*start, *end).0).collect())
+        Spans(
+            other
+                .0
+                .iter()
+                .flat_map(|(start, end)| self.within(*start, *end).0)
+                .collect(),
+        )
     }
 
     /// What lies in this and not in the other.

@@ -59,15 +59,14 @@ macro_rules! table {
 
 /// Starts the watches of all that [`ACCESS`] names as watched.
 pub fn start(client: &Client, config: &Config, shared: &Arc<Shared>) -> Watches {
-    let starter = Starter {
-        client,
-        config,
-        shared,
-    };
+    let starter = Starter { client, config, shared };
     Watches(vec![
         starter.watch(NodeFact::read, table!(nodes)),
         starter.watch(PodFact::read, table!(pods)),
-        starter.watch::<PartialObjectMeta<Namespace>, _>(|object| Ok(namespace_fact(&object.metadata)), table!(namespaces)),
+        starter.watch::<PartialObjectMeta<Namespace>, _>(
+            |object| Ok(namespace_fact(&object.metadata)),
+            table!(namespaces),
+        ),
         starter.owners::<ReplicaSet>(table!(replica_sets)),
         starter.owners::<Deployment>(table!(deployments)),
         starter.owners::<StatefulSet>(table!(stateful_sets)),
@@ -126,6 +125,7 @@ impl Starter<'_> {
                         }
                         let at = shared.pulses.now();
                         let mut world = lock(&shared.world);
+                        world.events += 1;
                         let (table, findings) = select(&mut world);
                         table.take(event, at, read, findings);
                     }
@@ -152,7 +152,9 @@ fn reason(error: &watcher::Error) -> (&'static str, Option<u16>, Option<Duration
         watcher::Error::WatchStartFailed(_) | watcher::Error::WatchFailed(_) => ("watch", None),
     };
     let details = status.and_then(|status| status.details.as_ref());
-    let asked = details.map(|details| u64::from(details.retry_after_seconds)).filter(|seconds| *seconds > 0);
+    let asked = details
+        .map(|details| u64::from(details.retry_after_seconds))
+        .filter(|seconds| *seconds > 0);
     (verb, status.map(|status| status.code), asked.map(Duration::from_secs))
 }
 

@@ -1,7 +1,7 @@
 //! What the watches have brought: tables of compact facts, by UID.
 
-use super::findings::Findings;
 use super::access::WATCHED;
+use super::findings::Findings;
 use super::inventory::{
     Autoscaler, Balancer, Budget, Claim, Class, Entry, Inventory, Priority, Quota, Signals, Volume,
 };
@@ -12,7 +12,7 @@ use super::sampler::{Ended, Unknown};
 use domain::instant::Instant;
 use kube::runtime::watcher::Event;
 use kube::{Resource, ResourceExt};
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::mem;
 use std::sync::Arc;
 
@@ -101,7 +101,11 @@ impl<T: PartialEq> Table<T> {
             let uid: Arc<str> = object.meta().uid.as_deref().unwrap_or_default().into();
             let fact = read(object).map_err(|error| {
                 let place = format!("{} {}", K::plural(&()), object.name_any());
-                findings.warn("kubernetes_unreadable", &place, &format!("{error}; what was known before stands"));
+                findings.warn(
+                    "kubernetes_unreadable",
+                    &place,
+                    &format!("{error}; what was known before stands"),
+                );
             });
             (uid, fact.ok())
         };
@@ -142,7 +146,12 @@ impl<T: PartialEq> Table<T> {
     /// A list is complete: it replaces what was there.
     fn replace(&mut self, at: Instant) {
         let incoming = mem::take(&mut self.incoming);
-        let missing: Vec<Arc<str>> = self.live.keys().filter(|uid| !incoming.contains_key(*uid)).cloned().collect();
+        let missing: Vec<Arc<str>> = self
+            .live
+            .keys()
+            .filter(|uid| !incoming.contains_key(*uid))
+            .cloned()
+            .collect();
         for uid in missing {
             if let Some(last) = self.live.remove(&uid) {
                 self.note(at, Change::Removed { last, lost: true });
@@ -210,6 +219,8 @@ pub struct World {
     pub priorities: Table<Entry<Priority>>,
     /// What could not be read.
     pub findings: Findings,
+    /// Events taken so far.
+    pub events: u64,
 }
 
 impl Default for World {
@@ -235,6 +246,7 @@ impl Default for World {
             quotas: Table::default(),
             priorities: Table::default(),
             findings: Findings::default(),
+            events: 0,
         }
     }
 }
@@ -261,7 +273,10 @@ impl World {
             match change {
                 Change::Applied(fact) => match self.tracks.get_mut(&fact.uid) {
                     Some(track) => track.update((*fact).clone(), at),
-                    None => drop(self.tracks.insert(fact.uid.clone(), NodeTrack::new((*fact).clone(), at))),
+                    None => drop(
+                        self.tracks
+                            .insert(fact.uid.clone(), NodeTrack::new((*fact).clone(), at)),
+                    ),
                 },
                 Change::Removed { last: fact, lost } => {
                     if let Some(track) = self.tracks.get_mut(&fact.uid) {
@@ -347,6 +362,7 @@ impl World {
             quotas: sorted(&self.quotas),
             priorities: sorted(&self.priorities),
             signals: self.signals(),
+            nodes_used: BTreeMap::new(),
         }
     }
 
