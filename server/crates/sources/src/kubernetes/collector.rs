@@ -182,7 +182,7 @@ impl Collector {
     pub async fn tick(&mut self, now: Instant) -> Result<Tick, CollectError> {
         let usage = self.usage().await;
         self.skew();
-        let fresh = self.fresh(now);
+        let fresh = self.is_fresh(now);
         if !fresh {
             self.findings.warn(
                 "kubernetes_out_of_sight",
@@ -231,8 +231,10 @@ impl Collector {
         taken
     }
 
-    /// Whether pods and nodes are known as they are.
-    fn fresh(&self, now: Instant) -> bool {
+    /// Whether pods and nodes are known as they are at `now`, but for what
+    /// happened within two intervals.
+    #[must_use]
+    pub fn is_fresh(&self, now: Instant) -> bool {
         let patience_us = 2 * i64::from(self.config.interval_s) * SECOND_US;
         let silence_us = i64::from(self.config.watch_s + 60) * SECOND_US;
         let listed = {

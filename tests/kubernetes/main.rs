@@ -1,0 +1,7 @@
+//! The Kubernetes collector against a replaying API server, its permissions
+//! against `deploy/rbac.yaml`, and, where one is named, against a live cluster.
+
+mod live;
+mod rbac;
+mod replay;
+mod server;
