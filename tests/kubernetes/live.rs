@@ -82,7 +82,7 @@ async fn open(path: &Path, offset_us: &Arc<AtomicI64>) -> Collector {
 }
 
 /// Two samples of a cluster that is in use.
-async fn real(path: &Path, nodes: usize) {
+pub async fn real(path: &Path, nodes: usize) {
     let mut collector = open(path, &Arc::default()).await;
     let start = machine_time();
     let first = collector.tick(start).await.expect("allowed");
@@ -174,7 +174,7 @@ async fn furnish(client: &Client, namespace: &str) {
                     &name,
                     document,
                 )
-                .await
+                .await;
             }
             Some("ClusterRole") => apply(&Api::<ClusterRole>::all(client.clone()), &name, document).await,
             Some("ClusterRoleBinding") => apply(&Api::<ClusterRoleBinding>::all(client.clone()), &name, document).await,

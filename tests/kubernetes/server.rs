@@ -22,8 +22,6 @@ use tokio::task::{AbortHandle, JoinSet};
 pub enum Fault {
     /// A status, with seconds for `Retry-After`.
     Status(u16, Option<u64>),
-    /// The token of the next page has expired.
-    Expired,
     /// Nothing is answered, ever.
     Silent,
 }
@@ -58,7 +56,7 @@ struct Resource {
     log: Vec<(u64, &'static str, Value)>,
     /// Versions before this one are forgotten.
     oldest: u64,
-    faults: VecDeque<Fault>,
+    faults: VecDeque<Option<Fault>>,
     /// For as long as it is set.
     standing: Option<Fault>,
     cuts: u64,
@@ -202,14 +200,12 @@ impl Server {
         resource.log.clear();
     }
 
-    /// The next answer goes wrong.
-    pub fn fault(&self, path: &str, fault: Fault) {
-        self.lock()
-            .resources
-            .entry(path.to_owned())
-            .or_default()
-            .faults
-            .push_back(fault);
+    /// An answer goes wrong, after so many that go right.
+    pub fn fault(&self, path: &str, after: usize, fault: Fault) {
+        let mut records = self.lock();
+        let faults = &mut records.resources.entry(path.to_owned()).or_default().faults;
+        faults.extend(std::iter::repeat_n(None, after));
+        faults.push_back(Some(fault));
     }
 
     /// All answers go wrong, or none any more.
@@ -308,13 +304,12 @@ async fn answer(State(server): State<Server>, request: Request) -> Response {
         let mut records = server.lock();
         records.asked.push(asked);
         match records.resources.get_mut(&path) {
-            Some(resource) => resource.faults.pop_front().or_else(|| resource.standing.clone()),
+            Some(resource) => resource.faults.pop_front().unwrap_or_else(|| resource.standing.clone()),
             None => Some(Fault::Status(404, None)),
         }
     };
     let mut response = match fault {
         Some(Fault::Status(code, retry_after)) => refusal(code, retry_after),
-        Some(Fault::Expired) => refusal(410, None),
         Some(Fault::Silent) => std::future::pending().await,
         None if query.contains_key("watch") => follow(&server, &path, &query),
         None => list(&server.lock(), &path, &query),

@@ -1,6 +1,6 @@
 //! The collector of one cluster: watches, samples, facts.
 
-use super::access::{ACCESS, NODE_METRICS, NODES, POD_METRICS, PODS};
+use super::access::{ACCESS, NAMESPACES, NODE_METRICS, NODES, POD_METRICS, PODS};
 use super::connect::{ClusterConfig, CollectError, Connection, connect};
 use super::findings::Findings;
 use super::inventory::Inventory;
@@ -150,7 +150,7 @@ impl Collector {
         let mut waiting = Vec::new();
         for (index, synced) in synced.into_iter().enumerate() {
             let pulse = self.shared.pulses.of(index);
-            if pulse.missing && index > PODS + 1 {
+            if pulse.missing && ![NODES, PODS, NAMESPACES].contains(&index) {
                 self.findings.add(
                     Severity::Info,
                     "kubernetes_resource_missing",
@@ -184,10 +184,16 @@ impl Collector {
         self.skew();
         let fresh = self.is_fresh(now);
         if !fresh {
+            let failing = [PODS, NODES]
+                .into_iter()
+                .find_map(|index| self.shared.pulses.of(index).failing);
+            let reason = failing.map_or_else(String::new, |reason| format!(" ({reason})"));
             self.findings.warn(
                 "kubernetes_out_of_sight",
                 "",
-                "the cluster could not be seen; containers are counted by their requests once it can be",
+                &format!(
+                    "the cluster could not be seen{reason}; containers are counted by their requests once it can be"
+                ),
             );
         }
         let taken = if fresh {
@@ -206,20 +212,20 @@ impl Collector {
 
     fn sample(&mut self, now: Instant, usage: Option<&Usage>) -> Taken {
         let mut world = lock(&self.shared.world);
-        world.follow_nodes(self.sampler.last(), now);
+        world.follow_nodes(self.sampler.last());
         let ended = world.ended();
         let mut tracks = std::mem::take(&mut world.tracks);
-        let view = View {
+        let mut view = View {
             pods: world.pods.live(),
             ended,
             nodes: &mut tracks,
             namespaces: world.namespaces.live(),
             parent: &|owner| world.parent(owner),
         };
-        let taken = self.sampler.tick(now, view, usage, &mut self.findings);
+        let taken = self.sampler.tick(now, &mut view, usage, &mut self.findings);
         for track in tracks
             .values()
-            .filter(|track| track.is_alive() && track.fact.allocatable.is_none())
+            .filter(|track| track.gone_at().is_none() && track.fact.allocatable.is_none())
         {
             self.findings.warn(
                 "kubernetes_no_allocatable",
@@ -349,9 +355,11 @@ impl Collector {
 
     /// Ends the count at `now` and gives what is left, the running hour
     /// included. A collector that takes over counts on from its first sample.
-    pub fn finish(&mut self, now: Instant) -> Facts {
+    #[must_use]
+    pub fn finish(mut self, now: Instant) -> Facts {
+        let sampler = std::mem::replace(&mut self.sampler, Sampler::new(self.config.interval_s));
         let mut world = lock(&self.shared.world);
-        let (nodes, slots) = self.sampler.finish(now, &mut world.tracks);
+        let (nodes, slots) = sampler.finish(now, &mut world.tracks);
         drop(world);
         self.facts(nodes, slots)
     }

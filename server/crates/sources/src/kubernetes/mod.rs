@@ -12,6 +12,7 @@
 //! nearest MiB and millicore, a request of something never to nothing.
 
 mod access;
+mod claims;
 mod collector;
 mod connect;
 mod findings;

@@ -128,9 +128,10 @@ pub struct NodeTrack {
 
 impl NodeTrack {
     /// Starts to follow a node that is first seen at `seen_at`. Its hours
-    /// begin with the one that holds that instant.
+    /// begin with the one that holds its making, or `known_from` if that is
+    /// later: what was before, this collector cannot know.
     #[must_use]
-    pub fn new(fact: NodeFact, seen_at: Instant) -> NodeTrack {
+    pub fn new(fact: &NodeFact, seen_at: Instant, known_from: Instant) -> NodeTrack {
         let born = fact.created_at.map_or(seen_at, |at| at.min(seen_at));
         let mut track = NodeTrack {
             ready: Spans::default(),
@@ -138,11 +139,11 @@ impl NodeTrack {
             seen_at,
             gone_at: None,
             sizes: vec![(born, fact.capacity, fact.allocatable())],
-            next_hour: Hour::of(seen_at),
+            next_hour: Hour::of(born.max(known_from)),
             unobserved: Spans::default(),
             fact: fact.clone(),
         };
-        track.follow(&fact, seen_at);
+        track.follow(fact, seen_at);
         track
     }
 
@@ -253,10 +254,10 @@ impl NodeTrack {
         self.gone_at.is_some_and(|gone| gone <= self.next_hour.start())
     }
 
-    /// Whether it is there.
+    /// Since when it is gone; `None` while it is there.
     #[must_use]
-    pub fn is_alive(&self) -> bool {
-        self.gone_at.is_none()
+    pub fn gone_at(&self) -> Option<Instant> {
+        self.gone_at
     }
 }
 
@@ -295,7 +296,7 @@ mod tests {
     fn ready_seconds() {
         use Seen::{As, Gone};
         // (what, first seen, updates, Ready seconds of hours 0 and 1)
-        let cases: [(&str, Seen, Vec<Seen>, [Option<u32>; 2]); 9] = [
+        let cases = [
             ("always", As(10, true, 0), vec![], [Some(3_600), Some(3_600)]),
             (
                 "five minutes of boot",
@@ -346,7 +347,7 @@ mod tests {
             let As(seen, ready, since) = first else {
                 panic!("{what}: starts with a sight")
             };
-            let mut track = NodeTrack::new(fact(ready, since), at(seen));
+            let mut track = NodeTrack::new(&fact(ready, since), at(seen), at(0));
             for update in updates {
                 match update {
                     As(seen, ready, since) => track.update(fact(ready, since), at(seen)),
@@ -361,7 +362,7 @@ mod tests {
 
     #[test]
     fn observed_is_part_of_ready() {
-        let mut track = NodeTrack::new(fact(true, 600), at(610));
+        let mut track = NodeTrack::new(&fact(true, 600), at(610), at(610));
         let mut observed = Spans::default();
         observed.add(at(300), at(1_600));
         track.lose(at(1_000), at(1_100));

@@ -235,7 +235,7 @@ mod tests {
     fn effective_requests() {
         use Kind::{App, Init, Sidecar};
         // (what, containers in start order, runtime overhead, expected)
-        let cases: [(&str, Vec<(Kind, u64)>, u64, u64); 8] = [
+        let cases = [
             ("containers add up", vec![(App, 100), (App, 200)], 0, 300),
             (
                 "init container four times the app",

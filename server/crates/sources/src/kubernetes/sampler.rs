@@ -1,15 +1,16 @@
 //! Pods, nodes and metrics at an instant -> samples -> hourly facts. No I/O
 //! and no clock: what comes out depends on what is put in.
 
+use super::claims::{Claim, Parent, claims, slot_of, top_of, whole};
 use super::findings::Findings;
-use super::metrics::{PodUsage, Usage};
+use super::metrics::Usage;
 use super::node::NodeTrack;
-use super::objects::{ContainerFact, NamespaceFact, OwnerRef, Phase, PodFact};
-use super::request::{Kind, Sharing};
+use super::objects::{NamespaceFact, Phase, PodFact};
+use super::request::Sharing;
 use super::spans::Spans;
 use domain::instant::{Instant, SECOND_US, Span};
-use domain::usage::hourly::{HourFacts, HourlyAccumulator, Sample, pod_overhead_at};
-use domain::usage::{Capacity, Hour, Node, NodeHour, Role, Slot};
+use domain::usage::hourly::{HourFacts, HourlyAccumulator, Sample};
+use domain::usage::{Capacity, Hour, Node, NodeHour, Slot};
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 
@@ -46,13 +47,6 @@ pub struct View<'a> {
     /// Links of the owners' chain.
     pub parent: &'a Parent<'a>,
 }
-
-/// The owner above an owner: `Err` when that owner should be known and is not.
-pub type Parent<'a> = dyn Fn(&OwnerRef) -> Result<Option<OwnerRef>, Unknown> + 'a;
-
-/// An owner that is not there.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Unknown;
 
 /// What one sample took in.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -100,13 +94,6 @@ struct Around<'a> {
     parent: &'a Parent<'a>,
 }
 
-/// What of a pod is sampled together.
-struct Claim {
-    container: String,
-    requested: Capacity,
-    used: Option<Capacity>,
-}
-
 /// Turns views of a cluster into hourly facts.
 pub struct Sampler {
     interval_us: i64,
@@ -147,7 +134,7 @@ impl Sampler {
 
     /// Takes a sample. One that is not later than the last is ignored: the
     /// clock went back.
-    pub fn tick(&mut self, now: Instant, view: View<'_>, usage: Option<&Usage>, findings: &mut Findings) -> Taken {
+    pub fn tick(&mut self, now: Instant, view: &mut View<'_>, usage: Option<&Usage>, findings: &mut Findings) -> Taken {
         let last = self.last();
         if last.is_some_and(|last| last >= now) {
             return Taken::default();
@@ -155,20 +142,26 @@ impl Sampler {
         self.window.get_or_insert(now);
         let stands_until = Instant(last.unwrap_or(now).0 + 2 * self.interval_us);
         let blurred = blurred_nodes(&view.ended, stands_until, now);
-        self.ended(&view, stands_until, now, findings);
+        self.ended(view, stands_until, now, findings);
         let names: HashMap<&str, &NamespaceFact> = view.namespaces.values().map(|n| (n.name.as_str(), &**n)).collect();
         let nodes: HashMap<&str, Sharing> = view
             .nodes
             .values()
-            .filter(|track| track.is_alive())
+            .filter(|track| track.gone_at().is_none())
             .map(|track| (track.fact.node.name.as_str(), track.fact.sharing))
             .collect();
+        let gone = view
+            .nodes
+            .values()
+            .filter_map(|track| Some((track.fact.node.name.as_str(), track.gone_at()?)));
+        let gone: HashMap<&str, Instant> = gone.collect();
         let mut pass = Pass {
             now,
             stands_until,
             usage,
             names: &names,
             nodes: &nodes,
+            gone: &gone,
             blurred: &blurred,
             parent: view.parent,
             taken: Taken::default(),
@@ -239,6 +232,15 @@ impl Sampler {
             self.close(pod, pass.now, around);
             return;
         }
+        let known = self.counted.get(&pod.uid);
+        if known.is_some_and(|counted| counted.closed) {
+            return;
+        }
+        if let (None, Some(gone_at)) = (sharing, pass.gone.get(node)) {
+            // a pod that outlives its node holds nothing any more
+            self.close(pod, (*gone_at).min(pass.now), around);
+            return;
+        }
         if sharing.is_none() {
             findings.warn(
                 "kubernetes_unknown_node",
@@ -253,7 +255,6 @@ impl Sampler {
                 "objects carry times more than 30 s ahead of this clock; they are clipped to now",
             );
         }
-        let known = self.counted.get(&pod.uid);
         let start = known.map_or_else(|| self.start_of(pod, pass.now), |counted| counted.start);
         let unseen_from = match known {
             Some(_) if pass.blurred.contains(node) => pass.now,
@@ -404,7 +405,7 @@ impl Sampler {
     /// Ends the count at `now`, the running hour included: nothing stands
     /// longer than that.
     pub fn finish(
-        &mut self,
+        mut self,
         now: Instant,
         nodes: &mut HashMap<Arc<str>, NodeTrack>,
     ) -> (Vec<(Node, Vec<NodeHour>)>, Vec<HourFacts>) {
@@ -452,6 +453,8 @@ struct Pass<'a> {
     usage: Option<&'a Usage>,
     names: &'a HashMap<&'a str, &'a NamespaceFact>,
     nodes: &'a HashMap<&'a str, Sharing>,
+    /// Nodes that are gone, and since when.
+    gone: &'a HashMap<&'a str, Instant>,
     blurred: &'a BTreeSet<String>,
     parent: &'a Parent<'a>,
     taken: Taken,
@@ -478,109 +481,6 @@ fn nothing(at: Instant) -> Sample {
         requested: Capacity::default(),
         used: None,
     }
-}
-
-/// What a pod claims at an instant. Until its init containers are through,
-/// its ordinary ones hold nothing of their own: the pod does (A26).
-fn claims(pod: &PodFact, usage: Option<&PodUsage>, sharing: Sharing) -> Vec<Claim> {
-    let stands = |container: &&ContainerFact| match container.kind {
-        Kind::App => pod.initialised,
-        Kind::Init => container.running,
-        Kind::Sidecar => pod.initialised || container.started,
-    };
-    let of = |container: &ContainerFact| Claim {
-        container: container.name.clone(),
-        requested: container.request.capacity(sharing),
-        used: usage.and_then(|usage| usage.containers.get(&container.name).copied()),
-    };
-    with_overhead(pod, pod.containers.iter().filter(stands).map(of).collect(), sharing)
-}
-
-/// What a pod claims by its requests alone.
-fn whole(pod: &PodFact, sharing: Sharing) -> Vec<Claim> {
-    let staying = pod.containers.iter().filter(|container| container.kind != Kind::Init);
-    let claims = staying.map(|container| Claim {
-        container: container.name.clone(),
-        requested: container.request.capacity(sharing),
-        used: None,
-    });
-    with_overhead(pod, claims.collect(), sharing)
-}
-
-fn with_overhead(pod: &PodFact, mut claims: Vec<Claim>, sharing: Sharing) -> Vec<Claim> {
-    let held: Vec<Capacity> = claims
-        .iter()
-        .map(|claim| claim.used.map_or(claim.requested, |used| claim.requested.max(used)))
-        .collect();
-    let overhead = pod_overhead_at(pod.effective.capacity(sharing), &held);
-    if overhead != Capacity::default() {
-        claims.push(Claim {
-            container: String::new(),
-            requested: overhead,
-            used: None,
-        });
-    }
-    claims
-}
-
-/// The slot of a container; an empty name is the pod's overhead. What a
-/// DaemonSet's or placeholder's pod holds beyond its containers goes where
-/// those go (A27, A28).
-fn slot_of(
-    pod: &PodFact,
-    container: &str,
-    top: Option<&(Arc<str>, Arc<str>)>,
-    namespace: Option<&NamespaceFact>,
-) -> Slot {
-    let (kind, name) = top.map_or(("", ""), |(kind, name)| (&**kind, &**name));
-    let role = if pod.priority < 0 {
-        Role::Placeholder
-    } else if kind == "DaemonSet" || kind == STATIC_POD {
-        Role::DaemonSet
-    } else if container.is_empty() {
-        Role::PodOverhead
-    } else {
-        Role::Workload
-    };
-    let mut labels = namespace.map(|namespace| namespace.labels.clone()).unwrap_or_default();
-    labels.extend(pod.labels.clone());
-    Slot {
-        node: pod.node.clone().unwrap_or_default(),
-        pod_uid: pod.uid.to_string(),
-        container: container.to_owned(),
-        role,
-        namespace: pod.namespace.clone(),
-        pod: pod.name.clone(),
-        workload_kind: kind.to_owned(),
-        workload: name.to_owned(),
-        labels,
-    }
-}
-
-/// Kind of pods that a node's own files start: they come with the node, like
-/// those of a DaemonSet.
-const STATIC_POD: &str = "StaticPod";
-
-/// The top owner of a pod, up the chain of controllers. A pod without an
-/// owner is its own. Where the chain breaks, what was found before stands.
-fn top_of(pod: &PodFact, before: Option<(Arc<str>, Arc<str>)>, parent: &Parent<'_>) -> Option<(Arc<str>, Arc<str>)> {
-    let Some(mut top) = pod.owner.clone() else {
-        return Some(("Pod".into(), pod.name.as_str().into()));
-    };
-    if &*top.kind == "Node" {
-        let node = pod.node.as_deref().unwrap_or_default();
-        let name = pod.name.strip_suffix(node).and_then(|name| name.strip_suffix('-'));
-        return Some((STATIC_POD.into(), name.unwrap_or(&pod.name).into()));
-    }
-    // no chain is longer; a loop would be
-    for _ in 0..8 {
-        match parent(&top) {
-            Ok(Some(above)) => top = above,
-            Ok(None) => break,
-            Err(Unknown) => return before.or(Some((top.kind, top.name))),
-        }
-    }
-    Some((top.kind, top.name))
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! What the watches have brought: tables of compact facts, by UID.
 
 use super::access::WATCHED;
+use super::claims::Unknown;
 use super::findings::Findings;
 use super::inventory::{
     Autoscaler, Balancer, Budget, Claim, Class, Entry, Inventory, Priority, Quota, Signals, Volume,
@@ -8,7 +9,7 @@ use super::inventory::{
 use super::node::{NodeFact, NodeTrack};
 use super::objects::{NamespaceFact, OwnerFact, OwnerRef, PodFact};
 use super::quantity::QuantityError;
-use super::sampler::{Ended, Unknown};
+use super::sampler::Ended;
 use domain::instant::Instant;
 use kube::runtime::watcher::Event;
 use kube::{Resource, ResourceExt};
@@ -266,29 +267,25 @@ impl World {
         ended.collect()
     }
 
-    /// Brings the nodes' tracks up to date with the watch. A node that nobody
-    /// saw go went when the cluster was last seen, `last`, at the latest.
-    pub fn follow_nodes(&mut self, last: Option<Instant>, now: Instant) {
+    /// Brings the nodes' tracks up to date with the watch. `last` is when the
+    /// cluster was last sampled: a node that nobody saw come or go did not do
+    /// so before.
+    pub fn follow_nodes(&mut self, last: Option<Instant>) {
         for (at, change) in self.nodes.changes() {
+            let known_from = last.unwrap_or(at).min(at);
             match change {
                 Change::Applied(fact) => match self.tracks.get_mut(&fact.uid) {
                     Some(track) => track.update((*fact).clone(), at),
                     None => drop(
                         self.tracks
-                            .insert(fact.uid.clone(), NodeTrack::new((*fact).clone(), at)),
+                            .insert(fact.uid.clone(), NodeTrack::new(&fact, at, known_from)),
                     ),
                 },
                 Change::Removed { last: fact, lost } => {
                     if let Some(track) = self.tracks.get_mut(&fact.uid) {
-                        track.gone(if lost { last.unwrap_or(at).min(at) } else { at });
+                        track.gone(if lost { known_from } else { at });
                     }
                 }
-            }
-        }
-        for (uid, fact) in self.nodes.live() {
-            // the count was finished, and goes on
-            if !self.tracks.contains_key(uid) {
-                self.tracks.insert(uid.clone(), NodeTrack::new((**fact).clone(), now));
             }
         }
     }

@@ -1,13 +1,17 @@
 //! The pure part as tables: objects and metrics in, hourly facts out.
 
 use super::*;
+use crate::kubernetes::claims::Unknown;
 use crate::kubernetes::metrics::{MetricsList, NodeMetrics, PodMetrics};
 use crate::kubernetes::node::NodeFact;
 use crate::kubernetes::objects::OwnerFact;
+use crate::kubernetes::objects::OwnerRef;
 use domain::usage::{Measure, SlotHour};
 use k8s_openapi::api::core::v1 as core;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
+
+mod names;
 
 const START_S: i64 = 1_767_225_600; // 2026-01-01T00:00:00Z
 
@@ -31,7 +35,7 @@ fn pod(name: &str) -> Value {
                 {"type": "PodScheduled", "status": "True", "lastTransitionTime": text(0)},
                 {"type": "Initialized", "status": "True", "lastTransitionTime": text(0)},
             ],
-            "containerStatuses": [status("app", json!({"running": {"startedAt": text(1)}}))],
+            "containerStatuses": [status("app", &json!({"running": {"startedAt": text(1)}}))],
         },
     })
 }
@@ -40,7 +44,7 @@ fn container(name: &str, cpu: &str, memory: &str) -> Value {
     json!({"name": name, "resources": {"requests": {"cpu": cpu, "memory": memory}}})
 }
 
-fn status(name: &str, state: Value) -> Value {
+fn status(name: &str, state: &Value) -> Value {
     json!({"name": name, "image": "", "imageID": "", "ready": true, "restartCount": 0, "state": state})
 }
 
@@ -77,7 +81,7 @@ fn node() -> NodeTrack {
         },
     });
     let node: core::Node = serde_json::from_value(node).expect("node");
-    NodeTrack::new(NodeFact::read(&node).expect("quantities"), at(0))
+    NodeTrack::new(&NodeFact::read(&node).expect("quantities"), at(0), at(0))
 }
 
 /// A cluster of one node whose pods a test changes between samples.
@@ -126,14 +130,14 @@ impl Scene {
             }
             _ => Ok(None),
         };
-        let view = View {
+        let mut view = View {
             pods: &self.pods,
             ended,
             nodes: &mut self.nodes,
             namespaces: &namespaces,
             parent: &parent,
         };
-        self.sampler.tick(at(seconds), view, usage, &mut self.findings)
+        self.sampler.tick(at(seconds), &mut view, usage, &mut self.findings)
     }
 
     /// Samples from `from` up to and with `to`.
@@ -144,7 +148,7 @@ impl Scene {
     }
 
     /// Effective core-seconds by pod and container, and the node's first hour.
-    fn finish(&mut self, seconds: i64) -> (BTreeMap<String, u64>, NodeHour) {
+    fn finish(mut self, seconds: i64) -> (BTreeMap<String, u64>, NodeHour) {
         let (nodes, slots) = self.sampler.finish(at(seconds), &mut self.nodes);
         let mut cpu = BTreeMap::new();
         for facts in slots {
@@ -187,11 +191,11 @@ fn what_a_pod_holds_in_ten_minutes() {
         with(
             pod,
             "status/initContainerStatuses",
-            json!([status("init", json!({"running": {"startedAt": text(1)}}))]),
+            json!([status("init", &json!({"running": {"startedAt": text(1)}}))]),
         )
     };
     // (A26, what; the pod; core-seconds after 600 s)
-    let cases: Vec<(&str, Value, Vec<(&str, u64)>)> = vec![
+    let cases = vec![
         ("a running pod", pod("p"), vec![("p/app", 600)]),
         ("unbound", with(pod("p"), "spec/nodeName", Value::Null), vec![]),
         (
@@ -292,8 +296,7 @@ fn from_binding_to_end() {
     let killed = with(pod("p"), "metadata/deletionTimestamp", json!(text(700)));
 
     // (what, pods at the start, what is put or gone before which sample, core-seconds at 600 s)
-    type Step = (i64, Option<Value>, Option<Ended>);
-    let cases: Vec<(&str, Vec<Value>, Vec<Step>, Vec<(&str, u64)>)> = vec![
+    let cases = vec![
         (
             "deleted at 90 s",
             vec![pod("p")],
@@ -477,165 +480,9 @@ fn a_gap_is_counted_by_requests() {
 }
 
 #[test]
-fn names_roles_and_owners() {
-    let owner = |kind: &str, name: &str, uid: &str| {
-        json!([{
-            "apiVersion": "v1", "kind": kind, "name": name, "uid": uid, "controller": true,
-        }])
-    };
-    let of = |kind: &str, uid: &str, name: &str| OwnerRef {
-        kind: kind.into(),
-        name: name.into(),
-        uid: uid.into(),
-    };
-    let link = |parent| OwnerFact {
-        namespace: "shop".to_owned(),
-        name: String::new(),
-        parent,
-    };
-    let owners = HashMap::from([
-        ("rs", link(Some(of("Deployment", "deploy", "web")))),
-        ("deploy", link(None)),
-        ("rollout-rs", link(Some(of("Rollout", "rollout", "web")))),
-        ("job", link(Some(of("CronJob", "cron", "nightly")))),
-        ("cron", link(None)),
-    ]);
-    let owned = |kind, name, uid| with(pod("p"), "metadata/ownerReferences", owner(kind, name, uid));
-    let overhead = |pod| with(pod, "spec/overhead", json!({"cpu": "1"}));
-    // (what, pod, kind, name, role of the container, role of the overhead)
-    let cases = [
-        ("bare", pod("p"), "Pod", "p", Role::Workload, Role::PodOverhead),
-        (
-            "deployment",
-            owned("ReplicaSet", "web-1", "rs"),
-            "Deployment",
-            "web",
-            Role::Workload,
-            Role::PodOverhead,
-        ),
-        (
-            "rollout",
-            owned("ReplicaSet", "web-2", "rollout-rs"),
-            "Rollout",
-            "web",
-            Role::Workload,
-            Role::PodOverhead,
-        ),
-        (
-            "cron job",
-            owned("Job", "nightly-1", "job"),
-            "CronJob",
-            "nightly",
-            Role::Workload,
-            Role::PodOverhead,
-        ),
-        (
-            "owner gone",
-            owned("ReplicaSet", "web-9", "none"),
-            "ReplicaSet",
-            "web-9",
-            Role::Workload,
-            Role::PodOverhead,
-        ),
-        (
-            "daemon set",
-            owned("DaemonSet", "agent", "ds"),
-            "DaemonSet",
-            "agent",
-            Role::DaemonSet,
-            Role::DaemonSet,
-        ),
-        (
-            "custom",
-            owned("Cluster", "pg", "cr"),
-            "Cluster",
-            "pg",
-            Role::Workload,
-            Role::PodOverhead,
-        ),
-        (
-            "placeholder",
-            with(pod("p"), "spec/priority", json!(-10)),
-            "Pod",
-            "p",
-            Role::Placeholder,
-            Role::Placeholder,
-        ),
-        (
-            "static pod",
-            with(owned("Node", "n1", "uid-n1"), "metadata/name", json!("kube-proxy-n1")),
-            "StaticPod",
-            "kube-proxy",
-            Role::DaemonSet,
-            Role::DaemonSet,
-        ),
-    ];
-    for (what, pod, kind, name, role, overhead_role) in cases {
-        let mut scene = Scene::new(&[overhead(pod)]);
-        scene.owners.clone_from(&owners);
-        scene.tick(0, Vec::new(), None);
-        let (_, slots) = scene.sampler.finish(at(60), &mut scene.nodes);
-        let found: Vec<_> = slots
-            .iter()
-            .map(|facts| {
-                (
-                    facts.slot.workload_kind.as_str(),
-                    facts.slot.workload.as_str(),
-                    facts.slot.role,
-                )
-            })
-            .collect();
-        assert_eq!(found, [(kind, name, overhead_role), (kind, name, role)], "{what}");
-    }
-}
-
-#[test]
-fn an_owner_outlives_its_objects() {
-    let owned = with(
-        pod("p"),
-        "metadata/ownerReferences",
-        json!([{"apiVersion": "v1", "kind": "ReplicaSet", "name": "web-1", "uid": "rs", "controller": true}]),
-    );
-    let mut scene = Scene::new(&[owned]);
-    let top = OwnerRef {
-        kind: "Rollout".into(),
-        name: "web".into(),
-        uid: "r".into(),
-    };
-    let link = OwnerFact {
-        namespace: "shop".to_owned(),
-        name: "web-1".to_owned(),
-        parent: Some(top),
-    };
-    scene.owners.insert("rs", link);
-    scene.tick(0, Vec::new(), None);
-    scene.owners.clear();
-    scene.tick(60, Vec::new(), None);
-    let (_, slots) = scene.sampler.finish(at(120), &mut scene.nodes);
-    assert_eq!(slots.len(), 1);
-    assert_eq!(slots[0].slot.workload, "web");
-}
-
-#[test]
-fn labels_of_pod_and_namespace() {
-    let labels = json!({"app": "web", "env": "test", "pod-template-hash": "5d8f"});
-    let mut scene = Scene::new(&[with(pod("p"), "metadata/labels", labels)]);
-    scene.tick(0, Vec::new(), None);
-    let (_, slots) = scene.sampler.finish(at(60), &mut scene.nodes);
-    let expect = [("app", "web"), ("env", "test"), ("tenant", "acme")];
-    let found: Vec<(&str, &str)> = slots[0]
-        .slot
-        .labels
-        .iter()
-        .map(|(k, v)| (k.as_str(), v.as_str()))
-        .collect();
-    assert_eq!(found, expect, "the pod's own beat those of its namespace");
-}
-
-#[test]
 fn an_init_container_hands_over() {
     let init = with(pod("p"), "spec/initContainers", json!([container("init", "4", "1Gi")]));
-    let running = status("init", json!({"running": {"startedAt": text(1)}}));
+    let running = status("init", &json!({"running": {"startedAt": text(1)}}));
     let early = with(init.clone(), "status/conditions/1/status", json!("False"));
     let early = with(early, "status/containerStatuses/0/state", json!({"waiting": {}}));
     let early = with(early, "status/initContainerStatuses", json!([running]));
@@ -644,7 +491,7 @@ fn an_init_container_hands_over() {
     scene.put(&with(
         init,
         "status/initContainerStatuses",
-        json!([status("init", ended(170))]),
+        json!([status("init", &ended(170))]),
     ));
     scene.run(180, 540);
     let (found, _) = scene.finish(600);
@@ -684,4 +531,29 @@ fn hours_wait_until_they_are_complete() {
         .drain(Hour(hour + 9), at(8 * 3_600 + 10), &mut scene.nodes);
     assert_eq!(nodes[0].1.len(), 1);
     assert_eq!((nodes[0].1[0].ready_s, nodes[0].1[0].observed_s), (3_600, 0));
+}
+
+#[test]
+fn a_pod_that_outlives_its_node_holds_nothing() {
+    let mut scene = Scene::new(&[pod("p")]);
+    scene.run(0, 120);
+    scene.nodes.get_mut("uid-n1").expect("the node").gone(at(150));
+    scene.run(180, 540);
+    let (found, node) = scene.finish(600);
+    assert_eq!(
+        (found, node.ready_s, node.observed_s),
+        (expect(&[("p/app", 150)]), 150, 150)
+    );
+    assert_eq!(
+        scene_findings(&[pod("p")]),
+        ["kubernetes_unknown_node"],
+        "a node that was never listed"
+    );
+}
+
+fn scene_findings(pods: &[Value]) -> Vec<String> {
+    let mut scene = Scene::new(pods);
+    scene.nodes.clear();
+    scene.tick(0, Vec::new(), None);
+    scene.findings.take().into_iter().map(|finding| finding.code).collect()
 }
