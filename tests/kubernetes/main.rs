@@ -7,3 +7,4 @@ mod rbac;
 mod replay;
 mod scene;
 mod server;
+mod tls;

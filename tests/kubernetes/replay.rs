@@ -3,6 +3,7 @@
 use crate::scene::*;
 use crate::server::Server;
 use domain::usage::{Capacity, Hour, Measure, Role};
+use serde_json::json;
 use sources::kubernetes::{ACCESS, ClusterAccess};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::Ordering;
@@ -206,16 +207,30 @@ async fn short_lived_pods_between_two_samples_are_counted() {
     let mut scene = Scene::open(Server::start().await).await;
     scene.tick(0).await;
     scene.set(40);
+    let mut short = two_cores("short", 10);
+    short["metadata"]["ownerReferences"] = json!([
+        {"apiVersion": "batch/v1", "kind": "Job", "name": "nightly-29", "uid": "job-nightly-29", "controller": true},
+    ]);
     scene
         .see(3, |server| {
-            server.put(PODS, two_cores("short", 10));
-            server.put(PODS, over(two_cores("short", 10), 30));
-            server.delete(PODS, over(two_cores("short", 10), 30));
+            server.put(PODS, short.clone());
+            server.put(PODS, over(short.clone(), 30));
+            server.delete(PODS, over(short, 30));
         })
         .await;
     scene.run(60, 3_600).await;
-    // twenty seconds of two cores
-    assert_eq!(core_s(&scene.first_hour(3_600), "short/c"), 40);
+    let facts = scene.first_hour(3_600);
+    assert_eq!(core_s(&facts, "short/c"), 40, "twenty seconds of two cores");
+    let slot = facts
+        .slots
+        .iter()
+        .find(|facts| facts.slot.pod == "short")
+        .map(|facts| &facts.slot);
+    let slot = slot.expect("a slot");
+    assert_eq!(
+        (slot.workload_kind.as_str(), slot.workload.as_str()),
+        ("CronJob", "nightly")
+    );
 }
 
 #[tokio::test]
