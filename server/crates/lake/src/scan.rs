@@ -4,13 +4,14 @@ use crate::error::LakeError;
 use crate::schema::{META_SCHEMA_VERSION, SCHEMA_VERSION};
 use polars::prelude::*;
 use std::fs::File;
-use std::num::NonZeroUsize;
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::mpsc::sync_channel;
 use std::thread;
 
-/// Rows of a batch.
-const BATCH_ROWS: NonZeroUsize = NonZeroUsize::new(32_768).expect("is not zero");
+/// Rows of a batch at most. Files of the lake have row groups that are not
+/// longer; a longer one of a stranger is decoded from its start for every batch.
+const BATCH_ROWS: usize = 262_144;
 
 /// Refuses a file whose schema version this release does not know.
 pub(crate) fn check_version(path: &Path, name: &str) -> Result<(), LakeError> {
@@ -37,44 +38,63 @@ pub(crate) fn check_version(path: &Path, name: &str) -> Result<(), LakeError> {
 
 /// The names and types of a file's columns.
 pub(crate) fn schema(path: &Path, name: &str) -> Result<SchemaRef, LakeError> {
-    open(path, name)?
-        .collect_schema()
-        .map_err(LakeError::parquet("read", name))
+    let mut reader = ParquetReader::new(open(path, name)?);
+    let arrow = reader.schema().map_err(LakeError::parquet("read", name))?;
+    Ok(Arc::new(Schema::from_arrow_schema(&arrow)))
 }
 
-fn open(path: &Path, name: &str) -> Result<LazyFrame, LakeError> {
-    let args = ScanArgsParquet {
-        glob: false,
-        cache: false,
-        ..ScanArgsParquet::default()
-    };
-    let path = PlRefPath::try_from_path(path).map_err(LakeError::parquet("open", name))?;
-    LazyFrame::scan_parquet(path, args).map_err(LakeError::parquet("read", name))
+fn open(path: &Path, name: &str) -> Result<File, LakeError> {
+    File::open(path).map_err(LakeError::io("open", name))
 }
 
-/// Hands these columns of a file to `each`, batch after batch; `name` is for messages.
+/// Hands these columns of a file to `each`, batch after batch, while the next
+/// batch is read; `name` is for messages.
 pub(crate) fn batches<E: From<LakeError>>(
     path: &Path,
     name: &str,
     columns: &[String],
     mut each: impl FnMut(&DataFrame) -> Result<(), E>,
 ) -> Result<(), E> {
-    let wanted: Vec<Expr> = columns.iter().map(col).collect();
+    let mut reader = ParquetReader::new(open(path, name)?);
+    let metadata = reader.get_metadata().map_err(LakeError::parquet("read", name))?.clone();
     let (to, from) = sync_channel::<DataFrame>(1);
-    // a receiver that is gone ends the query
-    let callback = PlanCallback::new(move |frame: DataFrame| Ok(to.send(frame).is_err()));
-    let query = open(path, name)?
-        .select(wanted)
-        .sink_batches(callback, true, Some(BATCH_ROWS));
-    let query = query.map_err(LakeError::parquet("read", name))?;
     thread::scope(|scope| {
-        let running = scope.spawn(move || query.collect_with_engine(Engine::Streaming).map(drop));
+        let running = scope.spawn(move || -> Result<(), LakeError> {
+            for slice in slices(metadata.row_groups.iter().map(|group| group.num_rows())) {
+                let mut reader = ParquetReader::new(open(path, name)?)
+                    .with_columns(Some(columns.to_vec()))
+                    .with_slice(Some(slice))
+                    .set_rechunk(true);
+                reader.set_metadata(metadata.clone());
+                let frame = reader.finish().map_err(LakeError::parquet("read", name))?;
+                // a receiver that is gone ends the reading
+                if to.send(frame).is_err() {
+                    break;
+                }
+            }
+            Ok(())
+        });
         let result = from.iter().try_for_each(|frame| each(&frame));
         drop(from);
         let ended = running.join().map_err(|_| LakeError::Stage { stage: "scan" })?;
         result?;
-        ended.map_err(LakeError::parquet("read", name)).map_err(E::from)
+        ended.map_err(E::from)
     })
+}
+
+/// Offset and length of the batches of a file: its row groups, cut where they are long.
+fn slices(groups: impl Iterator<Item = usize>) -> Vec<(usize, usize)> {
+    let mut slices = Vec::new();
+    let mut start = 0;
+    for rows in groups {
+        let end = start + rows;
+        while start < end {
+            let length = (end - start).min(BATCH_ROWS);
+            slices.push((start, length));
+            start += length;
+        }
+    }
+    slices
 }
 
 /// A text column of a batch; `None` when the file has no such column of text.
