@@ -18,8 +18,8 @@ pub mod number;
 pub mod owner;
 pub mod period;
 pub mod rule;
-pub mod tags;
 pub mod split;
+pub mod tags;
 pub mod tier;
 pub mod usage;
 

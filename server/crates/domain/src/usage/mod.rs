@@ -8,6 +8,11 @@
 //! Facts are hourly and carry their identity: a [`Slot`] is one container of
 //! one pod on one node (or that pod's overhead), with its metadata.
 
+pub mod fill;
+pub mod hourly;
+pub mod key;
+pub mod profile;
+
 use crate::instant::{Day, Instant, SECOND_US};
 use crate::tags::Tags;
 use serde::{Deserialize, Serialize};
@@ -154,13 +159,29 @@ impl Capacity {
         }
     }
 
+    /// Resource by resource.
+    #[must_use]
+    pub fn plus(&self, other: &Capacity) -> Capacity {
+        self.zip(other, u64::saturating_add)
+    }
+
     /// What is left of it, not below zero.
     #[must_use]
     pub fn less(&self, other: &Capacity) -> Capacity {
+        self.zip(other, u64::saturating_sub)
+    }
+
+    /// The larger of the two, resource by resource.
+    #[must_use]
+    pub fn max(self, other: Capacity) -> Capacity {
+        self.zip(&other, u64::max)
+    }
+
+    fn zip(&self, other: &Capacity, op: fn(u64, u64) -> u64) -> Capacity {
         Capacity {
-            cpu_millicores: self.cpu_millicores.saturating_sub(other.cpu_millicores),
-            memory_mib: self.memory_mib.saturating_sub(other.memory_mib),
-            gpu_milli: self.gpu_milli.saturating_sub(other.gpu_milli),
+            cpu_millicores: op(self.cpu_millicores, other.cpu_millicores),
+            memory_mib: op(self.memory_mib, other.memory_mib),
+            gpu_milli: op(self.gpu_milli, other.gpu_milli),
         }
     }
 }

@@ -1,0 +1,343 @@
+use super::*;
+use crate::tags::Tags;
+use proptest::prelude::*;
+
+const FOREVER: i64 = i64::MAX;
+
+fn at(seconds: i64) -> Instant {
+    Instant(seconds * 1_000_000)
+}
+
+/// Seconds; an end of [`FOREVER`] is "still running".
+fn alive(start: i64, end: i64) -> Span {
+    let end = if end == FOREVER { Instant(FOREVER) } else { at(end) };
+    Span { start: at(start), end }
+}
+
+fn slot(container: &str) -> Slot {
+    Slot {
+        node: "n1".to_owned(),
+        pod_uid: "p1".to_owned(),
+        container: container.to_owned(),
+        ..Slot::default()
+    }
+}
+
+fn cpu(cpu_millicores: u64) -> Capacity {
+    Capacity {
+        cpu_millicores,
+        memory_mib: 1_024,
+        gpu_milli: 0,
+    }
+}
+
+fn sample(second: i64, requested: u64, used: Option<u64>) -> Sample {
+    Sample {
+        at: at(second),
+        requested: cpu(requested),
+        used: used.map(cpu),
+    }
+}
+
+/// (hour, seconds, effective core-ms, requested core-ms, used core-ms) of each fact.
+fn figures(facts: &[HourFacts]) -> Vec<(i32, u32, u64, u64, u64)> {
+    facts
+        .iter()
+        .map(|facts| {
+            let hour = &facts.hour;
+            let cpu = |measure: Measure| measure.cpu_core_ms;
+            (
+                hour.hour.0,
+                hour.seconds,
+                cpu(hour.effective),
+                cpu(hour.requested),
+                cpu(hour.used),
+            )
+        })
+        .collect()
+}
+
+#[test]
+fn a_sample_stands_to_the_next_one() {
+    let minute = 60;
+    for (what, samples, expect) in [
+        (
+            // A1: a 10-minute pod of 2 cores holds 1,200 core-s of its hour, never 2 cores of it
+            "a 10-minute pod",
+            (0..10)
+                .map(|i| (alive(0, 600), sample(i * minute, 2_000, Some(500))))
+                .collect(),
+            vec![(0, 600, 1_200_000, 1_200_000, 300_000)],
+        ),
+        (
+            "more used than requested, then less",
+            vec![
+                (alive(0, 120), sample(0, 1_000, Some(3_000))),
+                (alive(0, 120), sample(60, 1_000, Some(200))),
+            ],
+            vec![(0, 120, 240_000, 120_000, 192_000)],
+        ),
+        (
+            "without metrics the request is what is held",
+            vec![(alive(0, 60), sample(0, 1_500, None))],
+            vec![(0, 60, 90_000, 90_000, 0)],
+        ),
+        (
+            "a gap is filled for twice the interval, no longer",
+            vec![
+                (alive(0, FOREVER), sample(0, 1_000, None)),
+                (alive(0, FOREVER), sample(900, 1_000, None)),
+                (alive(0, 930), sample(930, 1_000, None)),
+            ],
+            vec![(0, 150, 150_000, 150_000, 0)],
+        ),
+        (
+            "cut at the hour",
+            vec![
+                (alive(3_570, FOREVER), sample(3_570, 1_000, None)),
+                (alive(3_570, 3_650), sample(3_630, 1_000, None)),
+            ],
+            vec![(0, 30, 30_000, 30_000, 0), (1, 50, 50_000, 50_000, 0)],
+        ),
+        (
+            "the first sample also stands for the time since the pod was bound",
+            vec![
+                (alive(20, FOREVER), sample(60, 1_000, None)),
+                (alive(20, 90), sample(90, 1_000, None)),
+            ],
+            vec![(0, 70, 70_000, 70_000, 0)],
+        ),
+        (
+            "but not for a life that began long before",
+            vec![
+                (alive(0, FOREVER), sample(600, 1_000, None)),
+                (alive(0, 630), sample(630, 1_000, None)),
+            ],
+            vec![(0, 30, 30_000, 30_000, 0)],
+        ),
+        (
+            "a pod between two samples, seen at its end only",
+            vec![(alive(10, 40), sample(40, 1_000, None))],
+            vec![(0, 30, 30_000, 30_000, 0)],
+        ),
+        (
+            "a container that ran twice",
+            vec![
+                (alive(0, 70), sample(60, 1_000, None)),
+                (alive(100, 150), sample(120, 1_000, None)),
+            ],
+            vec![(0, 120, 120_000, 120_000, 0)],
+        ),
+        (
+            "resized in place: request per sample (A26)",
+            vec![
+                (alive(0, FOREVER), sample(0, 1_000, None)),
+                (alive(0, 120), sample(60, 3_000, None)),
+            ],
+            vec![(0, 120, 240_000, 240_000, 0)],
+        ),
+        (
+            "a sample outside the pod's life holds nothing",
+            vec![(alive(100, 200), sample(300, 1_000, None))],
+            vec![],
+        ),
+    ] {
+        let mut accumulator = HourlyAccumulator::new(60);
+        for (alive, sample) in samples {
+            accumulator.observe(&slot("app"), alive, sample);
+        }
+        assert_eq!(figures(&accumulator.drain(Hour(10))), expect, "{what}");
+        assert_eq!(accumulator.in_flight(), 0, "{what}");
+    }
+}
+
+#[test]
+fn facts_come_by_slot_and_hour_once() {
+    let mut accumulator = HourlyAccumulator::new(60);
+    for second in (0..7_200).step_by(60) {
+        for container in ["b", "a"] {
+            accumulator.observe(&slot(container), alive(0, FOREVER), sample(second, 1_000, Some(2_000)));
+        }
+    }
+    let names = |facts: &[HourFacts]| -> Vec<(String, i32)> {
+        facts
+            .iter()
+            .map(|facts| (facts.slot.container.clone(), facts.hour.hour.0))
+            .collect()
+    };
+    let first = accumulator.drain(Hour(1));
+    assert_eq!(names(&first), [("a".to_owned(), 0), ("b".to_owned(), 0)]);
+    assert_eq!((first[0].hour.seconds, first[0].metered_s), (3_600, 3_600));
+    assert_eq!(first[0].profile.cpu_max, 2_000);
+    assert_eq!(accumulator.in_flight(), 120, "an hour of two containers");
+    let second = accumulator.drain(Hour(2));
+    assert_eq!(names(&second), [("a".to_owned(), 1), ("b".to_owned(), 1)]);
+    assert_eq!(accumulator.drain(Hour(2)), []);
+    // the last sample stands a minute into the third hour
+    assert_eq!(
+        figures(&accumulator.drain(Hour(3)))[0],
+        (2, 60, 120_000, 60_000, 120_000)
+    );
+}
+
+#[test]
+fn late_samples_add_facts_and_never_time() {
+    let mut accumulator = HourlyAccumulator::new(60);
+    let observe = |accumulator: &mut HourlyAccumulator, second| {
+        accumulator.observe(&slot("app"), alive(0, FOREVER), sample(second, 1_000, None));
+    };
+    for second in [0, 60, 120, 600, 660] {
+        observe(&mut accumulator, second);
+    }
+    assert_eq!(figures(&accumulator.drain(Hour(1))), [(0, 420, 420_000, 420_000, 0)]);
+    for repeated in [0, 60, 120] {
+        observe(&mut accumulator, repeated);
+    }
+    assert_eq!(accumulator.drain(Hour(1)), [], "the same samples again");
+    for late in [180, 240, 300] {
+        observe(&mut accumulator, late);
+    }
+    // 240 to 420: what nothing stood for yet
+    assert_eq!(figures(&accumulator.drain(Hour(1))), [(0, 180, 180_000, 180_000, 0)]);
+    accumulator.drain(Hour(60));
+    assert_eq!(accumulator.too_late(), 0);
+    observe(&mut accumulator, 360);
+    assert_eq!((accumulator.too_late(), accumulator.in_flight()), (1, 0));
+}
+
+#[test]
+fn a_new_label_ends_the_old_slot() {
+    let mut accumulator = HourlyAccumulator::new(60);
+    let labelled = Slot {
+        labels: Tags::from([("team".to_owned(), "b".to_owned())]),
+        ..slot("app")
+    };
+    accumulator.observe(&slot("app"), alive(0, FOREVER), sample(0, 1_000, None));
+    accumulator.observe(&labelled, alive(0, 90), sample(60, 1_000, None));
+    let facts = accumulator.drain(Hour(1));
+    assert_eq!(
+        figures(&facts),
+        [(0, 60, 60_000, 60_000, 0), (0, 30, 30_000, 30_000, 0)]
+    );
+    assert_eq!((&facts[0].slot, &facts[1].slot), (&slot("app"), &labelled));
+}
+
+#[test]
+fn pods_hold_more_than_their_containers() {
+    for (what, pod, containers, expect) in [
+        ("init container four times the app (A26)", 4_000, vec![1_000], 3_000),
+        ("runtime overhead", 2_250, vec![1_000, 1_000], 250),
+        ("containers use more than the pod requests", 2_000, vec![3_000, 500], 0),
+        ("no request at all", 0, vec![0], 0),
+    ] {
+        let containers: Vec<Capacity> = containers.into_iter().map(cpu).collect();
+        let overhead = pod_overhead_at(cpu(pod), &containers);
+        assert_eq!(overhead.cpu_millicores, expect, "{what}");
+        let hours: Vec<Measure> = containers.iter().map(|held| held.over(3_600)).collect();
+        assert_eq!(
+            pod_overhead(cpu(pod).over(3_600), &hours).cpu_core_ms,
+            expect * 3_600,
+            "{what}, by the hour"
+        );
+    }
+}
+
+fn accumulate(interval_s: u32, samples: &[(Slot, Span, Sample)]) -> Vec<HourFacts> {
+    let mut accumulator = HourlyAccumulator::new(interval_s);
+    for (slot, alive, sample) in samples {
+        accumulator.observe(slot, *alive, *sample);
+    }
+    accumulator.drain(Hour(100))
+}
+
+/// Samples of two containers over three hours, some of them at odd milliseconds.
+fn samples() -> impl Strategy<Value = Vec<(Slot, Span, Sample)>> {
+    let one = (
+        0i64..10_800_000,
+        0usize..2,
+        0u64..5,
+        prop::option::of(0u64..4_000),
+        0i64..3,
+        0i64..3,
+    );
+    prop::collection::vec(one, 0..30).prop_map(|many| {
+        many.into_iter()
+            .map(|(at_ms, container, requested, used, start, end)| {
+                let requested = cpu(requested * 333);
+                let sample = Sample {
+                    at: Instant(at_ms * 1_000),
+                    requested,
+                    used: used.map(cpu),
+                };
+                (
+                    slot(["a", "b"][container]),
+                    alive(start * 1_800, 9_000 + end * 900),
+                    sample,
+                )
+            })
+            .collect()
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 300, ..ProptestConfig::default() })]
+
+    #[test]
+    fn order_and_repetition_change_nothing(samples in samples(), seed in any::<u64>()) {
+        let expect = accumulate(300, &samples);
+        let mut shuffled: Vec<_> = samples.iter().chain(&samples).cloned().collect();
+        let mut state = seed | 1;
+        for i in (1..shuffled.len()).rev() {
+            state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+            shuffled.swap(i, (state >> 33) as usize % (i + 1));
+        }
+        prop_assert_eq!(accumulate(300, &shuffled), expect);
+    }
+
+    #[test]
+    fn draining_hour_by_hour_changes_nothing(mut samples in samples()) {
+        samples.sort_by_key(|(_, _, sample)| sample.at);
+        // one life per container: a pod's binding is known with its first sample
+        for (_, alive, _) in &mut samples {
+            *alive = Span { start: at(0), end: at(10_000) };
+        }
+        let expect = accumulate(300, &samples);
+        let mut accumulator = HourlyAccumulator::new(300);
+        let mut facts = Vec::new();
+        for (slot, alive, sample) in &samples {
+            facts.extend(accumulator.drain(Hour::of(sample.at)));
+            accumulator.observe(slot, *alive, *sample);
+        }
+        facts.extend(accumulator.drain(Hour(100)));
+        facts.sort_by(|a, b| (&a.slot, a.hour.hour).cmp(&(&b.slot, b.hour.hour)));
+        prop_assert_eq!(facts, expect);
+    }
+
+    #[test]
+    fn halving_the_interval_of_constant_usage_changes_nothing(
+        interval_s in 1i64..120, requested in 0u64..10_000, used in prop::option::of(0u64..10_000),
+        start_ms in 0i64..3_600_000, life_ms in 0i64..7_200_000,
+    ) {
+        let alive = Span { start: Instant(start_ms * 1_000), end: Instant((start_ms + life_ms) * 1_000) };
+        let every = |step_ms: i64| -> Vec<(Slot, Span, Sample)> {
+            (0..=10_800_000 / step_ms)
+                .map(|i| i * step_ms)
+                .filter(|at_ms| (start_ms..start_ms + life_ms).contains(at_ms))
+                .map(|at_ms| {
+                    let at = Instant(at_ms * 1_000);
+                    (slot("app"), alive, Sample { at, requested: cpu(requested), used: used.map(cpu) })
+                })
+                .collect()
+        };
+        // a pod between two samples is seen at its end, whatever the interval
+        let ended = (slot("app"), alive, Sample { at: alive.end, requested: cpu(requested), used: used.map(cpu) });
+        let both = [interval_s * 1_000, interval_s * 500].map(|step_ms| {
+            let mut samples = every(step_ms);
+            samples.push(ended.clone());
+            accumulate(u32::try_from((step_ms + 999) / 1_000).expect("small"), &samples)
+        });
+        prop_assert_eq!(&both[0], &both[1]);
+        let stood_ms: u64 = both[0].iter().map(|facts| u64::from(facts.hour.seconds)).sum();
+        prop_assert!((stood_ms as i64 - life_ms / 1_000).abs() <= 3, "the whole life");
+    }
+}
