@@ -76,12 +76,7 @@ pub(crate) enum SplitError {
 
 impl Splitter {
     /// Takes the next bytes and hands out the series they complete.
-    pub(crate) fn push(
-        &mut self,
-        bytes: &[u8],
-        decimals: u32,
-        mut each: impl FnMut(Series),
-    ) -> Result<(), SplitError> {
+    pub(crate) fn push(&mut self, bytes: &[u8], decimals: u32, mut each: impl FnMut(Series)) -> Result<(), SplitError> {
         for &byte in bytes {
             if self.in_series {
                 self.series.push(byte);
@@ -196,8 +191,12 @@ fn without_lone_commas(text: &str) -> String {
 }
 
 fn decode(json: &[u8], decimals: u32) -> Result<Series, String> {
-    let element: Element<'_> = serde_json::from_slice(json)
-        .map_err(|error| format!("a series cannot be read ({error}): {}", shown(&String::from_utf8_lossy(json))))?;
+    let element: Element<'_> = serde_json::from_slice(json).map_err(|error| {
+        format!(
+            "a series cannot be read ({error}): {}",
+            shown(&String::from_utf8_lossy(json))
+        )
+    })?;
     let mut series = Series {
         labels: element.metric,
         samples: Vec::with_capacity(element.values.len() + usize::from(element.value.is_some())),
@@ -221,7 +220,10 @@ pub(crate) fn units(text: &str, decimals: u32) -> Option<i64> {
 
 /// Prometheus writes instants as seconds with three decimals, well within what
 /// a double holds.
-#[expect(clippy::cast_possible_truncation, reason = "instants of any calendar fit; others saturate")]
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "instants of any calendar fit; others saturate"
+)]
 fn millis(at_s: f64) -> i64 {
     (at_s * 1_000.0).round() as i64
 }
@@ -260,7 +262,10 @@ mod tests {
             let (series, frame) = split(json, cut);
             assert_eq!(series.len(), 3, "cut at {cut}");
             assert_eq!(series[0].labels["pod"], "a{\"]}");
-            assert_eq!(series[0].samples, [(1_700_000_000_123, 1_500), (1_700_000_060_001, 2_000_000)]);
+            assert_eq!(
+                series[0].samples,
+                [(1_700_000_000_123, 1_500), (1_700_000_060_001, 2_000_000)]
+            );
             assert_eq!(series[0].unreadable, 1);
             assert_eq!(series[1].samples, [(1_500, 0)]);
             let frame = frame.expect("a frame");
@@ -273,11 +278,27 @@ mod tests {
     fn answers_without_series() {
         // (what, json, status or none when it is no answer)
         for (what, json, expect) in [
-            ("error", r#"{"status":"error","errorType":"bad_data","error":"parse error"}"#, Some("error")),
-            ("scalar", r#"{"status":"success","data":{"resultType":"scalar","result":[1,"2"]}}"#, Some("success")),
-            ("empty", r#"{"status":"success","data":{"resultType":"vector","result":[]}}"#, Some("success")),
+            (
+                "error",
+                r#"{"status":"error","errorType":"bad_data","error":"parse error"}"#,
+                Some("error"),
+            ),
+            (
+                "scalar",
+                r#"{"status":"success","data":{"resultType":"scalar","result":[1,"2"]}}"#,
+                Some("success"),
+            ),
+            (
+                "empty",
+                r#"{"status":"success","data":{"resultType":"vector","result":[]}}"#,
+                Some("success"),
+            ),
             ("page", "<html>Not found</html>", None),
-            ("cut", r#"{"status":"success","data":{"resultType":"vector","result":[{"metric":{"a"#, None),
+            (
+                "cut",
+                r#"{"status":"success","data":{"resultType":"vector","result":[{"metric":{"a"#,
+                None,
+            ),
             ("nothing", "", None),
         ] {
             let (series, frame) = split(json, 5);

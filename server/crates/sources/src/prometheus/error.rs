@@ -48,8 +48,10 @@ pub enum PrometheusError {
         message: String,
     },
     /// Even the smallest piece of the query is too large for the server.
-    #[error("the query `{query}` is too large for the server even in small pieces: {message}; \
-             raise its --query.max-samples or query fewer namespaces")]
+    #[error(
+        "the query `{query}` is too large for the server even in small pieces: {message}; \
+             raise its --query.max-samples or query fewer namespaces"
+    )]
     TooLarge {
         /// The query.
         query: String,
@@ -71,8 +73,10 @@ pub enum PrometheusError {
         message: String,
     },
     /// Whatever answered is no Prometheus.
-    #[error("{url} does not answer like a Prometheus (HTTP {status}): {excerpt}; \
-             give the address before /api/v1, with any path prefix")]
+    #[error(
+        "{url} does not answer like a Prometheus (HTTP {status}): {excerpt}; \
+             give the address before /api/v1, with any path prefix"
+    )]
     NotPrometheus {
         /// Address without secrets.
         url: String,

@@ -43,7 +43,8 @@ impl<T: Clone + Ord> Timeline<T> {
 
     /// Puts the runs in order. Of two that start together the larger value counts.
     pub(crate) fn settle(&mut self) {
-        self.runs.sort_by(|a, b| (a.first, &a.value, a.last).cmp(&(b.first, &b.value, b.last)));
+        self.runs
+            .sort_by(|a, b| (a.first, &a.value, a.last).cmp(&(b.first, &b.value, b.last)));
     }
 
     /// The value at an instant: of the run that covers it, else of the nearest
@@ -58,9 +59,16 @@ impl<T: Clone + Ord> Timeline<T> {
         before.or_else(near).map(|run| &run.value)
     }
 
-    /// The value at an instant, else the nearest at any distance.
-    pub(crate) fn nearest(&self, at: i64) -> Option<&T> {
-        self.at(at, i64::MAX / 4)
+    /// The value of a stretch: at its beginning, else the first within, else
+    /// the nearest to its beginning within `far_ms`.
+    pub(crate) fn during(&self, (from, to): (i64, i64), reach_ms: i64, far_ms: i64) -> Option<&T> {
+        let first = || {
+            self.runs
+                .iter()
+                .find(|run| (from..to).contains(&run.first))
+                .map(|run| &run.value)
+        };
+        self.at(from, reach_ms).or_else(first).or_else(|| self.at(from, far_ms))
     }
 
     /// Whether a run of this value covers an instant.
@@ -71,16 +79,15 @@ impl<T: Clone + Ord> Timeline<T> {
 
     /// First and last instant of each run with this value.
     pub(crate) fn runs_of<'a>(&'a self, value: &'a T) -> impl Iterator<Item = (i64, i64)> + 'a {
-        self.runs.iter().filter(move |run| run.value == *value).map(|run| (run.first, run.last))
+        self.runs
+            .iter()
+            .filter(move |run| run.value == *value)
+            .map(|run| (run.first, run.last))
     }
 
     /// The values, once each and in order.
     pub(crate) fn values(&self) -> BTreeSet<&T> {
         self.runs.iter().map(|run| &run.value).collect()
-    }
-
-    pub(crate) fn is_empty(&self) -> bool {
-        self.runs.is_empty()
     }
 }
 
@@ -93,7 +100,10 @@ pub(crate) fn label<'a>(labels: &'a Labels, name: &str) -> &'a str {
 /// What was scraped: two of them are scraped at different instants.
 pub(crate) fn target(labels: &Labels) -> String {
     const NAMES: [&str; 5] = ["job", "instance", "prometheus_replica", "replica", "__replica__"];
-    let parts: Vec<&str> = NAMES.iter().map(|name| labels.get(*name).map_or("", String::as_str)).collect();
+    let parts: Vec<&str> = NAMES
+        .iter()
+        .map(|name| labels.get(*name).map_or("", String::as_str))
+        .collect();
     parts.join("\u{1f}")
 }
 
@@ -118,18 +128,27 @@ impl Scrapes {
     /// All scrapes of a target from one instant to another, both included.
     pub(crate) fn between(&self, target: &str, from: i64, to: i64) -> impl Iterator<Item = i64> + '_ {
         let instants = self.targets.get(target).filter(|_| from <= to);
-        instants.into_iter().flat_map(move |instants| instants.range(from..=to).copied())
+        instants
+            .into_iter()
+            .flat_map(move |instants| instants.range(from..=to).copied())
     }
 
     /// Whether anything was scraped strictly between two instants.
     pub(crate) fn any_between(&self, after: i64, before: i64) -> bool {
-        let within = |instants: &BTreeSet<i64>| after + 1 < before && instants.range(after + 1..before).next().is_some();
+        let within =
+            |instants: &BTreeSet<i64>| after + 1 < before && instants.range(after + 1..before).next().is_some();
         self.targets.values().any(within)
     }
 
     /// Whether a stretch longer than `reach_ms` within a window saw no scrape.
     pub(crate) fn has_gap(&self, (from, to): (i64, i64), reach_ms: i64) -> bool {
-        let all: BTreeSet<i64> = self.targets.values().flatten().copied().filter(|at| (from..to).contains(at)).collect();
+        let all: BTreeSet<i64> = self
+            .targets
+            .values()
+            .flatten()
+            .copied()
+            .filter(|at| (from..to).contains(at))
+            .collect();
         let mut last = from;
         let gap = all.into_iter().chain([to]).any(|at| {
             let found = at - last > reach_ms;
@@ -143,7 +162,7 @@ impl Scrapes {
 /// One incarnation of a container's counter: a restarted container has another id.
 #[derive(Debug, Default, Clone)]
 pub(crate) struct Incarnations {
-    /// By container id, the longest series that has it (others are copies).
+    /// By container id; several series of one id are copies.
     by_id: BTreeMap<String, BTreeMap<Labels, BTreeMap<i64, i64>>>,
 }
 
@@ -155,20 +174,22 @@ impl Incarnations {
         samples.extend(series.samples);
     }
 
-    /// One sequence of (instant, value, starts anew): copies are dropped, and
-    /// an incarnation ends where the next begins.
-    pub(crate) fn joined(&self) -> Vec<(i64, i64, bool)> {
-        let mut lives: Vec<&BTreeMap<i64, i64>> = self
+    /// One sequence of (instant, value, starts anew): copies of a counter only
+    /// fill each other's gaps, and an incarnation ends where the next begins.
+    pub(crate) fn joined(&self, reach_ms: i64) -> Vec<(i64, i64, bool)> {
+        let mut lives: Vec<BTreeMap<i64, i64>> = self
             .by_id
             .values()
-            .filter_map(|copies| {
-                // the first of the longest, so that the order of answers does not matter
-                copies.values().rev().max_by_key(|samples| samples.len())
-            })
+            .map(|copies| one_of(copies, reach_ms))
             .filter(|samples| !samples.is_empty())
             .collect();
-        lives.sort_by_key(|samples| samples.keys().next().copied());
-        let begins: Vec<i64> = lives.iter().filter_map(|samples| samples.keys().next().copied()).collect();
+        // the newest is the one that lasts longest: the old one may linger beside it
+        let ends = |samples: &BTreeMap<i64, i64>| (samples.keys().next_back().copied(), samples.keys().next().copied());
+        lives.sort_by_key(ends);
+        let begins: Vec<i64> = lives
+            .iter()
+            .filter_map(|samples| samples.keys().next().copied())
+            .collect();
         let mut joined = Vec::new();
         for (index, samples) in lives.iter().enumerate() {
             let end = begins.get(index + 1).copied().unwrap_or(i64::MAX);
@@ -180,6 +201,22 @@ impl Incarnations {
         }
         joined
     }
+}
+
+/// The first of some copies of a counter, with those samples of the others
+/// that lie where it has none nearby.
+fn one_of(copies: &BTreeMap<Labels, BTreeMap<i64, i64>>, reach_ms: i64) -> BTreeMap<i64, i64> {
+    let mut copies = copies.values();
+    let mut whole = copies.next().cloned().unwrap_or_default();
+    for copy in copies {
+        let missing: Vec<(i64, i64)> = copy
+            .iter()
+            .filter(|(at, _)| whole.range(*at - reach_ms + 1..*at + reach_ms).next().is_none())
+            .map(|(at, value)| (*at, *value))
+            .collect();
+        whole.extend(missing);
+    }
+    whole
 }
 
 /// What a counter rose by from each sample to the next, resets taken into
@@ -228,7 +265,10 @@ mod tests {
 
     fn series(id: &str, replica: &str, samples: &[(i64, i64)]) -> Series {
         Series {
-            labels: Labels::from([("id".to_owned(), id.to_owned()), ("replica".to_owned(), replica.to_owned())]),
+            labels: Labels::from([
+                ("id".to_owned(), id.to_owned()),
+                ("replica".to_owned(), replica.to_owned()),
+            ]),
             samples: samples.to_vec(),
             unreadable: 0,
         }
@@ -241,7 +281,11 @@ mod tests {
         let s = CORE_SECOND;
         // (what, pieces of series, millicores at each instant)
         let cases: Vec<(&str, Vec<Series>, Vec<(i64, Option<u64>)>)> = vec![
-            ("one core", vec![series("a", "", &[(0, 0), (30_000, 30 * s)])], vec![(0, Some(1_000)), (30_000, Some(1_000))]),
+            (
+                "one core",
+                vec![series("a", "", &[(0, 0), (30_000, 30 * s)])],
+                vec![(0, Some(1_000)), (30_000, Some(1_000))],
+            ),
             (
                 "a fall is a reset: counted from zero",
                 vec![series("a", "", &[(0, 90 * s), (30_000, 15 * s), (60_000, 30 * s)])],
@@ -253,27 +297,36 @@ mod tests {
                     series("a", "", &[(0, 0), (30_000, 3 * s), (60_000, 3 * s)]),
                     series("b", "", &[(60_000, 15 * s), (90_000, 45 * s)]),
                 ],
-                vec![(0, Some(100)), (30_000, Some(500)), (60_000, Some(1_000)), (90_000, Some(1_000))],
+                vec![
+                    (0, Some(100)),
+                    (30_000, Some(500)),
+                    (60_000, Some(1_000)),
+                    (90_000, Some(1_000)),
+                ],
             ),
             (
-                "copies from two replicas count once",
+                "copies from two replicas count once and fill gaps",
                 vec![
                     series("a", "1", &[(0, 0), (30_000, 30 * s)]),
-                    series("a", "2", &[(10_000, 10 * s)]),
+                    series("a", "2", &[(10_000, 10 * s), (90_000, 60 * s)]),
                 ],
-                vec![(0, Some(1_000)), (30_000, Some(1_000))],
+                vec![(0, Some(1_000)), (30_000, Some(500)), (90_000, Some(500))],
             ),
             (
                 "a gap has no rate across it",
                 vec![series("a", "", &[(0, 0), (30_000, 30 * s), (200_000, 30 * s)])],
                 vec![(0, Some(1_000)), (30_000, Some(1_000)), (200_000, None)],
             ),
-            ("a single sample has none", vec![series("a", "", &[(0, 7)])], vec![(0, None)]),
+            (
+                "a single sample has none",
+                vec![series("a", "", &[(0, 7)])],
+                vec![(0, None)],
+            ),
         ];
         for (what, pieces, expect) in cases {
             let mut incarnations = Incarnations::default();
             pieces.into_iter().for_each(|piece| incarnations.see(piece));
-            assert_eq!(millicores(&incarnations.joined(), 60_000), expect, "{what}");
+            assert_eq!(millicores(&incarnations.joined(60_000), 60_000), expect, "{what}");
         }
     }
 
@@ -298,7 +351,8 @@ mod tests {
         ] {
             assert_eq!(timeline.at(at, 60), expect, "at {at}");
         }
-        assert_eq!(timeline.nearest(10_000), Some(&2));
+        assert_eq!(timeline.during((230, 300), 60, 1_000), Some(&2));
+        assert_eq!(timeline.during((500, 600), 60, 60), None);
         assert!(timeline.is(130, &1) && !timeline.is(131, &1));
         assert_eq!(timeline.runs_of(&2).collect::<Vec<_>>(), [(160, 160), (400, 400)]);
     }
