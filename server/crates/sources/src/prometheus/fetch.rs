@@ -93,8 +93,28 @@ fn selector(metric: &str, own: &[(&str, &str, &str)], matchers: &[(String, Strin
     }
 }
 
+/// A selector somebody wrote, with matchers added: `up`, `up{job="a"}`, `{job="a"}`.
+pub(crate) fn selector_with(written: &str, matchers: &[(String, String)]) -> String {
+    let written = written.trim();
+    let (metric, own) = match written.strip_suffix('}').and_then(|rest| rest.split_once('{')) {
+        Some((metric, own)) => (metric.trim(), own.trim().trim_end_matches(',')),
+        None => (written, ""),
+    };
+    let shared = matchers.iter().map(|(name, value)| format!("{name}={}", quoted(value)));
+    let all: Vec<String> = [own.to_owned()]
+        .into_iter()
+        .filter(|own| !own.is_empty())
+        .chain(shared)
+        .collect();
+    if all.is_empty() {
+        metric.to_owned()
+    } else {
+        format!("{metric}{{{}}}", all.join(","))
+    }
+}
+
 /// A PromQL string.
-pub(crate) fn quoted(text: &str) -> String {
+fn quoted(text: &str) -> String {
     let escaped = text.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n");
     format!("\"{escaped}\"")
 }
@@ -269,6 +289,13 @@ mod tests {
             ("up", &[("x", "!=", "")], &cluster, r#"up{x!="",cluster="a\"b\\"}"#),
         ] {
             assert_eq!(selector(metric, own, matchers), expect);
+        }
+        for (written, expect) in [
+            ("up", r#"up{cluster="a\"b\\"}"#),
+            (" up { job=\"}\", } ", r#"up{job="}",cluster="a\"b\\"}"#),
+            (r#"{job="a"}"#, r#"{job="a",cluster="a\"b\\"}"#),
+        ] {
+            assert_eq!(selector_with(written, &cluster), expect, "{written}");
         }
         assert_eq!(any_of(&["tnt-a".to_owned(), "x.y".to_owned()]), r"tnt-a|x\.y");
     }

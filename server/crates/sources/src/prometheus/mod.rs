@@ -8,6 +8,7 @@
 mod answer;
 mod backfill;
 mod client;
+mod drivers;
 mod error;
 mod fetch;
 mod labels;
@@ -20,5 +21,6 @@ mod view;
 pub use answer::{Labels, Series};
 pub use backfill::{Backfill, Facts, Options, measured_interval, settled};
 pub use client::{Auth, Client, ClientConfig, POINTS_MAX};
+pub use drivers::{Driver, DriverValue, Reading, daily, preset, presets};
 pub use error::PrometheusError;
 pub use pods::{SlotFacts, Throttling};

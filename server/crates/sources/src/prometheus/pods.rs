@@ -5,7 +5,7 @@ use super::answer::Series;
 use super::labels::Names;
 use super::nodes::Nodes;
 use super::series::{Incarnations, Timeline, label};
-use super::spans::Presence;
+use super::spans::{Presence, stood};
 use super::view::View;
 use domain::tags::Tags;
 use domain::usage::hourly::HourFacts;
@@ -171,7 +171,7 @@ impl Pods {
         let mut facts = Vec::new();
         for (name, named) in &self.pods {
             let mut known = false;
-            let mut stood: Vec<(i64, i64, &str)> = Vec::new();
+            let mut places: Vec<(i64, &str)> = Vec::new();
             for ((uid, node), life) in &named.lives {
                 let ticks = life
                     .presence
@@ -181,7 +181,7 @@ impl Pods {
                     // an unbound pod holds nothing (A26)
                     continue;
                 }
-                stood.extend(ticks.iter().map(|tick| (tick.at, tick.until, node.as_str())));
+                places.extend(ticks.iter().map(|tick| (tick.at, node.as_str())));
                 let view = View {
                     name,
                     uid,
@@ -189,6 +189,7 @@ impl Pods {
                     life,
                     named,
                     ticks: &ticks,
+                    shown: &stood(&ticks),
                     pods: self,
                     nodes,
                     rules,
@@ -198,10 +199,10 @@ impl Pods {
             if !known && !named.containers.is_empty() {
                 doubts.unknown_pods.insert(name.clone());
             }
-            stood.sort_unstable();
-            if stood
+            places.sort_unstable();
+            if places
                 .windows(2)
-                .any(|pair| pair[0].2 != pair[1].2 && pair[0].0 == pair[1].0)
+                .any(|pair| pair[0].0 == pair[1].0 && pair[0].1 != pair[1].1)
             {
                 doubts.two_nodes.insert(name.clone());
             }

@@ -71,12 +71,6 @@ impl<T: Clone + Ord> Timeline<T> {
         self.at(from, reach_ms).or_else(first).or_else(|| self.at(from, far_ms))
     }
 
-    /// Whether a run of this value covers an instant.
-    pub(crate) fn is(&self, at: i64, value: &T) -> bool {
-        let covers = |run: &Run<T>| (run.first..=run.last).contains(&at) && run.value == *value;
-        self.runs.iter().any(covers)
-    }
-
     /// First and last instant of each run with this value.
     pub(crate) fn runs_of<'a>(&'a self, value: &'a T) -> impl Iterator<Item = (i64, i64)> + 'a {
         self.runs
@@ -205,7 +199,7 @@ impl Incarnations {
 
 /// The first of some copies of a counter, with those samples of the others
 /// that lie where it has none nearby.
-fn one_of(copies: &BTreeMap<Labels, BTreeMap<i64, i64>>, reach_ms: i64) -> BTreeMap<i64, i64> {
+pub(crate) fn one_of(copies: &BTreeMap<Labels, BTreeMap<i64, i64>>, reach_ms: i64) -> BTreeMap<i64, i64> {
     let mut copies = copies.values();
     let mut whole = copies.next().cloned().unwrap_or_default();
     for copy in copies {
@@ -353,7 +347,6 @@ mod tests {
         }
         assert_eq!(timeline.during((230, 300), 60, 1_000), Some(&2));
         assert_eq!(timeline.during((500, 600), 60, 60), None);
-        assert!(timeline.is(130, &1) && !timeline.is(131, &1));
         assert_eq!(timeline.runs_of(&2).collect::<Vec<_>>(), [(160, 160), (400, 400)]);
     }
 

@@ -39,8 +39,6 @@ pub(crate) struct Tick {
     pub at: i64,
     /// Until when it stands: the next scrape of the same target, at most twice the interval.
     pub until: i64,
-    /// Whether the next scrape is known not to show it: it has ended by then.
-    pub ends: bool,
 }
 
 impl Presence {
@@ -66,12 +64,11 @@ impl Presence {
                 let tick = Tick {
                     at,
                     until: next.unwrap_or(at + reach_ms),
-                    ends: next.is_some_and(|next| !held(next) || !timeline.is(next, &true)),
                 };
                 // shown by one target is shown
                 ticks
                     .entry(at)
-                    .and_modify(|known| known.ends &= tick.ends)
+                    .and_modify(|known| known.until = known.until.max(tick.until))
                     .or_insert(tick);
             }
         }
@@ -116,23 +113,23 @@ mod tests {
         let mut scrapes = Scrapes::default();
         scrapes.see(&series(&[(0, 1), (30, 1), (60, 1), (90, 1), (300, 1)]));
         // (what, what the series shows, ticks)
-        let tick = |at, until, ends| Tick { at, until, ends };
+        let tick = |at, until| Tick { at, until };
         for (what, shows, expect) in [
             (
                 "gone at a scrape",
                 vec![(0, 1), (30, 1)],
-                vec![tick(0, 30, false), tick(30, 60, true)],
+                vec![tick(0, 30), tick(30, 60)],
             ),
             (
                 "says no",
                 vec![(0, 1), (30, 0), (60, 1)],
-                vec![tick(0, 30, true), tick(60, 90, true)],
+                vec![tick(0, 30), tick(60, 90)],
             ),
-            ("no scrape follows", vec![(90, 1)], vec![tick(90, 150, false)]),
+            ("no scrape follows", vec![(90, 1)], vec![tick(90, 150)]),
             (
                 "missed one",
                 vec![(0, 1), (60, 1)],
-                vec![tick(0, 30, false), tick(30, 60, false), tick(60, 90, true)],
+                vec![tick(0, 30), tick(30, 60), tick(60, 90)],
             ),
         ] {
             let mut presence = Presence::default();

@@ -4,7 +4,7 @@ use super::labels::accelerator_milli;
 use super::nodes::{Nodes, mib, window};
 use super::pods::{Container, Doubts, Life, Named, PodName, Pods, Rules, SlotFacts, Throttling};
 use super::series::{Incarnations, Timeline, millicores, rises};
-use super::spans::Tick;
+use super::spans::{Stretch, Tick};
 use domain::instant::{Instant, Span};
 use domain::usage::hourly::{HourFacts, HourlyAccumulator, Sample, pod_overhead_at};
 use domain::usage::{Capacity, Hour, Role, Slot};
@@ -19,6 +19,8 @@ pub(super) struct View<'a> {
     pub named: &'a Named,
     /// Scrapes that show it holding its node.
     pub ticks: &'a [Tick],
+    /// The stretches they stand for.
+    pub shown: &'a [Stretch],
     pub pods: &'a Pods,
     pub nodes: &'a Nodes,
     pub rules: &'a Rules<'a>,
@@ -134,8 +136,14 @@ impl View<'_> {
             .completed
             .at(at, reach)
             .map(|seconds| seconds.saturating_mul(1_000));
-        let tick = self.tick(at).filter(|tick| tick.ends).map(|tick| tick.until);
-        let end = [completed.filter(|end| *end > since), tick].into_iter().flatten().min();
+        // the last scrape that shows it stands to the first that does not, and into a silence no further
+        // than the node's own hours do
+        let after = self.shown.partition_point(|(from, _)| *from <= at);
+        let shown = self.shown[..after].last().filter(|(_, to)| at < *to).map(|(_, to)| *to);
+        let end = [completed.filter(|end| *end > since), shown]
+            .into_iter()
+            .flatten()
+            .min();
         Span {
             start: Instant(since.saturating_mul(1_000)),
             end: Instant(end.map_or(i64::MAX, |end| end.saturating_mul(1_000))),

@@ -1,0 +1,8 @@
+//! Facts and drivers out of a real Prometheus: Debian's package, with blocks
+//! made by promtool. Needs TEST_PROMETHEUS, which `cargo xtask test` sets.
+
+mod drivers;
+mod errors;
+mod facts;
+mod server;
+mod world;
