@@ -22,7 +22,7 @@ async fn errors_name_the_query_and_the_remedy() {
             "a wrong query",
             &whole,
             "sum(",
-            vec!["`sum(`", "bad_data", "unexpected end of input"],
+            vec!["`sum(`", "bad_data", "unclosed left parenthesis"],
         ),
         (
             "an unknown function",

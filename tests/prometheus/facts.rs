@@ -207,14 +207,14 @@ async fn a_known_world_gives_the_expected_integers() {
             Measure::ZERO,
             measure(1_200_000, 153_600),
         ),
-        // on b from 07:36:00, on a from 09:41:00
+        // on b from 07:36:00, on a from 09:41:00; usage is known 20 s later
         (
             "u-db-1",
             "db",
             7,
             1_440,
             measure(720_000, 1_440 * 1_024),
-            measure(200 * 1_440, 900 * 1_440),
+            measure(200 * 1_420, 900 * 1_420),
             measure(720_000, 1_440 * 1_024),
         ),
         (
@@ -232,7 +232,7 @@ async fn a_known_world_gives_the_expected_integers() {
             9,
             1_140,
             measure(500 * 1_140, 1_024 * 1_140),
-            measure(200 * 1_130, 900 * 1_130),
+            measure(200 * 1_120, 900 * 1_120),
             measure(500 * 1_140, 1_024 * 1_140),
         ),
         // the init container's two cores are kept: 1.5 more than the container requests (A26)
