@@ -125,11 +125,13 @@ impl Client {
     /// An address, header or certificate that makes no sense.
     pub fn new(config: &ClientConfig) -> Result<Client, PrometheusError> {
         let shown_url = without_secrets(&config.base_url);
-        let base = format!("{}/api/v1/", config.base_url.trim_end_matches('/'));
-        let mut base = reqwest::Url::parse(&base)
-            .ok()
-            .filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
+        let mut base = api(&config.base_url)
             .ok_or_else(|| PrometheusError::setup(format!("`{shown_url}` is no http or https address")))?;
+        if base.username().contains('%') || base.password().is_some_and(|password| password.contains('%')) {
+            return Err(PrometheusError::setup(
+                "a user or password with special signs cannot stand in the address; set them apart from it",
+            ));
+        }
         let mut headers = HeaderMap::new();
         let mut set = |name: &str, value: &str| -> Result<(), PrometheusError> {
             let wrong = || PrometheusError::setup(format!("`{name}` and its value make no HTTP header"));
@@ -503,6 +505,14 @@ fn basic(user: &str, password: &str) -> String {
     use base64::Engine as _;
     let pair = base64::engine::general_purpose::STANDARD.encode(format!("{user}:{password}"));
     format!("Basic {pair}")
+}
+
+/// Where the API of a Prometheus begins.
+fn api(base_url: &str) -> Option<reqwest::Url> {
+    let url = reqwest::Url::parse(base_url).ok()?;
+    let usable = matches!(url.scheme(), "http" | "https") && url.has_host() && url.query().is_none();
+    let base = format!("{}/api/v1/", url.as_str().trim_end_matches('/'));
+    reqwest::Url::parse(&base).ok().filter(|_| usable)
 }
 
 /// An address without user and password.

@@ -198,10 +198,18 @@ impl View<'_> {
             .collect()
     }
 
+    /// A counter's samples while the pod holds its node: the next pod of the
+    /// name has a counter of its own.
+    fn own(&self, counter: &Incarnations) -> Vec<(i64, i64, bool)> {
+        let mut joined = counter.joined(self.rules.reach_ms);
+        joined.retain(|(at, _, _)| self.holds(*at));
+        joined
+    }
+
     /// Usage by instant, while the pod holds its node.
     fn used(&self, container: &Container, doubts: &mut Doubts) -> BTreeMap<i64, Capacity> {
         let reach = self.rules.reach_ms;
-        let cpu: BTreeMap<i64, Option<u64>> = millicores(&container.cpu.joined(reach), reach).into_iter().collect();
+        let cpu: BTreeMap<i64, Option<u64>> = millicores(&self.own(&container.cpu), reach).into_iter().collect();
         let limit = self.nodes.largest(self.node);
         let instants: BTreeSet<i64> = if cpu.is_empty() {
             container.memory.keys().copied().collect()
@@ -324,7 +332,7 @@ impl View<'_> {
         let container = self.named.containers.get(&facts.slot.container)?;
         let (from, to) = window(facts.hour.hour);
         let risen = |counter: &Incarnations| -> Option<u64> {
-            let joined = counter.joined(self.rules.reach_ms);
+            let joined = self.own(counter);
             if joined.is_empty() {
                 return None;
             }
