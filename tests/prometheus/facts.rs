@@ -42,7 +42,7 @@ async fn load(client: &Client, options: Options, from: Hour, to: Hour) -> Vec<Fa
 }
 
 /// Everything that chunks hold, whatever their size.
-#[derive(Debug, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 struct Whole {
     nodes: BTreeMap<String, Vec<NodeHour>>,
     slots: Vec<SlotFacts>,
@@ -364,6 +364,81 @@ async fn neither_chunks_nor_limits_nor_kills_change_a_fact() {
     let asked = client(&small.url());
     chunks.extend(load(&asked, options(2), cursor, to).await);
     assert_eq!(whole(chunks), expect, "resumed at the cursor, in smaller pieces");
+}
+
+/// The same scrapes as other set-ups store them.
+fn other_setups() -> Vec<(&'static str, String)> {
+    let plain = Metrics::finish(vec![world("demo")]);
+    let each_line = |change: &dyn Fn(&str) -> String| plain.lines().map(|line| change(line) + "\n").collect::<String>();
+    let sharded = each_line(&|line| {
+        let of_pods = line.starts_with("kube_pod_");
+        if of_pods {
+            line.replace("ksm:8080", "ksm-1:8080")
+        } else {
+            line.to_owned()
+        }
+    });
+    let renamed = each_line(&|line| {
+        if !line.starts_with("kube_") {
+            return line.to_owned();
+        }
+        let own = ["namespace", "pod", "container", "node", "uid"];
+        let renamed = own.iter().fold(line.to_owned(), |line, name| {
+            line.replace(&format!(",{name}=\""), &format!(",exported_{name}=\""))
+        });
+        renamed.replace(
+            "job=\"ksm\"",
+            "job=\"ksm\",namespace=\"monitoring\",pod=\"ksm-0\",container=\"ksm\"",
+        )
+    });
+    let twice = each_line(&|line| match line.strip_prefix('#') {
+        Some(_) => line.to_owned(),
+        None => {
+            let of = |replica: &str| line.replacen('{', &format!("{{prometheus_replica=\"{replica}\","), 1);
+            format!("{}\n{}", of("0"), of("1"))
+        }
+    });
+    vec![
+        ("several kube-state-metrics", sharded),
+        ("labels of the scrape before those of the metric", renamed),
+        ("two replicas of Prometheus", twice),
+    ]
+}
+
+#[tokio::test]
+async fn the_same_facts_however_they_were_scraped() {
+    let plain = Metrics::finish(vec![world("demo")]);
+    let mut expect = None;
+    let (from, to) = (hour(HOURS.0), hour(HOURS.1));
+    for (what, metrics) in [("plain", plain)].into_iter().chain(other_setups()) {
+        let Some(blocks) = Blocks::make(what, &metrics) else {
+            return;
+        };
+        let server = blocks.start("", &[]);
+        let found = whole(load(&client(&server.url()), options(3), from, to).await);
+        assert!(found.slots.len() > 30, "{what}: {} facts", found.slots.len());
+        assert_eq!(&found, expect.get_or_insert_with(|| found.clone()), "{what}");
+    }
+}
+
+#[tokio::test]
+async fn without_metrics_the_requests_count() {
+    let plain = Metrics::finish(vec![world("demo")]);
+    let kept = |line: &&str| !line.starts_with("container_") && !line.starts_with("kube_pod_labels");
+    let metrics: String = plain.lines().filter(kept).map(|line| format!("{line}\n")).collect();
+    let Some(blocks) = Blocks::make("requests only", &metrics) else {
+        return;
+    };
+    let server = blocks.start("", &[]);
+    let chunks = load(&client(&server.url()), options(1), hour(6), hour(7)).await;
+    let findings: Vec<&str> = chunks[0].findings.iter().map(|finding| finding.code.as_str()).collect();
+    assert_eq!(findings, ["no_usage_metrics", "no_pod_labels"]);
+    let (seconds, requested, used, effective) = whole(chunks).at("u-web", "app", 6).expect("a fact");
+    assert_eq!((seconds, used), (3_600, Measure::ZERO));
+    assert_eq!(
+        (requested, effective),
+        (measure(1_800_000, 1_843_200), measure(1_800_000, 1_843_200))
+    );
 }
 
 #[tokio::test]

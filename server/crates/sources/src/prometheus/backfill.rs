@@ -31,7 +31,8 @@ pub struct Options {
     pub interval_s: u32,
     /// Hours in a chunk.
     pub chunk_hours: u32,
-    /// Samples asked for at once; namespaces are taken together up to this.
+    /// Samples of a metric held at once; namespaces are taken together up to
+    /// this. Some 200 bytes of memory each, all metrics together.
     pub samples_max: u64,
     /// Names of the priority classes of placeholder pods (A28).
     pub placeholder_classes: Vec<String>,
@@ -48,7 +49,7 @@ impl Options {
             matchers: Vec::new(),
             interval_s: 60,
             chunk_hours: 6,
-            samples_max: 2_000_000,
+            samples_max: 500_000,
             placeholder_classes: ["overprovisioning", "overprovisioner", "placeholder", "headroom"]
                 .map(str::to_owned)
                 .to_vec(),
@@ -148,17 +149,30 @@ impl<'a> Backfill<'a> {
     /// # Errors
     /// See [`PrometheusError`].
     pub async fn next(&mut self) -> Result<Option<Facts>, PrometheusError> {
+        let mut slots = Vec::new();
+        let facts = self.next_by(|piece| slots.extend(piece)).await?;
+        slots.sort_by(|a: &SlotFacts, b| (&a.facts.slot, a.facts.hour.hour).cmp(&(&b.facts.slot, b.facts.hour.hour)));
+        Ok(facts.map(|facts| Facts { slots, ..facts }))
+    }
+
+    /// As [`Backfill::next`], with the containers' facts handed out piece by
+    /// piece, some namespaces at a time, and none in the answer: for clusters
+    /// whose chunk is too large to hold. After an error, forget the pieces.
+    ///
+    /// # Errors
+    /// See [`PrometheusError`].
+    pub async fn next_by(&mut self, each: impl FnMut(Vec<SlotFacts>)) -> Result<Option<Facts>, PrometheusError> {
         let chunk = i32::try_from(self.options.chunk_hours).unwrap_or(1);
         let end = self.cursor.0.saturating_add(chunk).min(self.to.0);
         if self.cursor.0 >= end {
             return Ok(None);
         }
-        let facts = self.load(self.cursor.0..end).await?;
+        let facts = self.load(self.cursor.0..end, each).await?;
         self.cursor = Hour(end);
         Ok(Some(facts))
     }
 
-    async fn load(&self, hours: Range<i32>) -> Result<Facts, PrometheusError> {
+    async fn load(&self, hours: Range<i32>, mut each: impl FnMut(Vec<SlotFacts>)) -> Result<Facts, PrometheusError> {
         let reach_ms = i64::from(self.options.interval_s) * 2_000;
         let rules = Rules {
             interval_s: self.options.interval_s,
@@ -180,22 +194,20 @@ impl<'a> Backfill<'a> {
             nodes = fetch_nodes(&scope, wide, &mut findings).await?;
         }
         doubt_nodes(&nodes, &mut findings);
-        let mut slots = Vec::new();
-        let mut doubts = Doubts::default();
         if !nodes.is_empty() {
+            let mut doubts = Doubts::default();
             for (piece, names) in self.shards(&scope, &hours, &mut findings).await? {
                 let pods = fetch_pods(&scope, &names, self.around(&piece), &mut findings).await?;
-                slots.extend(pods.facts(&nodes, &piece, &rules, &mut doubts));
+                each(pods.facts(&nodes, &piece, &rules, &mut doubts));
             }
+            doubt_pods(&doubts, &mut findings);
         }
-        slots.sort_by(|a: &SlotFacts, b| (&a.facts.slot, a.facts.hour.hour).cmp(&(&b.facts.slot, b.facts.hour.hour)));
-        doubt_pods(&doubts, &mut findings);
         findings.dedup();
         Ok(Facts {
             cluster: self.options.cluster.clone(),
             nodes: nodes.hours(hours.clone(), reach_ms),
             hours: Hour(hours.start)..Hour(hours.end),
-            slots,
+            slots: Vec::new(),
             findings,
         })
     }
@@ -268,6 +280,25 @@ fn doubt_nodes(nodes: &Nodes, findings: &mut Vec<Finding>) {
 }
 
 fn doubt_pods(doubts: &Doubts, findings: &mut Vec<Finding>) {
+    if !doubts.metered {
+        findings.push(
+            Finding::warning(
+                "no_usage_metrics",
+                "container_cpu_usage_seconds_total and container_memory_working_set_bytes have no samples of pods: \
+                 requests only",
+            )
+            .remedy("scrape cAdvisor, /metrics/cadvisor of each kubelet"),
+        );
+    }
+    if !doubts.labelled {
+        findings.push(
+            Finding::info(
+                "no_pod_labels",
+                "kube_pod_labels shows no labels: owners cannot be told from them",
+            )
+            .remedy("start kube-state-metrics with --metric-labels-allowlist=pods=[*],namespaces=[*],nodes=[*]"),
+        );
+    }
     let count = |n: usize| u64::try_from(n).unwrap_or(u64::MAX);
     if let Some((namespace, pod)) = doubts.unknown_pods.first() {
         let message =

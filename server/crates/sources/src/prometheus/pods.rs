@@ -4,7 +4,7 @@
 use super::answer::Series;
 use super::labels::Names;
 use super::nodes::Nodes;
-use super::series::{Incarnations, Timeline, label};
+use super::series::{Incarnations, Scrapes, Timeline, label};
 use super::spans::{Presence, stood};
 use super::view::View;
 use domain::tags::Tags;
@@ -87,6 +87,9 @@ pub(crate) struct Pods {
     /// (kind, namespace, name) to (kind, name) of the owner above.
     pub owners: BTreeMap<(&'static str, String, String), (String, String)>,
     pub namespaces: BTreeMap<String, Timeline<Tags>>,
+    /// Scrapes of what tells of pods: with several kube-state-metrics not
+    /// always what tells of nodes.
+    scrapes: Scrapes,
 }
 
 /// CPU periods of a container in an hour, and those it was throttled in.
@@ -124,6 +127,10 @@ pub(crate) struct Doubts {
     pub absurd_usage: u64,
     /// Negative amounts.
     pub negative: u64,
+    /// Whether any usage was seen.
+    pub metered: bool,
+    /// Whether any pod had labels.
+    pub labelled: bool,
     /// Pods shown on two nodes at once.
     pub two_nodes: BTreeSet<PodName>,
 }
@@ -133,6 +140,9 @@ impl Pods {
     pub(crate) fn see(&mut self, told: Told, series: Series, rules: &Rules<'_>) {
         let labels = &series.labels;
         let (namespace, reach) = (label(labels, "namespace").to_owned(), rules.reach_ms);
+        if told == Told::Info {
+            self.scrapes.see(&series);
+        }
         match told {
             Told::ReplicaSetOwner => self.see_owner("ReplicaSet", "replicaset", namespace, &series),
             Told::JobOwner => self.see_owner("Job", "job_name", namespace, &series),
@@ -169,13 +179,15 @@ impl Pods {
         doubts: &mut Doubts,
     ) -> Vec<SlotFacts> {
         let mut facts = Vec::new();
+        let scrapes = nodes.scrapes.with(&self.scrapes);
         for (name, named) in &self.pods {
+            doubts.labelled |= !named.labels.values().into_iter().all(Tags::is_empty);
             let mut known = false;
             let mut places: Vec<(i64, &str)> = Vec::new();
             for ((uid, node), life) in &named.lives {
                 let ticks = life
                     .presence
-                    .ticks(&nodes.scrapes, rules.reach_ms, |at| !named.ended.contains(&at));
+                    .ticks(&scrapes, rules.reach_ms, |at| !named.ended.contains(&at));
                 known = true;
                 if node.is_empty() || ticks.is_empty() {
                     // an unbound pod holds nothing (A26)

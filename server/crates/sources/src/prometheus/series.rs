@@ -114,6 +114,15 @@ impl Scrapes {
         instants.extend(series.samples.iter().map(|(at, _)| *at));
     }
 
+    /// These, and those of targets that only the others know.
+    pub(crate) fn with(&self, others: &Scrapes) -> Scrapes {
+        let mut all = self.clone();
+        for (target, instants) in &others.targets {
+            all.targets.entry(target.clone()).or_insert_with(|| instants.clone());
+        }
+        all
+    }
+
     /// The next scrape of a target after an instant.
     pub(crate) fn next(&self, target: &str, at: i64) -> Option<i64> {
         self.targets.get(target)?.range(at + 1..).next().copied()

@@ -237,6 +237,7 @@ impl View<'_> {
                 gpu_milli: 0,
             });
             doubts.absurd_usage += u64::from(kept != seen);
+            doubts.metered = true;
             used.insert(at, kept);
         }
         used
