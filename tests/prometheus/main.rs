@@ -4,5 +4,6 @@
 mod drivers;
 mod errors;
 mod facts;
+mod retries;
 mod server;
 mod world;

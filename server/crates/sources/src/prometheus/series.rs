@@ -145,20 +145,16 @@ impl Scrapes {
 
     /// Whether a stretch longer than `reach_ms` within a window saw no scrape.
     pub(crate) fn has_gap(&self, (from, to): (i64, i64), reach_ms: i64) -> bool {
-        let all: BTreeSet<i64> = self
+        let within = self
             .targets
             .values()
             .flatten()
             .copied()
-            .filter(|at| (from..to).contains(at))
-            .collect();
-        let mut last = from;
-        let gap = all.into_iter().chain([to]).any(|at| {
-            let found = at - last > reach_ms;
-            last = at;
-            found
-        });
-        gap
+            .filter(|at| (from..to).contains(at));
+        let mut edges: BTreeSet<i64> = within.collect();
+        edges.extend([from, to]);
+        let edges: Vec<i64> = edges.into_iter().collect();
+        edges.windows(2).any(|pair| pair[1] - pair[0] > reach_ms)
     }
 }
 
@@ -277,13 +273,15 @@ mod tests {
         }
     }
 
+    type Rates = Vec<(i64, Option<u64>)>;
+
     const CORE_SECOND: i64 = 1_000_000_000;
 
     #[test]
     fn counters_and_their_resets() {
         let s = CORE_SECOND;
         // (what, pieces of series, millicores at each instant)
-        let cases: Vec<(&str, Vec<Series>, Vec<(i64, Option<u64>)>)> = vec![
+        let cases: [(&str, Vec<Series>, Rates); 6] = [
             (
                 "one core",
                 vec![series("a", "", &[(0, 0), (30_000, 30 * s)])],
