@@ -11,8 +11,11 @@ use std::time::{Duration, Instant};
 const ONE: &str =
     r#"{"status":"success","data":{"resultType":"vector","result":[{"metric":{"a":"b"},"value":[1,"7"]}]}}"#;
 
+/// Status, further headers, body.
+type Answer = (u16, &'static str, String);
+
 /// Answers connections in order; sends what was asked.
-fn scripted(answers: Vec<(u16, &'static str, String)>) -> (String, Receiver<String>) {
+fn scripted(answers: Vec<Answer>) -> (String, Receiver<String>) {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let url = format!("http://{}", listener.local_addr().expect("an address"));
     let (asked, questions) = channel();
@@ -110,7 +113,7 @@ async fn what_does_not_pass_is_an_error() {
     let fails = || vec![(502, "", page()), (502, "", page())];
     type Is = fn(&PrometheusError) -> bool;
     // (what, answers, attempts made, the error)
-    let cases: [(&str, Vec<(u16, &str, String)>, u64, Is); 6] = [
+    let cases: [(&str, Vec<Answer>, u64, Is); 6] = [
         ("fails for ever", fails(), 2, |e| {
             matches!(e, PrometheusError::Failing { status: 502, .. })
         }),

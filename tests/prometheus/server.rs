@@ -1,15 +1,14 @@
 //! A private Prometheus on a free port of loopback; gone when dropped.
 
-use std::io::{Read, Write};
-use std::net::{Ipv4Addr, TcpListener, TcpStream};
-use std::path::{Path, PathBuf};
+use std::io::{BufRead, BufReader};
+use std::net::{Ipv4Addr, TcpListener};
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
 use tempfile::TempDir;
 use tonnage_tests::skip;
 
-/// Longest time it may take until it answers.
-const READY_S: u64 = 60;
+/// What it says once it answers.
+const READY: &str = "Server is ready to receive web requests";
 /// How often another port is tried when somebody took the free one first.
 const START_ATTEMPTS: u32 = 3;
 
@@ -55,36 +54,38 @@ impl Blocks {
     pub fn start(&self, config: &str, flags: &[&str]) -> Prometheus {
         let file = self.folder.path().join("prometheus.yml");
         std::fs::write(&file, format!("global: {{}}\n{config}")).expect("the configuration is written");
+        let mut said = Vec::new();
         for _ in 0..START_ATTEMPTS {
             let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
             let port = free.local_addr().expect("an address").port();
             drop(free);
-            let log = std::fs::File::create(self.log()).expect("a log");
-            let child = Command::new(&self.prometheus)
+            let mut child = Command::new(&self.prometheus)
                 .arg(format!("--config.file={}", file.display()))
                 .arg(format!(
                     "--storage.tsdb.path={}",
                     self.folder.path().join("data").display()
                 ))
                 .arg(format!("--web.listen-address=127.0.0.1:{port}"))
-                .args(["--storage.tsdb.retention.time=10y", "--log.level=warn"])
+                .arg("--storage.tsdb.retention.time=10y")
                 .args(flags)
                 .stdin(Stdio::null())
                 .stdout(Stdio::null())
-                .stderr(log)
+                .stderr(Stdio::piped())
                 .spawn()
                 .expect("prometheus starts");
-            let mut server = Prometheus { child, port };
-            if server.wait() {
-                return server;
+            let mut lines = BufReader::new(child.stderr.take().expect("standard error is piped")).lines();
+            let server = Prometheus { child, port };
+            said.clear();
+            while let Some(Ok(line)) = lines.next() {
+                if line.contains(READY) {
+                    // keeps the pipe empty, so that the server never waits for a reader of its log
+                    std::thread::spawn(move || lines.for_each(drop));
+                    return server;
+                }
+                said.push(line);
             }
         }
-        let log = std::fs::read_to_string(self.log()).unwrap_or_default();
-        panic!("prometheus does not start:\n{log}");
-    }
-
-    fn log(&self) -> PathBuf {
-        Path::new(self.folder.path()).join("log")
+        panic!("prometheus does not start:\n{}", said.join("\n"));
     }
 }
 
@@ -92,30 +93,6 @@ impl Prometheus {
     /// `http://127.0.0.1:port`.
     pub fn url(&self) -> String {
         format!("http://127.0.0.1:{}", self.port)
-    }
-
-    /// Until it says it is ready; false when it ended or took too long.
-    fn wait(&mut self) -> bool {
-        let began = Instant::now();
-        while began.elapsed() < Duration::from_secs(READY_S) {
-            if self.child.try_wait().expect("a child of ours").is_some() {
-                return false;
-            }
-            if self.ready() {
-                return true;
-            }
-            std::thread::sleep(Duration::from_millis(50));
-        }
-        false
-    }
-
-    fn ready(&self) -> bool {
-        let Ok(mut stream) = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)) else {
-            return false;
-        };
-        let asked = stream.write_all(b"GET /-/ready HTTP/1.0\r\n\r\n");
-        let mut answer = String::new();
-        asked.is_ok() && stream.read_to_string(&mut answer).is_ok() && answer.contains(" 200 ")
     }
 }
 
