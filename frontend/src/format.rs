@@ -2,20 +2,6 @@
 
 /// U+2212, as wide as a plus sign and never broken from its number.
 const MINUS: char = '\u{2212}';
-const MONTHS: [&str; 12] = [
-    "January",
-    "February",
-    "March",
-    "April",
-    "May",
-    "June",
-    "July",
-    "August",
-    "September",
-    "October",
-    "November",
-    "December",
-];
 
 /// An exact decimal, cut into its parts.
 struct Decimal<'a> {
@@ -177,7 +163,7 @@ pub fn percent(permille: i64) -> String {
 /// `2026-11` as `November 2026`; anything else as it is.
 #[must_use]
 pub fn month_year(period: &str) -> String {
-    match month(period) {
+    match wire::month_name(period) {
         Some(name) => format!("{name} {}", &period[..4]),
         None => period.to_owned(),
     }
@@ -196,17 +182,10 @@ pub fn month_days(period: &str, days: Option<u32>) -> String {
 /// `2026-11` as `Nov 2026`.
 #[must_use]
 pub fn month_short(period: &str) -> String {
-    match month(period) {
+    match wire::month_name(period) {
         Some(name) => format!("{} {}", &name[..3], &period[..4]),
         None => period.to_owned(),
     }
-}
-
-fn month(period: &str) -> Option<&'static str> {
-    let (year, month) = period.split_once('-')?;
-    let number: usize = month.get(..2)?.parse().ok()?;
-    (year.len() == 4 && period.is_ascii()).then_some(())?;
-    MONTHS.get(number.checked_sub(1)?).copied()
 }
 
 /// `2026-11-22T14:00:05Z` as `2026-11-22 14:00 UTC`.

@@ -48,6 +48,17 @@ pub fn parse_rules(raw: &str) -> Result<RulesQuery, PageError> {
     })
 }
 
+/// Reads the query string of the Explain page: the page of bill lines, from 1.
+///
+/// # Errors
+/// [`PageError::BadRequest`] naming the parameter that does not fit.
+pub fn parse_explain(raw: &str) -> Result<u32, PageError> {
+    let page = pairs(raw)
+        .into_iter()
+        .find(|(name, value)| name == "page" && !value.is_empty());
+    page.map_or(Ok(1), |(_, value)| page_number(&value))
+}
+
 /// Reads the query string of the Costs page, of `/costs.csv` and `/costs.xlsx`.
 ///
 /// A form sends `by` once for each level and a new filter as `fk` and `fv`;
@@ -392,6 +403,16 @@ mod tests {
                 }
                 other => panic!("{raw} gave {other:?}"),
             }
+        }
+    }
+
+    #[test]
+    fn an_explain_query_is_a_page_number() {
+        for (raw, page) in [("", 1), ("page=", 1), ("utm=1&page=12", 12)] {
+            assert_eq!(parse_explain(raw), Ok(page), "{raw}");
+        }
+        for raw in ["page=0", "page=x", "page=-1"] {
+            assert!(matches!(parse_explain(raw), Err(PageError::BadRequest { .. })), "{raw}");
         }
     }
 

@@ -79,9 +79,9 @@ pub fn shell() -> impl IntoView {
                 <meta charset="utf-8" />
                 <meta name="viewport" content="width=device-width, initial-scale=1" />
                 <meta name="color-scheme" content=scheme />
-                <link rel="preload" href=assets.font.clone() r#as="font" r#type="font/woff2" crossorigin="" />
-                <link rel="stylesheet" href=assets.css.clone() />
-                <link rel="icon" href=assets.favicon.clone() r#type="image/svg+xml" />
+                {built(&assets.font).map(|font| view! { <link rel="preload" href=font r#as="font" r#type="font/woff2" crossorigin="" /> })}
+                {built(&assets.css).map(|css| view! { <link rel="stylesheet" href=css /> })}
+                {built(&assets.favicon).map(|icon| view! { <link rel="icon" href=icon r#type="image/svg+xml" /> })}
                 {islands_script(&assets)}
                 <MetaTags />
             </head>
@@ -90,6 +90,12 @@ pub fn shell() -> impl IntoView {
             </body>
         </html>
     }
+}
+
+/// The address of a file, when the site was built: an empty one would load the
+/// page itself once more.
+fn built(path: &str) -> Option<String> {
+    (!path.is_empty()).then(|| path.to_owned())
 }
 
 /// Starts the islands once the page is idle. A page is complete without them,

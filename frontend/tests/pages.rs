@@ -15,13 +15,14 @@ use frontend::shell::{SiteAssets, StatusSink, Theme, shell};
 use leptos::prelude::provide_context;
 use wire::{Chart, ChartPoint, ChartTable, PageError, Site};
 
-const PAGES: [&str; 6] = [
+const PAGES: [&str; 7] = [
     "/",
     "/costs?by=tenant,service&f=environment:production&f=tenant:",
     "/reconciliation",
     "/explain/9f86d081884c0",
     "/rules?version=v3",
     "/sources",
+    "/glossary",
 ];
 
 fn chart(id: &str) -> Option<Chart> {
@@ -193,7 +194,7 @@ async fn costs_keeps_its_state_in_every_link_and_form() {
     page.has("aria-sort=\"ascending\"");
     page.has("42 rows, total 288,640.17 USD");
     page.has(">Other (32)<");
-    page.has(">Unallocated<");
+    page.has(">Unallocated cost<");
     page.has("61,894.640000000000000001");
     page.has("\u{2212}1,240.00");
 }

@@ -3,12 +3,13 @@
 
 use crate::clock::Clock;
 use crate::error::AppError;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 /// Where a value came from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Origin {
     /// Built in.
     Default,
@@ -18,6 +19,30 @@ pub enum Origin {
     Environment,
     /// A flag.
     Flag,
+}
+
+impl Origin {
+    /// As people read it.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Origin::Default => "default",
+            Origin::File => "file",
+            Origin::Environment => "environment",
+            Origin::Flag => "flag",
+        }
+    }
+}
+
+/// A setting as it may be shown: without secrets.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Shown {
+    /// Its key in the configuration file.
+    pub name: &'static str,
+    /// Its value; passwords are replaced.
+    pub value: String,
+    /// Where it came from.
+    pub origin: Origin,
 }
 
 /// A value with its origin.
@@ -150,6 +175,28 @@ impl Config {
         }
     }
 
+    /// Every setting, for people: passwords are replaced by `***`.
+    #[must_use]
+    pub fn shown(&self) -> Vec<Shown> {
+        let database = match &self.database_url {
+            Some(url) => (without_secrets(&url.value), url.origin),
+            None => (self.store_url(), self.data_dir.origin),
+        };
+        let clock = match &self.clock {
+            Clock::System => ("the machine's clock".to_owned(), Origin::Default),
+            Clock::Fixed(instant) => (instant.to_string(), Origin::Environment),
+        };
+        let path = |setting: &Setting<PathBuf>| (setting.value.display().to_string(), setting.origin);
+        let shown = |name, (value, origin)| Shown { name, value, origin };
+        vec![
+            shown("data_dir", path(&self.data_dir)),
+            shown("database_url", database),
+            shown("listen", (self.listen.value.to_string(), self.listen.origin)),
+            shown("site_dir", path(&self.site_dir)),
+            shown("clock", clock),
+        ]
+    }
+
     /// Folder of the lake.
     #[must_use]
     pub fn lake_dir(&self) -> PathBuf {
@@ -170,6 +217,31 @@ fn read_file(path: &Path) -> Result<File, AppError> {
             "known keys: data_dir, database_url, listen, site_dir",
         )
     })
+}
+
+/// A database address with every password in it replaced, also one that stands
+/// behind the question mark.
+fn without_secrets(url: &str) -> String {
+    let (front, query) = url
+        .split_once('?')
+        .map_or((url, None), |(front, query)| (front, Some(query)));
+    let (scheme, rest) = front.split_once("://").unwrap_or(("", front));
+    // a password may hold an @ of its own: the last one ends it
+    let rest = match rest.rsplit_once('@') {
+        Some((user, host)) => match user.split_once(':') {
+            Some((name, _)) => format!("{name}:***@{host}"),
+            None => rest.to_owned(),
+        },
+        None => rest.to_owned(),
+    };
+    let query = query.map(|query| {
+        let pairs = query.split('&').map(|pair| match pair.split_once('=') {
+            Some((name, _)) if name.to_lowercase().contains("pass") => format!("{name}=***"),
+            _ => pair.to_owned(),
+        });
+        format!("?{}", pairs.collect::<Vec<_>>().join("&"))
+    });
+    format!("{scheme}://{rest}{}", query.unwrap_or_default())
 }
 
 /// Until sign-in exists whoever reaches the port sees everything: loopback only.
@@ -202,6 +274,48 @@ fn clock(env: &dyn Fn(&str) -> Option<String>) -> Result<Clock, AppError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn no_password_is_shown() {
+        for (url, shown) in [
+            ("postgres://host/db", "postgres://host/db"),
+            ("postgres://me@host/db", "postgres://me@host/db"),
+            ("postgres://me:s3cret@host:5432/db", "postgres://me:***@host:5432/db"),
+            ("postgres://me:a@b:c@host/db", "postgres://me:***@host/db"),
+            (
+                "postgresql://host/db?user=me&password=s3cret&sslmode=require",
+                "postgresql://host/db?user=me&password=***&sslmode=require",
+            ),
+        ] {
+            assert_eq!(without_secrets(url), shown);
+        }
+    }
+
+    #[test]
+    fn settings_are_shown_with_their_origin() {
+        let env = |key: &str| match key {
+            "TONNAGE_DATABASE_URL" => Some("postgres://me:s3cret@host/db".to_owned()),
+            "TONNAGE_NOW" => Some("2026-11-22T12:00:00Z".to_owned()),
+            _ => None,
+        };
+        let flags = Flags {
+            data_dir: Some(PathBuf::from("/data")),
+            ..Flags::default()
+        };
+        let shown = Config::load(flags, &env).expect("valid").shown();
+        let found: Vec<_> = shown
+            .iter()
+            .map(|s| (s.name, s.value.as_str(), s.origin.word()))
+            .collect();
+        let expected = [
+            ("data_dir", "/data", "flag"),
+            ("database_url", "postgres://me:***@host/db", "environment"),
+            ("listen", "127.0.0.1:8080", "default"),
+            ("site_dir", "target/site", "default"),
+            ("clock", "2026-11-22T12:00:00Z", "environment"),
+        ];
+        assert_eq!(found, expected);
+    }
 
     #[test]
     fn flags_beat_environment_and_only_loopback_is_served() {

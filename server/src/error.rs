@@ -66,6 +66,25 @@ pub enum AppError {
     },
 }
 
+/// Months in order, stretches without a gap in one: `2025-10 to 2026-02, 2026-04`.
+fn months(known: &[BillingPeriod]) -> String {
+    let mut stretches: Vec<(BillingPeriod, BillingPeriod)> = Vec::new();
+    for &month in known {
+        match stretches.last_mut() {
+            Some((_, last)) if month.previous() == *last => *last = month,
+            _ => stretches.push((month, month)),
+        }
+    }
+    let words = stretches.iter().map(|(first, last)| {
+        if first == last {
+            first.to_string()
+        } else {
+            format!("{first} to {last}")
+        }
+    });
+    words.collect::<Vec<_>>().join(", ")
+}
+
 fn findings_text(findings: &[Finding]) -> String {
     let mut lines: Vec<String> = findings.iter().take(20).map(ToString::to_string).collect();
     if findings.len() > lines.len() {
@@ -88,6 +107,17 @@ impl AppError {
         AppError::Usage {
             what: what.into(),
             remedy: remedy.into(),
+        }
+    }
+
+    /// No bill for a month; says for which months there are bills.
+    #[must_use]
+    pub fn no_bill(period: BillingPeriod, known: &[BillingPeriod]) -> AppError {
+        if known.is_empty() {
+            return AppError::NoData;
+        }
+        AppError::NotFound {
+            what: format!("bill for {period}; there are bills for {}", months(known)),
         }
     }
 
@@ -115,5 +145,33 @@ impl AppError {
             source = cause.source();
         }
         text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_missing_month_comes_with_those_there_are() {
+        let month = |text: &str| -> BillingPeriod { text.parse().expect(text) };
+        for (known, said) in [
+            (
+                &["2026-10"][..],
+                "there is no bill for 2026-05; there are bills for 2026-10",
+            ),
+            (
+                &["2025-11", "2025-12", "2026-01", "2026-03"],
+                "there is no bill for 2026-05; there are bills for 2025-11 to 2026-01, 2026-03",
+            ),
+            (
+                &[],
+                "there is no data yet; run `tonnage demo`, or `tonnage ingest billing FILE`",
+            ),
+        ] {
+            let known: Vec<BillingPeriod> = known.iter().map(|text| month(text)).collect();
+            let error = AppError::no_bill(month("2026-05"), &known);
+            assert_eq!((error.to_string().as_str(), error.exit_code()), (said, 2));
+        }
     }
 }

@@ -40,13 +40,13 @@ async fn page_json_and_csv_have_one_total() {
         let levels = json["by"].as_array().expect("keys").len();
         let total = lines.last().expect("a total");
         assert_eq!(
-            (total[0].as_str(), total[levels].as_str()),
-            ("Total", NOVEMBER),
+            (total[0].as_str(), total[levels + 1].as_str()),
+            ("total", NOVEMBER),
             "{query}"
         );
         let costs: Vec<&str> = lines[1..lines.len() - 1]
             .iter()
-            .map(|line| line[levels].as_str())
+            .map(|line| line[levels + 1].as_str())
             .collect();
         let in_json: Vec<&str> = json["rows"]
             .as_array()
@@ -55,6 +55,19 @@ async fn page_json_and_csv_have_one_total() {
             .map(|row| row["cost"].as_str().expect("money"))
             .collect();
         assert_eq!(costs, in_json, "{query}: same rows in the same order");
+        let ids = |lines: &[Vec<String>]| -> Vec<String> {
+            lines
+                .iter()
+                .map(|line| line.last().expect("an explain id").clone())
+                .collect()
+        };
+        let known: Vec<String> = json["rows"]
+            .as_array()
+            .expect("rows")
+            .iter()
+            .map(|row| row["explain_id"].as_str().unwrap_or_default().to_owned())
+            .collect();
+        assert_eq!(ids(&lines[1..lines.len() - 1]), known, "{query}");
         let page = site.get(&format!("/costs?{query}")).await;
         let exact = exact_amounts(page.text());
         assert!(exact.iter().any(|title| title.contains(NOVEMBER)), "{query}: {exact:?}");
@@ -74,17 +87,22 @@ async fn a_csv_says_what_it_is_and_runs_nothing() {
         "attachment; filename=\"tonnage-costs-2026-11-tenant-ServiceName.csv\""
     );
     let lines = rows(csv.text());
-    assert_eq!(
-        lines[0][2..4],
-        ["Cost (USD, effective)", "Cost 2026-10 (USD, effective)"]
+    // November is not complete: it is compared with as many days of October
+    let prior = lines[0][4].as_str();
+    assert_eq!(lines[0][3], "Cost (USD, effective)");
+    assert!(
+        prior.starts_with("Cost 2026-10 days 1-") && prior.ends_with(" (USD, effective)"),
+        "{prior}"
     );
     let guarded = lines
         .iter()
-        .find(|line| line[0].contains("cmd()"))
+        .find(|line| line[1].contains("cmd()"))
         .expect("the tenant with the hostile name");
-    assert_eq!(guarded[0], "'=cmd()");
+    assert_eq!(guarded[1], "'=cmd()");
     assert!(
-        lines.iter().any(|line| line[0] == "Unallocated" && line[2] == "7.125"),
+        lines
+            .iter()
+            .any(|line| line[1] == "Unallocated cost" && line[3] == "7.125"),
         "{lines:?}"
     );
     assert!(csv.text().contains("-20.000000000000000000000003") || csv.text().contains("100.249999999999999999999997"));
@@ -98,7 +116,7 @@ async fn filters_cut_every_face_alike() {
     assert_eq!(json["total"], "100.249999999999999999999997");
     let csv = site.get(&format!("/costs.csv?{query}")).await;
     let lines = rows(csv.text());
-    assert_eq!(lines.last().expect("a total")[1], "100.249999999999999999999997");
+    assert_eq!(lines.last().expect("a total")[2], "100.249999999999999999999997");
     assert_eq!(lines.len(), 4, "head, two services, total: {lines:?}");
 }
 
@@ -141,6 +159,26 @@ async fn a_figure_leads_to_its_bill_lines() {
     assert_eq!(explained["lines_total"], 2);
     let page = site.get(&format!("/explain/{id}")).await;
     assert_eq!(page.status, 200);
+    for (query, status) in [("?page=1", 200), ("?page=9", 200), ("?page=0", 400), ("?page=x", 400)] {
+        assert_eq!(
+            site.get(&format!("/explain/{id}{query}")).await.status,
+            status,
+            "{query}"
+        );
+        let answer = site.get(&format!("/api/v1/explain/{id}{query}")).await;
+        assert_eq!(answer.status, status, "{query}");
+        if status == 200 {
+            assert_eq!(
+                answer.json()["page"],
+                serde_json::json!({"page": 1, "pages": 1, "rows": 2})
+            );
+            assert_eq!(
+                answer.json()["lines"],
+                explained["lines"],
+                "a page beyond the last is the last"
+            );
+        }
+    }
     let reconciled = site.get("/api/v1/reconciliation?period=2026-11").await.json();
     assert_eq!(reconciled["currencies"][0]["effective"], NOVEMBER);
     assert_eq!(reconciled["currencies"][0]["residual"], "0");

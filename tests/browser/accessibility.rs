@@ -23,6 +23,7 @@ async fn pages(page: &Page) -> Vec<String> {
         "/reconciliation",
         "/rules",
         "/sources",
+        "/glossary",
         "/nowhere",
     ];
     fixed.iter().map(|path| (*path).to_owned()).chain([explain]).collect()

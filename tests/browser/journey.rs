@@ -26,10 +26,11 @@ fn file_totals(text: &str) -> (Money, Money) {
     let mut reader = csv::Reader::from_reader(text.as_bytes());
     let mut rows: Vec<csv::StringRecord> = reader.records().map(|row| row.expect("RFC 4180")).collect();
     let total = rows.pop().expect("a total row");
-    assert_eq!(&total[0], "Total");
-    let costs = rows.iter().map(|row| Money::parse(&row[2]).expect("an exact amount"));
+    assert_eq!((&total[0], &total[1]), ("total", "Total"));
+    assert!(rows.iter().all(|row| &row[0] == "group"));
+    let costs = rows.iter().map(|row| Money::parse(&row[3]).expect("an exact amount"));
     (
-        Money::parse(&total[2]).expect("an exact amount"),
+        Money::parse(&total[3]).expect("an exact amount"),
         Money::sum(costs).expect("small"),
     )
 }

@@ -69,6 +69,7 @@ impl Bad {
             "bad_decimal",
             "missing_value",
             "wrong_cell_count",
+            "bad_quote",
             "bad_date",
             "wrong_period",
         ]
@@ -226,6 +227,51 @@ fn table() -> Vec<Bad> {
         ),
         at(
             bad(
+                "text after a closing quote",
+                "bill.csv",
+                changed("7.25,7.25", "\"10\"5,7.25"),
+                "bad_quote",
+            ),
+            4,
+            Some("BilledCost"),
+        ),
+        at(
+            bad(
+                "a header with text after a closing quote",
+                "bill.csv",
+                good().replacen("EffectiveCost", "\"Effective\"Cost", 1),
+                "bad_quote",
+            ),
+            1,
+            Some("2"),
+        ),
+        at(
+            bad("a NUL byte", "bill.csv", changed("Compute", "Com\0pute"), "not_csv"),
+            4,
+            None,
+        ),
+        at(
+            bad(
+                "an offset no clock has",
+                "bill.csv",
+                changed("2026-10-03T00:00:00Z", "2026-10-03T00:00:00+99:00"),
+                "bad_date",
+            ),
+            4,
+            Some("ChargePeriodStart"),
+        ),
+        at(
+            bad(
+                "a year no bill is from",
+                "bill.csv",
+                changed("2026-10-03T01:00:00Z", "9999-12-31T00:00:00Z"),
+                "bad_date",
+            ),
+            4,
+            Some("ChargePeriodEnd"),
+        ),
+        at(
+            bad(
                 "an end before its start",
                 "bill.csv",
                 changed("2026-10-03T01:00:00Z", "2026-10-02T01:00:00Z"),
@@ -351,7 +397,49 @@ async fn the_same_file_twice_in_one_call_is_refused() {
         finding["message"].as_str().is_some_and(|text| text.contains("a.csv")),
         "{answer}"
     );
+    let twice = folder.run(&["ingest", "billing", &one, &one, "--json"]).exits(2).json();
+    assert_eq!(twice["findings"][0]["code"], "duplicate_delivery", "{twice}");
     assert!(tonnage_tests::listing(&folder.data().join("lake")).is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn another_month_than_said_is_refused_also_for_bytes_that_are_there() {
+    let folder = Folder::new();
+    let path = folder.write("bill.csv", good());
+    let _ = folder.run(&["ingest", "billing", &path]).exits(0);
+    let held = folder.held().await;
+    let again = |period: &str| folder.run(&["ingest", "billing", &path, "--period", period, "--json"]);
+    let refused = again("2026-09").exits(2).json();
+    assert_eq!(refused["findings"][0]["code"], "wrong_period", "{refused}");
+    let unchanged = again(OCTOBER).exits(0).json();
+    assert_eq!(unchanged["deliveries"][0]["unchanged"], true, "{unchanged}");
+    assert_eq!(folder.held().await, held);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_delivery_needs_a_good_row_and_a_file() {
+    let folder = Folder::new();
+    let text = format!("{HEADER}\n{}\n", line(&charge(OCTOBER, 3, "acme", "much")));
+    let path = folder.write("bad.csv", text);
+    let answer = folder
+        .run(&["ingest", "billing", &path, "--on-error", "quarantine", "--json"])
+        .exits(2)
+        .json();
+    let finding = &answer["findings"][0];
+    assert_eq!(finding["code"], "no_good_rows", "{answer}");
+    assert!(finding["file"].as_str().is_some_and(|file| file.ends_with("bad.csv")) && finding["remedy"].is_string());
+    #[cfg(unix)]
+    {
+        let device = folder
+            .run(&["ingest", "billing", "/dev/zero", "--json"])
+            .exits(2)
+            .json();
+        let finding = &device["findings"][0];
+        assert_eq!(
+            (&finding["code"], &finding["file"]),
+            (&"not_a_file".into(), &"/dev/zero".into())
+        );
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

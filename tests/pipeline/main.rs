@@ -3,6 +3,7 @@
 //! everything that must be refused.
 
 mod bad_input;
+mod commands;
 mod deliveries;
 mod folder;
 mod published;

@@ -100,7 +100,7 @@ async fn found(folder: &Folder) -> Sums {
     for allocation in app.store().allocations().await.expect("allocations") {
         let cube = lake::read_cube(app.lake(), &allocation.cube_path).expect("a cube");
         for (key, value) in cube.lines {
-            let [_, _, provider, _, category, _] = key.columns;
+            let [_, _, provider, _, category, ..] = key.columns;
             let group = (
                 key.period.to_string(),
                 key.currency.to_string(),

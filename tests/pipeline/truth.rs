@@ -18,6 +18,7 @@ use std::time::Instant;
 use tonnage::app::App;
 use tonnage::app::ingest::IngestBilling;
 use tonnage::app::reports::Rows;
+use tonnage::app::usage::IngestUsage;
 use tonnage_tests::{aloud, long};
 use wire::{Basis, CostsQuery, SortKey, SortOrder};
 
@@ -35,7 +36,7 @@ async fn the_demo_company_costs_what_its_truth_says() {
     let started = Instant::now();
     let config = DemoConfig { seed: 1, months, today };
     let files = demo::write(folder.path(), &config, &mut |_| {}).expect("a writable folder");
-    let truth = read_truth(&folder, &files);
+    let truth = read_truth(&folder, &files.truth_bills);
     let rules = std::fs::read_to_string(folder.path().join(&files.rules)).expect("rules");
     let app = folder.app().await;
     app.rules_apply(&rules, None, None).await.expect("good rules");
@@ -60,15 +61,129 @@ async fn the_demo_company_costs_what_its_truth_says() {
     reports(&app, &truth).await;
     let reported = started.elapsed();
     mutations(&app, &folder, &files, &rules, &truth).await;
+    let mutated = started.elapsed();
+    usage(&app, &folder, &files).await;
     aloud(&format!(
-        "demo company: {} rows of {months} months; written {:.1} s, ingested {:.1} s, allocated {:.1} s, reported {:.1} s, mutated {:.1} s",
+        "demo company: {} rows of {months} months; written {:.1} s, ingested {:.1} s, allocated {:.1} s, reported {:.1} s, mutated {:.1} s; {} hours of usage taken and split {:.1} s",
         files.rows,
         written.as_secs_f64(),
         (taken - written).as_secs_f64(),
         (done - taken).as_secs_f64(),
         (reported - done).as_secs_f64(),
-        (started.elapsed() - reported).as_secs_f64()
+        (mutated - reported).as_secs_f64(),
+        files.usage_rows,
+        (started.elapsed() - mutated).as_secs_f64()
     ));
+}
+
+/// What a truth of 18 decimals and a program of 24 may differ by in a line.
+const CLOSE: &str = "0.000000001";
+
+/// With usage: node costs by owner and by part, as the generator worked them
+/// out in fractions of its own; months and currencies add up exactly.
+async fn usage(app: &App, folder: &Folder, files: &DemoFiles) {
+    for (containers, nodes) in files.usage.iter().zip(&files.nodes) {
+        let request = IngestUsage {
+            paths: [nodes, containers]
+                .map(|file| folder.path().join(file).display().to_string())
+                .to_vec(),
+            source: None,
+            skip_bad_rows: false,
+        };
+        let taken = app.ingest_usage(&request, Arc::new(|_| {})).await;
+        let taken = taken.unwrap_or_else(|error| panic!("{}", error.chain()));
+        assert_eq!((taken.rejected_rows, taken.unchanged), (0, false));
+        let again = app
+            .ingest_usage(&request, Arc::new(|_| {}))
+            .await
+            .expect("the same bytes");
+        assert!(again.unchanged);
+    }
+    app.allocate(None)
+        .await
+        .unwrap_or_else(|error| panic!("{}", error.chain()));
+    let (mut owners, mut parts) = (Costs::new(), Parts::new());
+    for allocation in app.store().allocations().await.expect("allocations") {
+        let cube = lake::read_cube(app.lake(), &allocation.cube_path).expect("a cube");
+        add(&mut owners, &cube);
+        add_parts(&mut parts, &cube);
+    }
+    let truth = read_truth(folder, &files.truth);
+    close(&owners, &truth);
+    let months = |costs: &Costs| {
+        let mut sums: BTreeMap<(String, String), (Money, Money)> = BTreeMap::new();
+        for ((month, currency, _), (billed, effective)) in costs {
+            let sum = sums.entry((month.clone(), currency.clone())).or_default();
+            sum.0 = sum.0.checked_add(*billed).expect("small");
+            sum.1 = sum.1.checked_add(*effective).expect("small");
+        }
+        sums
+    };
+    assert_eq!(months(&owners), months(&truth), "months and currencies add up exactly");
+    let truth = read_parts(folder, files);
+    let keys: BTreeSet<_> = parts.keys().chain(truth.keys()).collect();
+    for key in keys {
+        let (found, expected) = (
+            parts.get(key).copied().unwrap_or_default(),
+            truth.get(key).copied().unwrap_or_default(),
+        );
+        assert!(is_close(found, expected), "{key:?}: {found}, in truth {expected}");
+    }
+    let kinds: BTreeSet<&str> = truth.keys().map(|(_, _, part)| part.as_str()).collect();
+    assert_eq!(kinds.len(), 8, "the demo has every part: {kinds:?}");
+}
+
+/// Effective cost by month, cluster and part of the node.
+type Parts = BTreeMap<(String, String, String), Money>;
+
+fn add_parts(parts: &mut Parts, cube: &Cube) {
+    let column = |key: &domain::allocate::CubeKey, name: &str| {
+        let at = domain::allocate::CUBE_COLUMNS
+            .iter()
+            .position(|column| *column == name)
+            .expect("a column");
+        key.columns[at].clone().unwrap_or_default()
+    };
+    for (key, value) in &cube.lines {
+        let cluster = column(key, "Cluster");
+        if key.class == domain::class::Class::NodeCompute && !cluster.is_empty() {
+            let sum = parts
+                .entry((key.period.to_string(), cluster, column(key, "AllocationPart")))
+                .or_default();
+            *sum = sum.checked_add(value.effective).expect("small");
+        }
+    }
+}
+
+fn read_parts(folder: &Folder, files: &DemoFiles) -> Parts {
+    let mut reader = csv::Reader::from_path(folder.path().join(&files.truth_split)).expect("a truth file");
+    let mut parts = Parts::new();
+    for row in reader.records().map(|row| row.expect("RFC 4180")) {
+        let sum = parts
+            .entry((row[0].to_owned(), row[2].to_owned(), row[4].to_owned()))
+            .or_default();
+        *sum = sum
+            .checked_add(Money::parse(&row[5]).expect("an amount"))
+            .expect("small");
+    }
+    parts
+}
+
+fn is_close(one: Money, two: Money) -> bool {
+    one.checked_sub(two).expect("small").abs() <= Money::parse(CLOSE).expect("an amount")
+}
+
+#[track_caller]
+fn close(found: &Costs, truth: &Costs) {
+    let keys: BTreeSet<_> = found.keys().chain(truth.keys()).collect();
+    for key in keys {
+        let (found, truth) = (
+            found.get(key).copied().unwrap_or_default(),
+            truth.get(key).copied().unwrap_or_default(),
+        );
+        let close = is_close(found.0, truth.0) && is_close(found.1, truth.1);
+        assert!(close, "{key:?}: {found:?}, in truth {truth:?}");
+    }
 }
 
 async fn ingest(app: &App, folder: &Folder, files: &DemoFiles) {
@@ -84,8 +199,8 @@ async fn ingest(app: &App, folder: &Folder, files: &DemoFiles) {
     }
 }
 
-fn read_truth(folder: &Folder, files: &DemoFiles) -> Costs {
-    let mut reader = csv::Reader::from_path(folder.path().join(&files.truth)).expect("a truth file");
+fn read_truth(folder: &Folder, file: &std::path::Path) -> Costs {
+    let mut reader = csv::Reader::from_path(folder.path().join(file)).expect("a truth file");
     let mut truth = Costs::new();
     for row in reader.records().map(|row| row.expect("RFC 4180")) {
         let text = |at: usize| row[at].to_owned();

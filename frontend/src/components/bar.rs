@@ -20,6 +20,10 @@ pub(crate) struct Controls {
     pub(crate) at_period: AtPeriod,
     /// There is a period to compare with on this page.
     pub(crate) compares: bool,
+    /// The page shows one basis at a time.
+    pub(crate) has_basis: bool,
+    /// The page shows one currency at a time, or one before the others.
+    pub(crate) has_currency: bool,
 }
 
 impl Controls {
@@ -38,6 +42,8 @@ impl Controls {
             hidden: Vec::new(),
             at_period,
             compares: false,
+            has_basis: true,
+            has_currency: true,
         }
     }
 }
@@ -99,12 +105,24 @@ fn form(context: &Context, controls: Controls) -> AnyView {
             .and_then(|at| context.periods.get(at)),
     );
     let after = step(at.and_then(|at| context.periods.get(at + 1)));
-    let hidden: Vec<_> = controls
-        .hidden
+    let mut kept = controls.hidden;
+    // a choice this page has no use for is kept for the next one
+    if !controls.has_basis && context.basis != Basis::default() {
+        kept.push(("basis", context.basis.key().to_owned()));
+    }
+    let many = context.currencies.len() > 1;
+    if !controls.has_currency && many {
+        kept.push(("currency", context.currency.clone()));
+    }
+    let mut chosen = vec![format::month_year(&context.period)];
+    chosen.extend(controls.has_basis.then(|| words::basis(context.basis).to_owned()));
+    chosen.extend((controls.has_currency && many).then(|| context.currency.clone()));
+    let hidden: Vec<_> = kept
         .into_iter()
         .map(|(name, value)| view! { <input r#type="hidden" name=name value=value /> })
         .collect();
     view! {
+        {fold(chosen.join(" · "))}
         <form id="q" class="controls" method="get" action=controls.path data-auto="">
             {hidden}
             <div class="stepper" role="group" aria-label="Period">
@@ -112,17 +130,23 @@ fn form(context: &Context, controls: Controls) -> AnyView {
                 {period_select("period", "period", true, &context.periods, Some(&context.period))}
                 {step_link(after, "next", "›", "Later: ")}
             </div>
-            {basis_select(context.basis)}
+            {controls.has_basis.then(|| basis_select(context.basis))}
             {controls.compares.then(|| {
                 let others: Vec<String> =
                     context.periods.iter().filter(|period| **period != context.period).cloned().collect();
                 period_select("against", "against", false, &others, context.against.as_deref())
             })}
-            {(context.currencies.len() > 1).then(|| currency_select(context))}
+            {(controls.has_currency && many).then(|| currency_select(context))}
             <button class="btn" r#type="submit">"Apply"</button>
         </form>
     }
     .into_any()
+}
+
+/// What the controls after it are set to. On a narrow screen it opens them;
+/// elsewhere they are open and this is not shown.
+pub(crate) fn fold(chosen: String) -> AnyView {
+    view! { <details class="fold"><summary>{chosen}</summary></details> }.into_any()
 }
 
 fn step_link(to: Option<(String, String)>, rel: &'static str, glyph: &'static str, word: &'static str) -> AnyView {

@@ -49,6 +49,21 @@ impl CostTable<'_> {
     }
 }
 
+/// Says that a complete month is compared with a part of another.
+pub(crate) fn caveat(report: &CostReport) -> Option<AnyView> {
+    let (against, days) = report.against.as_deref().zip(report.against_days)?;
+    let month = format::month_year(against);
+    Some(
+        view! {
+            <p class="banner warn" role="note">
+                <b>{format!("{month} is not complete. ")}</b>
+                {format!("Changes are against its first {days} days, all there is of it.")}
+            </p>
+        }
+        .into_any(),
+    )
+}
+
 /// The table in a region that scrolls on its own when it is too wide.
 pub(crate) fn cost_table(table: &CostTable<'_>) -> AnyView {
     let report = table.report;
@@ -89,15 +104,15 @@ fn head(table: &CostTable<'_>, keys: &[String]) -> AnyView {
             column(table, name.clone(), sort, "")
         })
         .collect();
-    let prior = report
-        .against
-        .as_deref()
-        .map_or_else(|| "Before".to_owned(), |month| format::month_days(month, report.days));
+    let prior = report.against.as_deref().map_or_else(
+        || "Before".to_owned(),
+        |month| format::month_days(month, report.against_days.or(report.days)),
+    );
     view! {
         <tr>
             {names}
             <th scope="col" class="trend">"13 months"</th>
-            {column(table, prior, Some(SortKey::Prior), "r")}
+            {column(table, prior, Some(SortKey::Prior), "r prior")}
             {column(table, format::month_days(&report.period, report.days), Some(SortKey::Cost), "r")}
             {column(table, "Change".to_owned(), Some(SortKey::Change), "r")}
             <th scope="col" class="r">"Share"</th>
@@ -162,7 +177,7 @@ fn body_row(table: &CostTable<'_>, row: &CostRow) -> AnyView {
         <tr class=class>
             {names(table, row)}
             <td class="trend" inner_html=row.sparkline.clone().unwrap_or_default()></td>
-            <td class="r num muted">{maybe_money(row.prior.as_deref())}</td>
+            <td class="r num muted prior">{maybe_money(row.prior.as_deref())}</td>
             <td class="r num barred">{bar(row.bar_permille)}{cost}</td>
             <td class="r num change">{change(row.change.as_ref())}</td>
             <td class="r num">{share}</td>
@@ -181,7 +196,7 @@ fn names(table: &CostTable<'_>, row: &CostRow) -> AnyView {
     let note = row.note.clone().map(|note| view! { <span class="note">{note}</span> });
     let mut cells = by
         .iter()
-        .map(|key| value_name(key, row.keys.get(key).map_or("", String::as_str)));
+        .map(|key| words::value(key, row.keys.get(key).map_or("", String::as_str)));
     let first = cells.next().unwrap_or_default();
     let first = match inside {
         Some(href) => view! { <a class="open" href=href>{first}</a> }.into_any(),
@@ -196,23 +211,14 @@ fn other_name(report: &CostReport) -> String {
     format!("Other ({})", format::count(report.page.rows.saturating_sub(listed)))
 }
 
-/// What people read for a key's value; an empty one has no owner.
-pub(crate) fn value_name(key: &str, value: &str) -> String {
-    let column = key.chars().next().is_some_and(char::is_uppercase);
-    match (value, column) {
-        ("", true) => "none".to_owned(),
-        ("", false) => "Unallocated".to_owned(),
-        (value, _) => value.to_owned(),
-    }
-}
-
 fn foot(report: &CostReport) -> AnyView {
-    let width = report.by.len() + 1;
+    let width = report.by.len();
     let rows = format::counted(report.page.rows, "row", "rows");
     view! {
         <tr>
             <th scope="row" colspan=width>"Total "<span class="note">{rows}</span></th>
-            <td class="r num">{maybe_money(report.prior_total.as_deref())}</td>
+            <td class="trend"></td>
+            <td class="r num prior">{maybe_money(report.prior_total.as_deref())}</td>
             <td class="r num">{money(&report.total)}</td>
             <td class="r num change">{change(report.total_change.as_ref())}</td>
             <td class="r num">{(!format::is_zero(&report.total)).then(|| format::share(1000))}</td>

@@ -9,7 +9,7 @@ use crate::{format, words};
 /// Deliveries, a row for each period and currency they hold.
 pub(crate) fn deliveries(caption: String, deliveries: &[Delivery]) -> AnyView {
     let rows: Vec<_> = deliveries.iter().map(delivery).collect();
-    let notes: Vec<_> = deliveries.iter().filter_map(|one| findings(&one.findings)).collect();
+    let notes = findings(deliveries.iter().flat_map(|one| &one.findings));
     view! {
         <div class="scroll" tabindex="0" role="group" aria-label=caption>
             <table>

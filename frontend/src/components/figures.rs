@@ -68,12 +68,11 @@ fn direction(amount: &str) -> (&'static str, &'static str) {
     }
 }
 
-/// A bar behind a number, right-aligned, as long as `permille` of its cell.
+/// A bar beside a number, never behind its digits; `permille` of its full length.
 pub(crate) fn bar(permille: u32) -> AnyView {
-    let length = permille.min(1000);
     view! {
         <svg class="sharebar" viewBox="0 0 1000 1" preserveAspectRatio="none" aria-hidden="true">
-            <rect x=1000 - length width=length height="1" />
+            <rect width=permille.min(1000) height="1" />
         </svg>
     }
     .into_any()
@@ -157,41 +156,118 @@ fn amount(exact: &str) -> String {
     }
 }
 
-/// What was noticed, worst first; nothing when there is nothing.
-pub(crate) fn findings(findings: &[Finding]) -> Option<AnyView> {
-    if findings.is_empty() {
-        return None;
+/// Files named before the others are counted.
+const NAMED_FILES: usize = 2;
+
+/// What was noticed, worst first, the same remark about several files as one;
+/// nothing when there is nothing.
+pub(crate) fn findings<'a>(findings: impl IntoIterator<Item = &'a Finding>) -> Option<AnyView> {
+    let mut folded: Vec<Vec<&Finding>> = Vec::new();
+    for finding in findings {
+        // remarks about money stay apart, so that each keeps its amount
+        let same = |with: &&mut Vec<&Finding>| {
+            let first = with[0];
+            finding.cost.is_none()
+                && first.cost.is_none()
+                && (&first.code, &first.message, &first.remedy, first.severity)
+                    == (&finding.code, &finding.message, &finding.remedy, finding.severity)
+        };
+        match folded.iter_mut().find(same) {
+            Some(group) => group.push(finding),
+            None => folded.push(vec![finding]),
+        }
     }
-    let mut sorted: Vec<&Finding> = findings.iter().collect();
-    sorted.sort_by_key(|finding| match finding.severity {
+    folded.sort_by_key(|group| match group[0].severity {
         Severity::Error => 0,
         Severity::Warning => 1,
         Severity::Info => 2,
     });
-    let items: Vec<_> = sorted
-        .into_iter()
-        .map(|finding| {
-            let (class, word) = match finding.severity {
-                Severity::Error => ("badge bad", "error"),
-                Severity::Warning => ("badge est", "warning"),
-                Severity::Info => ("badge", "note"),
-            };
-            let times = (finding.count > 1).then(|| format!(" · {} times", format::count(finding.count)));
-            let cost = finding
-                .cost
-                .as_deref()
-                .map(|cost| view! { " · " <span class="num">{amount(cost)}</span> });
-            let remedy = (!finding.remedy.is_empty()).then(|| view! { <p class="sub">{finding.remedy.clone()}</p> });
-            view! {
-                <li>
-                    <span class=class>{word}</span>
-                    <div>
-                        <p>{finding.message.clone()}<span class="faint">{times}{cost}</span></p>
-                        {remedy}
-                    </div>
-                </li>
-            }
-        })
+    let items: Vec<_> = folded.iter().map(|group| remark(group)).collect();
+    (!items.is_empty()).then(|| view! { <ul class="findings">{items}</ul> }.into_any())
+}
+
+/// One remark about one or several places.
+fn remark(group: &[&Finding]) -> AnyView {
+    let first = group[0];
+    let (class, word) = match first.severity {
+        Severity::Error => ("badge bad", "error"),
+        Severity::Warning => ("badge est", "warning"),
+        Severity::Info => ("badge", "note"),
+    };
+    let count: u64 = group.iter().map(|finding| finding.count).sum();
+    // one remark about each file is not "several times"
+    let many = count > u64::try_from(group.len()).unwrap_or(u64::MAX);
+    let times = many.then(|| format!(" · {} times", format::count(count)));
+    let cost = first
+        .cost
+        .as_deref()
+        .map(|cost| view! { " · " <span class="num">{amount(cost)}</span> });
+    let remedy = (!first.remedy.is_empty()).then(|| view! { <p class="sub">{first.remedy.clone()}</p> });
+    view! {
+        <li>
+            <span class=class>{word}</span>
+            <div>
+                <p>{first.message.clone()}<span class="faint">{places(group)}{times}{cost}</span></p>
+                {remedy}
+            </div>
+        </li>
+    }
+    .into_any()
+}
+
+/// Where: file names with their whole path as a title, the first few of many.
+fn places(group: &[&Finding]) -> Option<AnyView> {
+    let named: Vec<&&Finding> = group.iter().filter(|finding| finding.file.is_some()).collect();
+    let column = group[0].column.clone().map(|column| format!(" · column {column}"));
+    if named.is_empty() {
+        return column.map(|column| column.into_any());
+    }
+    // files of several deliveries often share a name: it is said once
+    let mut names: Vec<(String, Vec<&str>)> = Vec::new();
+    for finding in &named {
+        let path = finding.file.as_deref().unwrap_or_default();
+        let line = finding.line.map_or_else(String::new, |line| format!(":{line}"));
+        let name = format!("{}{line}", file_name(path));
+        match names.iter_mut().find(|(known, _)| *known == name) {
+            Some((_, paths)) => paths.push(path),
+            None => names.push((name, vec![path])),
+        }
+    }
+    let shown: Vec<_> = names
+        .iter()
+        .take(NAMED_FILES)
+        .map(|(name, paths)| view! { " · " <span title=paths.join("\n")>{name.clone()}</span> })
         .collect();
-    Some(view! { <ul class="findings">{items}</ul> }.into_any())
+    let rest: Vec<&str> = names
+        .iter()
+        .skip(NAMED_FILES)
+        .flat_map(|(_, paths)| paths.clone())
+        .collect();
+    let more = (!rest.is_empty()).then(|| {
+        let count = format::counted(rest.len() as u64, "more file", "more files");
+        view! { <span title=rest.join("\n")>{format!(" and {count}")}</span> }
+    });
+    Some(view! { {shown}{more}{column} }.into_any())
+}
+
+/// The last part of a path.
+fn file_name(path: &str) -> String {
+    path.rsplit(['/', '\\']).next().unwrap_or(path).to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::file_name;
+
+    #[test]
+    fn names_of_files() {
+        for (path, name) in [
+            ("/a/b.csv", "b.csv"),
+            ("b.csv", "b.csv"),
+            ("C:\\a\\b.csv", "b.csv"),
+            ("", ""),
+        ] {
+            assert_eq!(file_name(path), name);
+        }
+    }
 }

@@ -56,6 +56,7 @@ pub(crate) fn Frame(children: Children) -> impl IntoView {
             <div class="page">
                 {synthetic()}
                 <main id="content" tabindex="-1">{children()}</main>
+                <footer class="foot-note"><a href="/glossary">"What the words mean"</a></footer>
             </div>
         </div>
         <TableKeys />

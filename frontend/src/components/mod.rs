@@ -6,4 +6,5 @@ pub(crate) mod cost_table;
 pub(crate) mod deliveries;
 pub(crate) mod figures;
 pub(crate) mod frame;
+pub(crate) mod pager;
 pub(crate) mod state;

@@ -3,10 +3,11 @@
 use leptos::prelude::*;
 use wire::{CostsPage, CostsQuery, GroupOption, SortOrder};
 
-use crate::components::bar::{Controls, bar, page_query};
+use crate::components::bar::{Controls, bar, fold, page_query};
 use crate::components::chart::chart;
-use crate::components::cost_table::{CostTable, cost_table, value_name};
+use crate::components::cost_table::{CostTable, caveat, cost_table};
 use crate::components::figures::reconciliation;
+use crate::components::pager::pages;
 use crate::components::state::page;
 use crate::query::{href, parse_costs, print_costs, print_page, sort_word};
 use crate::{format, words};
@@ -43,6 +44,7 @@ fn show(page: &CostsPage) -> AnyView {
         <div class="content">
             {tools(page)}
             <p class="vh" role="status">{status}</p>
+            {caveat(report)}
             {cost_table(&table)}
             {pager(page)}
             {reconciliation(&report.reconciliation, check)}
@@ -77,6 +79,8 @@ fn controls(query: &CostsQuery) -> Controls {
             })
         }),
         compares: true,
+        has_basis: true,
+        has_currency: true,
     }
 }
 
@@ -94,7 +98,16 @@ fn tools(page: &CostsPage) -> AnyView {
             }),
         )
     };
+    let grouped: Vec<String> = query.by.iter().map(|key| words::key(key)).collect();
+    let mut chosen = format!("By {}", grouped.join(", ").to_lowercase());
+    if !query.filters.is_empty() {
+        chosen += &format!(
+            " · {}",
+            format::counted(query.filters.len() as u64, "filter", "filters")
+        );
+    }
     view! {
+        {fold(chosen)}
         <div class="tools">
             <div class="group" role="group" aria-label="Group by">
                 <label class="ctl">
@@ -129,7 +142,7 @@ fn chip(query: &CostsQuery, at: usize) -> AnyView {
     let mut without = query.clone();
     without.filters.remove(at);
     without.page = 1;
-    let (key, value) = (words::key(key), value_name(key, value));
+    let (key, value) = (words::key(key), words::value(key, value));
     let label = format!("Remove the filter {key} {value}");
     view! {
         <li>
@@ -162,9 +175,6 @@ fn options(all: &[GroupOption], chosen: &str, nothing: Option<&'static str>) -> 
 
 fn pager(page: &CostsPage) -> Option<AnyView> {
     let info = page.report.page;
-    if info.pages < 2 {
-        return None;
-    }
     let to = |number: u32| {
         href(
             "/costs",
@@ -174,16 +184,5 @@ fn pager(page: &CostsPage) -> Option<AnyView> {
             }),
         )
     };
-    let before = (info.page > 1).then(|| to(info.page - 1));
-    let after = (info.page < info.pages).then(|| to(info.page + 1));
-    Some(
-        view! {
-            <nav class="pager" aria-label="Pages of rows">
-                {before.map(|href| view! { <a class="btn" href=href>"Previous rows"</a> })}
-                <span>{format!("Page {} of {}", info.page, info.pages)}</span>
-                {after.map(|href| view! { <a class="btn" href=href>"Next rows"</a> })}
-            </nav>
-        }
-        .into_any(),
-    )
+    pages("Pages of rows", "rows", info, to)
 }

@@ -5,11 +5,11 @@ use leptos_router::hooks::use_params_map;
 use wire::{BillLine, Explain as Figures, ExplainPage, ExplainStep, StepKind};
 
 use crate::components::bar::page_query;
-use crate::components::cost_table::value_name;
 use crate::components::deliveries::short_id;
 use crate::components::figures::{cost, money, reconciled};
+use crate::components::pager::pages;
 use crate::components::state::page;
-use crate::query::{href, print_costs, print_page};
+use crate::query::{encode, href, parse_explain, print_costs, print_page};
 use crate::{format, words};
 
 /// The Explain page.
@@ -18,7 +18,10 @@ pub(crate) fn Explain() -> impl IntoView {
     let id = use_params_map().with_untracked(|params| params.get("id").unwrap_or_default());
     page(
         "Explain",
-        |backend, _search| Ok(async move { backend.explain(id).await }),
+        |backend, search| {
+            let page = parse_explain(&search)?;
+            Ok(async move { backend.explain(id, page).await })
+        },
         show,
     )
 }
@@ -29,7 +32,7 @@ fn show(page: &ExplainPage) -> AnyView {
     let basis = words::basis(figures.basis);
     let clean = format::is_zero(&figures.residual);
     let rules = figures.rules_version.clone().map(|version| {
-        let to = href("/rules", &format!("version={}", crate::query::encode(&version)));
+        let to = href("/rules", &format!("version={}", encode(&version)));
         view! { " · rules "<a href=to>{version}</a> }
     });
     view! {
@@ -51,6 +54,7 @@ fn show(page: &ExplainPage) -> AnyView {
             <h2>"The chain"</h2>
             <ol class="chain">{figures.steps.iter().map(step).collect::<Vec<_>>()}</ol>
             {lines(figures)}
+            {pager(figures)}
             <div class="recon" role="group" aria-label="Reconciliation">
                 {reconciled(clean)}
                 <span class="term">"Figure"<b>{money(&figures.cost)}</b></span>
@@ -82,7 +86,7 @@ fn crumbs(page: &ExplainPage) -> AnyView {
         .iter()
         .map(|(key, value)| {
             path.filters.push((key.clone(), value.clone()));
-            let name = format!("{} {}", words::key(key), value_name(key, value));
+            let name = format!("{} {}", words::key(key), words::value(key, value));
             view! { <li><a href=href("/costs", &print_costs(&path))>{name}</a></li> }
         })
         .collect();
@@ -93,7 +97,7 @@ fn step(step: &ExplainStep) -> AnyView {
     let word = match step.kind {
         StepKind::Figure => "figure",
         StepKind::Rule => "rule",
-        StepKind::Unallocated => "no owner",
+        StepKind::Unallocated => "unallocated",
         StepKind::Class => "class",
         StepKind::Delivery => "delivery",
     };
@@ -116,9 +120,16 @@ fn lines(figures: &Figures) -> AnyView {
     let caption = if figures.rest_count == 0 {
         format!("{} of the bill", format::counted(shown, "line", "lines"))
     } else {
+        // pages before the last are full, so its lines end the list
+        let before = match figures.page {
+            page if page.page < page.pages => u64::from(page.page - 1) * shown,
+            page if page.pages > 1 => figures.lines_total.saturating_sub(shown),
+            _ => 0,
+        };
         format!(
-            "The {} largest of {} bill lines",
-            format::count(shown),
+            "Lines {} to {} of {}, largest first",
+            format::count(before + 1),
+            format::count(before + shown),
             format::count(figures.lines_total)
         )
     };
@@ -158,11 +169,25 @@ fn lines(figures: &Figures) -> AnyView {
     .into_any()
 }
 
+fn pager(figures: &Figures) -> Option<AnyView> {
+    let info = figures.page;
+    let path = format!("/explain/{}", encode(&figures.id));
+    let to = |number: u32| {
+        let query = if number > 1 {
+            format!("page={number}")
+        } else {
+            String::new()
+        };
+        href(&path, &query)
+    };
+    pages("Pages of bill lines", "lines", info, to)
+}
+
 fn line(line: &BillLine) -> AnyView {
     let rules: Vec<_> = line
         .rules
         .iter()
-        .map(|(dimension, rule)| view! { <span class="by"><span class="faint">{words::key(dimension)}</span>" "{rule.clone()}</span> })
+        .map(|(rule, dimension)| view! { <span class="by"><span class="faint">{words::key(dimension)}</span>" "{rule.clone()}</span> })
         .collect();
     let rules = if rules.is_empty() {
         "no rule".into_any()

@@ -2,6 +2,7 @@
 
 pub(crate) mod costs;
 pub(crate) mod explain;
+pub(crate) mod glossary;
 pub(crate) mod not_found;
 pub(crate) mod overview;
 pub(crate) mod reconciliation;

@@ -5,7 +5,7 @@ use wire::{Chart, OverviewPage, SentencePart, Tile};
 
 use crate::components::bar::{Controls, bar, page_query};
 use crate::components::chart::chart;
-use crate::components::cost_table::{CostTable, cost_table};
+use crate::components::cost_table::{CostTable, caveat, cost_table};
 use crate::components::figures::{figure, reconciliation, tone};
 use crate::components::state::page;
 use crate::query::{PageQuery, href, parse_page, print_page};
@@ -53,6 +53,7 @@ fn show(page: &OverviewPage) -> AnyView {
                 {page.month_to_date.as_ref().map(chart)}
                 {page.causes.as_ref().map(chart)}
             </div>
+            {caveat(&page.tenants)}
             {cost_table(&table)}
             {reconciliation(&page.tenants.reconciliation, check)}
             {page.months.as_ref().map(months)}

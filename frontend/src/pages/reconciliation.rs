@@ -25,12 +25,22 @@ pub(crate) fn Reconciliation() -> impl IntoView {
 
 fn show(page: &ReconciliationPage) -> AnyView {
     let context = &page.context;
-    let sections: Vec<_> = page.report.currencies.iter().map(currency).collect();
+    // the currency chosen comes first
+    let (chosen, others): (Vec<_>, Vec<_>) = page
+        .report
+        .currencies
+        .iter()
+        .partition(|report| report.currency == context.currency);
+    let sections: Vec<_> = chosen.into_iter().chain(others).map(currency).collect();
+    let controls = Controls {
+        has_basis: false,
+        ..Controls::plain("/reconciliation", context)
+    };
     let empty = sections.is_empty().then(|| {
         view! { <p class="lead">"No bill of this period has been taken in, so there is nothing to add up."</p> }
     });
     view! {
-        {bar("Reconciliation", context, Controls::plain("/reconciliation", context))}
+        {bar("Reconciliation", context, controls)}
         <div class="content">{empty}{sections}</div>
     }
     .into_any()
@@ -76,7 +86,7 @@ fn ladder(report: &CurrencyReconciliation) -> AnyView {
     rows.extend(bridge.map(|(key, amount)| term(words::term(key), Some(amount), "term")));
     rows.push(term("Effective".into(), Some(&report.effective), "sum"));
     rows.push(term("With an owner".into(), Some(&report.allocated), "term"));
-    rows.push(term("Unallocated".into(), Some(&report.unallocated), "term"));
+    rows.push(term(words::UNALLOCATED.into(), Some(&report.unallocated), "term"));
     let left = report.remainders.0.iter();
     rows.extend(left.map(|(key, amount)| term(format!("Remainder: {}", words::term(key)), Some(amount), "term")));
     let last = if format::is_zero(&report.residual) {
@@ -190,9 +200,9 @@ fn causes(report: &CurrencyReconciliation) -> AnyView {
         })
         .collect();
     view! {
-        <div class="scroll" tabindex="0" role="group" aria-label="Why cost has no owner">
+        <div class="scroll" tabindex="0" role="group" aria-label="Causes of unallocated cost">
             <table data-rows="">
-                <caption>"Why cost has no owner "<span class="unit">"largest first"</span></caption>
+                <caption>"Causes of unallocated cost "<span class="unit">"largest first"</span></caption>
                 <thead>
                     <tr>
                         <th scope="col">"Cause"</th>

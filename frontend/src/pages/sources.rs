@@ -34,8 +34,13 @@ fn show(page: &SourcesPage) -> AnyView {
             context.sources_total
         ),
     };
+    let controls = Controls {
+        has_basis: false,
+        has_currency: false,
+        ..Controls::plain("/sources", context)
+    };
     view! {
-        {bar("Sources", context, Controls::plain("/sources", context))}
+        {bar("Sources", context, controls)}
         <div class="content">
             <p class="lead"><b>{answer}</b></p>
             {findings(&page.findings)}

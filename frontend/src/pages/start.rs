@@ -4,7 +4,7 @@ use leptos::prelude::*;
 
 use crate::components::bar::plain_bar;
 
-/// What will be here, why it is not yet, and the two commands that change it.
+/// What will be here, why it is not yet, and the commands that change it.
 pub(crate) fn start(title: &'static str) -> AnyView {
     view! {
         {plain_bar(title)}
@@ -19,6 +19,10 @@ pub(crate) fn start(title: &'static str) -> AnyView {
                 <li>
                     <p>"Or take in your own bill: FOCUS 1.0 to 1.4, as CSV, CSV.gz, zip or Parquet."</p>
                     <pre tabindex="0" role="group" aria-label="Command to take in a bill"><code>"tonnage ingest billing PATH"</code></pre>
+                </li>
+                <li>
+                    <p>"Then say who pays for what: rules give each line of the bill its tenant, service and tier."</p>
+                    <pre tabindex="0" role="group" aria-label="Command to apply owner rules"><code>"tonnage rules apply RULES.yaml"</code></pre>
                 </li>
             </ol>
             <p>"Then load this page again."</p>

@@ -9,13 +9,14 @@ use domain::apportion::apportion;
 use domain::class::{Class, ClassRules};
 use domain::{BillingPeriod, Currency, Finding, Money};
 use lake::ChargeFile;
+use lake::usage::UsageFile;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use store::{ActiveFile, AllocationRow, AllocationTotal, NO_RULES, StoreError};
 
 /// Raised whenever the same inputs would give another cube: part of every inputs hash.
-const ENGINE: u32 = 1;
+const ENGINE: u32 = 2;
 
 /// What `allocate` did for a period.
 #[derive(Debug, Clone, Serialize, PartialEq, Eq)]
@@ -71,12 +72,11 @@ impl App {
             let version = self.store.manifest_version().await?;
             let files = self.store.active_files(Some(period)).await?;
             if files.is_empty() {
-                return Err(AppError::NotFound {
-                    what: format!("bill for {period}"),
-                });
+                return Err(AppError::no_bill(period, &self.store.periods().await?));
             }
             let (program, rules) = self.active_program().await?;
-            let inputs = inputs_hash(&files, &rules.sha256);
+            let usage = self.usage_for(period).await?;
+            let inputs = inputs_hash(&files, &usage, &rules.sha256);
             let known = self
                 .store
                 .allocation(period)
@@ -88,7 +88,7 @@ impl App {
             {
                 return Ok((row, true));
             }
-            let row = match self.build(period, &files, program, rules.version, inputs).await {
+            let row = match self.build(period, &files, usage, program, rules.version, inputs).await {
                 // the control totals may be those of a delivery that was committed meanwhile
                 Err(AppError::DoesNotAddUp { .. }) if self.store.manifest_version().await? != version => continue,
                 built => built?,
@@ -105,6 +105,7 @@ impl App {
         &self,
         period: BillingPeriod,
         files: &[ActiveFile],
+        usage: Vec<UsageFile>,
         program: Program,
         rules_version: i64,
         inputs: String,
@@ -113,22 +114,26 @@ impl App {
         let charges: Vec<ChargeFile> = files.iter().map(charge_file).collect();
         let lake = self.lake.clone();
         let cube_path = path.clone();
-        let cube = self
+        let allocation = self
             .heavy("cannot allocate", move || {
-                let cube = lake::allocate::allocate(&lake, &charges, &program, apportion)?;
-                lake::cube::write_cube(&lake, &cube, &cube_path)?;
+                let allocation = lake::allocate_with_usage(&lake, &charges, &usage, Some(period), &program, apportion)?;
+                let cube = &allocation.cube;
+                lake::cube::write_cube(&lake, cube, &cube_path)?;
                 // after the read: the file says what the cube says
                 let read = lake::cube::read_cube(&lake, &cube_path)?;
-                if read != cube {
+                if read != *cube {
                     return Err(AppError::broken(
                         format!("the cube {cube_path} reads back differently"),
                         "read-back mismatch",
                     ));
                 }
-                Ok(cube)
+                Ok(allocation)
             })
             .await?;
+        let cube = allocation.cube;
         self.check_against_control(period, &cube).await?;
+        let mut findings = findings(&cube)?;
+        findings.extend(super::clusters::findings(&cube, &allocation.unbilled)?);
         Ok(AllocationRow {
             allocation_id: inputs[..32].to_owned(),
             period,
@@ -137,7 +142,7 @@ impl App {
             cube_path: path,
             rows: cube.lines.len() as u64,
             totals: totals(&cube)?,
-            findings: findings(&cube)?,
+            findings,
             created_us: self.clock.now().0,
         })
     }
@@ -204,7 +209,7 @@ pub(crate) fn charge_file(file: &ActiveFile) -> ChargeFile {
     }
 }
 
-fn inputs_hash(files: &[ActiveFile], rules_sha256: &str) -> String {
+fn inputs_hash(files: &[ActiveFile], usage: &[UsageFile], rules_sha256: &str) -> String {
     let engine = format!(
         "engine {ENGINE}, classes {}",
         include_str!("../../../assets/presets/classes.yaml")
@@ -212,7 +217,15 @@ fn inputs_hash(files: &[ActiveFile], rules_sha256: &str) -> String {
     let parts = files
         .iter()
         .flat_map(|file| [file.path.as_bytes(), file.sha256.as_bytes()]);
-    hash_of([engine.as_bytes(), rules_sha256.as_bytes()].into_iter().chain(parts))
+    let usage = usage
+        .iter()
+        .flat_map(|file| [file.cluster.as_bytes(), file.sha256.as_bytes()]);
+    hash_of(
+        [engine.as_bytes(), rules_sha256.as_bytes()]
+            .into_iter()
+            .chain(parts)
+            .chain(usage),
+    )
 }
 
 fn totals(cube: &Cube) -> Result<Vec<AllocationTotal>, AppError> {

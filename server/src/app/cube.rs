@@ -7,6 +7,7 @@ use domain::allocate::{CUBE_COLUMNS, Cube, CubeKey, CubeValue};
 use domain::bridge::BridgeTerm;
 use domain::class::Class;
 use domain::instant::Day;
+use domain::money::MoneySum;
 use domain::{BillingPeriod, Currency, Money};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Arc, RwLock};
@@ -121,7 +122,7 @@ pub struct PeriodCube {
 }
 
 /// Keys every cube can be grouped by, besides owner dimensions: (key, label).
-pub const BILL_KEYS: [(&str, &str); 8] = [
+pub const BILL_KEYS: [(&str, &str); 14] = [
     ("class", "Charge class"),
     ("ServiceName", "Bill service"),
     ("ServiceCategory", "Bill service category"),
@@ -130,6 +131,12 @@ pub const BILL_KEYS: [(&str, &str); 8] = [
     ("SubAccountId", "Sub-account"),
     ("RegionId", "Bill region"),
     ("ChargeCategory", "Charge category"),
+    ("Cluster", "Cluster"),
+    ("NodePool", "Node pool"),
+    ("Namespace", "Namespace"),
+    ("WorkloadKind", "Workload kind"),
+    ("Workload", "Workload"),
+    ("AllocationPart", "Part of the node"),
 ];
 
 /// Keys a report can be grouped by at once.
@@ -266,7 +273,7 @@ impl PeriodCube {
     /// When a sum overflows.
     pub fn group(&self, lines: &[usize], keys: &[String], basis: Basis) -> Result<Groups, AppError> {
         let columns: Vec<Option<&KeyColumn>> = keys.iter().map(|key| self.column(key)).collect();
-        let mut sums: HashMap<[u32; MAX_KEYS], (Money, u64)> = HashMap::new();
+        let mut sums: HashMap<[u32; MAX_KEYS], (MoneySum, u64)> = HashMap::new();
         for line in lines {
             let mut code = [0u32; MAX_KEYS];
             for (slot, column) in code.iter_mut().zip(&columns) {
@@ -274,16 +281,17 @@ impl PeriodCube {
             }
             let value = &self.values[*line];
             let sum = sums.entry(code).or_default();
-            *sum = (sum.0.checked_add(amount(value, basis))?, sum.1 + value.charges);
+            sum.0.add(amount(value, basis));
+            sum.1 += value.charges;
         }
         let mut named = Groups::new();
-        for (code, sum) in sums {
+        for (code, (sum, charges)) in sums {
             let names = columns
                 .iter()
                 .zip(code)
                 .map(|(column, code)| column.map_or_else(|| Arc::from(""), |c| c.values[code as usize].clone()));
             let entry = named.entry(names.collect()).or_default();
-            *entry = (entry.0.checked_add(sum.0)?, entry.1 + sum.1);
+            *entry = (entry.0.checked_add(sum.total()?)?, entry.1 + charges);
         }
         Ok(named)
     }

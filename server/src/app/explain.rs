@@ -10,14 +10,58 @@ use crate::error::AppError;
 use domain::allocate::CubeKey;
 use domain::{BillingPeriod, Money};
 use frontend::query::PageQuery;
+use frontend::words;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::sync::Arc;
 use store::ExplainKey;
-use wire::{Basis, BillLine, Explain, ExplainPage, ExplainStep, StepKind};
+use wire::{Basis, BillLine, Explain, ExplainPage, ExplainStep, PageInfo, StepKind};
 
-/// Lines listed; the rest is counted and added up.
-const LISTED_LINES: usize = 200;
+/// Lines on a page; the others are counted and added up.
+const PAGE_LINES: usize = 200;
+
+/// Which bill lines are listed, largest first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lines {
+    /// A page of them, from 1; a page beyond the last is the last.
+    Page(u32),
+    /// This many.
+    First(usize),
+    /// All of them: memory grows with their number.
+    All,
+}
+
+impl Lines {
+    /// Their positions.
+    fn range(self) -> Range<usize> {
+        match self {
+            Lines::Page(page) => {
+                let start = (page.max(1) as usize - 1).saturating_mul(PAGE_LINES);
+                start..start.saturating_add(PAGE_LINES)
+            }
+            Lines::First(count) => 0..count,
+            Lines::All => 0..usize::MAX,
+        }
+    }
+
+    /// The same of `count` lines: which page of how many.
+    fn page(self, count: u64) -> PageInfo {
+        let pages = match self {
+            Lines::Page(_) => u32::try_from(count.div_ceil(PAGE_LINES as u64).max(1)).unwrap_or(u32::MAX),
+            Lines::First(_) | Lines::All => 1,
+        };
+        let page = match self {
+            Lines::Page(page) => page.clamp(1, pages),
+            Lines::First(_) | Lines::All => 1,
+        };
+        PageInfo {
+            page,
+            pages,
+            rows: count,
+        }
+    }
+}
 
 /// What an explain id is the hash of.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -81,12 +125,10 @@ impl ExplainSeed {
     }
 
     fn title(&self) -> String {
-        let word = |(name, value): &(String, String)| {
-            if value.is_empty() {
-                format!("no {name}")
-            } else {
-                format!("{name} {value}")
-            }
+        let word = |(name, value): &(String, String)| match (value.as_str(), name.starts_with(char::is_uppercase)) {
+            ("", true) => format!("no {name}"),
+            ("", false) => format!("{} (no {name})", words::UNALLOCATED),
+            (value, _) => format!("{name} {}", words::value(name, value)),
         };
         let mut words: Vec<String> = self.keys.iter().map(word).collect();
         if !self.filters.is_empty() {
@@ -124,11 +166,17 @@ impl App {
     ///
     /// # Errors
     /// [`AppError::NotFound`] for an unknown id.
-    pub async fn explain(&self, id: &str) -> Result<ExplainPage, AppError> {
-        self.steady(|| self.explain_now(id)).await
+    pub async fn explain(&self, id: &str, lines: Lines) -> Result<ExplainPage, AppError> {
+        let answer = self.steady(|| self.explain_now(id, lines)).await?;
+        let Lines::Page(asked) = lines else { return Ok(answer) };
+        if asked <= answer.explain.page.pages {
+            return Ok(answer);
+        }
+        let last = Lines::Page(answer.explain.page.pages);
+        self.steady(|| self.explain_now(id, last)).await
     }
 
-    async fn explain_now(&self, id: &str) -> Result<ExplainPage, AppError> {
+    async fn explain_now(&self, id: &str, listed: Lines) -> Result<ExplainPage, AppError> {
         let unknown = || AppError::NotFound {
             what: format!("figure with the explain id {id:?}"),
         };
@@ -160,7 +208,7 @@ impl App {
                     &task_program,
                     &covers,
                     basis,
-                    LISTED_LINES,
+                    listed.range(),
                 )?)
             })
             .await?;
@@ -172,8 +220,8 @@ impl App {
             .iter()
             .map(|line| bill_line(line, &seed, &program, records))
             .collect();
-        let listed = Money::sum(found.lines.iter().map(|line| line.share))?;
-        let rest_cost = found.total.checked_sub(listed)?;
+        let shown = Money::sum(found.lines.iter().map(|line| line.share))?;
+        let rest_cost = found.total.checked_sub(shown)?;
         let mut steps = vec![step(
             StepKind::Figure,
             seed.title(),
@@ -215,6 +263,7 @@ impl App {
                 keys: seed.keys.clone(),
                 steps,
                 lines_total: found.count,
+                page: listed.page(found.count),
                 rest_count: found.count - lines.len() as u64,
                 lines,
                 rest_cost: rest_cost.to_string(),
@@ -382,5 +431,31 @@ fn bill_line(
         line_cost: whole.to_string(),
         share_permille: u32::try_from(super::reports::permille(line.share, whole)).unwrap_or(0),
         rules: rules.collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pages_of_lines() {
+        for (lines, count, range, page, pages) in [
+            (Lines::Page(1), 0, 0..200, 1, 1),
+            (Lines::Page(1), 200, 0..200, 1, 1),
+            (Lines::Page(2), 201, 200..400, 2, 2),
+            (Lines::Page(9), 201, 1600..1800, 2, 2),
+            (Lines::Page(0), 5, 0..200, 1, 1),
+            (Lines::First(7), 900, 0..7, 1, 1),
+            (Lines::All, 900, 0..usize::MAX, 1, 1),
+        ] {
+            let info = lines.page(count);
+            assert_eq!(
+                (info.page, info.pages, info.rows),
+                (page, pages, count),
+                "{lines:?} of {count}"
+            );
+            assert_eq!(lines.range(), range, "{lines:?}");
+        }
     }
 }

@@ -5,19 +5,22 @@
 //! the commit can be killed: files the manifest does not name count nothing,
 //! and the same call again writes the same bytes under the same names.
 
+mod commit;
+mod input;
+mod record;
+mod shadow;
+
 use super::{App, hash_of};
 use crate::error::AppError;
-use domain::dialect::Container;
-use domain::instant::{DAY_US, Instant};
 use domain::{BillingPeriod, Currency, Finding, Money};
-use lake::ingest::{IngestError, MAX_FINDINGS, MAX_RECORD_BYTES, OnError, Part, Progress, Request, Staged};
+pub(crate) use input::refused;
+use input::{Input, look};
+use lake::ingest::{IngestError, MAX_FINDINGS, MAX_RECORD_BYTES, OnError, Progress, Request, Staged};
+use record::default_source;
 use serde::Serialize;
-use sources::{Located, Sighted, SourceError};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use store::{
-    ClaimMode, DeliveryRecord, DeliveryState, InputFile, LakeFileRow, NewDelivery, QuarantineRow, StoreError, TotalRow,
-};
+use store::{DeliveryRecord, DeliveryState, NewDelivery, TotalRow};
 
 /// How long after its month a bill is taken as final when no invoice id says so.
 const FINAL_AFTER_DAYS: i64 = 15;
@@ -131,17 +134,6 @@ pub struct Ingested {
 /// What is reported on the way.
 pub type OnProgress = Arc<dyn Fn(Progress) + Send + Sync>;
 
-struct Input {
-    parts: Vec<Part>,
-    files: Vec<InputFile>,
-    hash: String,
-    format_version: String,
-    provider: Option<String>,
-    findings: Vec<Finding>,
-    /// What standard input was kept in; removed with this, however the call ends.
-    _spooled: Vec<tempfile::TempPath>,
-}
-
 impl App {
     /// Ingests bill files as one delivery.
     ///
@@ -159,10 +151,10 @@ impl App {
         if let Some(source) = &named {
             check_name(source)?;
             if let Some(same) = self.already_there(source, &input, request.shadow).await? {
-                return self.unchanged(&same, &input).await;
+                return self.unchanged(&same, &input, request).await;
             }
         } else if let Some(same) = self.same_bytes_anywhere(&input, request.shadow).await? {
-            return self.unchanged(&same, &input).await;
+            return self.unchanged(&same, &input, request).await;
         }
         // the id also names the files, so the same call after a kill finds its own bytes
         let label = named.clone().unwrap_or_else(|| "auto".to_owned());
@@ -171,10 +163,7 @@ impl App {
         let staged = self.stage(request, &input, &label, &delivery_id, progress).await?;
         if staged.totals.is_empty() {
             self.forget(&staged).await;
-            let mut findings = vec![Finding::error(
-                "no_good_rows",
-                format!("none of the {} rows can be taken", staged.rejected_rows),
-            )];
+            let mut findings = vec![no_good_rows(&input, staged.rejected_rows)];
             findings.extend(staged.findings);
             return Err(AppError::Refused(findings));
         }
@@ -216,139 +205,6 @@ impl App {
         .await
     }
 
-    /// Names the files in the manifest: from here on the delivery counts.
-    async fn commit(
-        &self,
-        request: &IngestBilling,
-        input: &Input,
-        source: &str,
-        delivery_id: &str,
-        staged: &Staged,
-    ) -> Result<Ingested, AppError> {
-        let now = self.clock.now();
-        let mode = if request.shadow {
-            ClaimMode::Shadow
-        } else {
-            ClaimMode::Hold
-        };
-        loop {
-            let version = self.store.manifest_version().await?;
-            if let Some(same) = self.already_there(source, input, request.shadow).await? {
-                return self.unchanged(&same, input).await;
-            }
-            let mut new = new_delivery(request, input, source, delivery_id, staged, now);
-            if !request.shadow {
-                new.findings.extend(self.changes(source, &new).await?);
-            }
-            self.check_addable(source, &new).await?;
-            match self.store.commit_delivery(&new, mode, version).await {
-                Ok(_) => {
-                    let comparison = if request.shadow {
-                        self.compare_shadow(source, &new.totals).await?
-                    } else {
-                        Vec::new()
-                    };
-                    return Ok(answer(&new, request.shadow, comparison));
-                }
-                Err(StoreError::Conflict { .. }) => {}
-                Err(StoreError::Claimed {
-                    holder,
-                    billing_account_id,
-                    period,
-                    ..
-                }) => {
-                    return Err(AppError::Held {
-                        what: format!(
-                            "source {holder:?} already holds billing account {billing_account_id} for {period}, and a bill counts once"
-                        ),
-                        remedy: format!(
-                            "pass --source {holder} to replace its delivery, or --shadow to keep this one beside it and compare"
-                        ),
-                    });
-                }
-                Err(error) => return Err(error.into()),
-            }
-        }
-    }
-
-    /// Findings that say what a new delivery changes against the one it replaces.
-    async fn changes(&self, source: &str, new: &NewDelivery) -> Result<Vec<Finding>, AppError> {
-        let mut findings = Vec::new();
-        let periods = new.periods();
-        let mut before: BTreeMap<(BillingPeriod, Currency), (u64, Money, BTreeSet<String>)> = BTreeMap::new();
-        for held in self.store.active_totals(None).await? {
-            if held.source_id == source && periods.contains(&held.total.period) {
-                let entry = before
-                    .entry((held.total.period, held.total.currency.clone()))
-                    .or_default();
-                entry.0 += held.total.rows;
-                entry.1 = entry.1.checked_add(held.total.billed)?;
-                entry.2.insert(held.total.billing_account_id.clone());
-            }
-        }
-        let now = by_period(&new.totals)?;
-        for ((period, currency), (rows, billed, accounts)) in before {
-            let (new_rows, new_billed) = now
-                .iter()
-                .find(|p| p.billing_period == period && p.currency == currency)
-                .map_or((0, Money::ZERO), |p| (p.rows, p.billed_cost));
-            let difference = new_billed.checked_sub(billed)?;
-            findings.push(
-                Finding::info("period_replaced", format!("{period} was delivered before: {rows} rows and {billed} {currency} billed are replaced by {new_rows} rows and {new_billed}"))
-                    .money(format!("{difference} {currency}")),
-            );
-            let gone: Vec<String> = accounts
-                .into_iter()
-                .filter(|a| {
-                    !new.totals
-                        .iter()
-                        .any(|t| t.period == period && t.billing_account_id == *a)
-                })
-                .collect();
-            if !gone.is_empty() {
-                findings.push(
-                    Finding::warning(
-                        "account_gone",
-                        format!("{period}: billing account {} is no longer in the bill", gone.join(", ")),
-                    )
-                    .remedy("if that is wrong, deliver all accounts of the source together"),
-                );
-            }
-        }
-        Ok(findings)
-    }
-
-    /// Amounts that each fit may not fit together: billed, effective and their
-    /// difference must be addable with everything else of their month.
-    async fn check_addable(&self, source: &str, new: &NewDelivery) -> Result<(), AppError> {
-        let periods = new.periods();
-        let held = self.store.active_totals(None).await?.into_iter();
-        let others = held
-            .filter(|t| t.source_id != source && periods.contains(&t.total.period))
-            .map(|t| t.total);
-        let mut sums: BTreeMap<(BillingPeriod, Currency), Money> = BTreeMap::new();
-        for total in new.totals.iter().cloned().chain(others) {
-            let sum = sums.entry((total.period, total.currency.clone())).or_default();
-            let added = total
-                .billed
-                .abs()
-                .checked_add(total.effective.abs())
-                .and_then(|both| sum.checked_add(both));
-            *sum = added.map_err(|_| {
-                let message = format!(
-                    "the amounts of {} in {} are too large to be added exactly",
-                    total.period, total.currency
-                );
-                AppError::Refused(vec![
-                    Finding::error("amount_overflow", message)
-                        .in_column("BilledCost, EffectiveCost")
-                        .remedy("amounts of a month must stay below 10^14 in all; look for rows in the wrong unit"),
-                ])
-            })?;
-        }
-        Ok(())
-    }
-
     async fn already_there(
         &self,
         source: &str,
@@ -380,7 +236,13 @@ impl App {
 
     /// The same bytes again: nothing to do; a shadow is compared anew, since
     /// what counts may have changed.
-    async fn unchanged(&self, record: &DeliveryRecord, input: &Input) -> Result<Ingested, AppError> {
+    async fn unchanged(
+        &self,
+        record: &DeliveryRecord,
+        input: &Input,
+        request: &IngestBilling,
+    ) -> Result<Ingested, AppError> {
+        expected_period(record, input, request.period)?;
         let shadow = record.state == DeliveryState::Shadow;
         let comparison = if shadow {
             self.compare_shadow(&record.source_id, &record.totals).await?
@@ -401,42 +263,6 @@ impl App {
         Ok(same.count() as u64)
     }
 
-    /// A shadow against what counts (A25), by billing account: the one who
-    /// holds a bill may name sub-accounts that the shadow does not, or the
-    /// other way round. A shadow without an account is compared with everything.
-    async fn compare_shadow(&self, source: &str, shadow: &[TotalRow]) -> Result<Vec<ShadowComparison>, AppError> {
-        let unknown = unknown_account(source);
-        let covers = |total: &TotalRow| {
-            let account =
-                |t: &TotalRow| t.billing_account_id == unknown || t.billing_account_id == total.billing_account_id;
-            shadow.iter().any(|t| t.period == total.period && account(t))
-        };
-        let held = self.store.active_totals(None).await?;
-        let others = held.into_iter().filter(|t| t.source_id != source).map(|t| t.total);
-        let counted: Vec<TotalRow> = others.filter(covers).collect();
-        let mut sums: BTreeMap<(BillingPeriod, Currency), [Money; 4]> = BTreeMap::new();
-        for (rows, at) in [(by_period(&counted)?, 0), (by_period(shadow)?, 2)] {
-            for row in rows {
-                let sum = sums.entry((row.billing_period, row.currency)).or_default();
-                (sum[at], sum[at + 1]) = (row.billed_cost, row.effective_cost);
-            }
-        }
-        let mut rows = Vec::with_capacity(sums.len());
-        for ((billing_period, currency), [counted_billed, counted_effective, shadow_billed, shadow_effective]) in sums {
-            rows.push(ShadowComparison {
-                billing_period,
-                currency,
-                counted_billed,
-                shadow_billed,
-                difference: shadow_billed.checked_sub(counted_billed)?,
-                counted_effective,
-                shadow_effective,
-                effective_difference: shadow_effective.checked_sub(counted_effective)?,
-            });
-        }
-        Ok(rows)
-    }
-
     /// Removes files that were written for a delivery that did not come to be,
     /// unless another process committed the very same ones meanwhile.
     async fn forget(&self, staged: &Staged) {
@@ -454,6 +280,41 @@ impl App {
             }
         }
     }
+}
+
+/// Bytes that are there already were read without a period in mind.
+fn expected_period(record: &DeliveryRecord, input: &Input, expected: Option<BillingPeriod>) -> Result<(), AppError> {
+    let Some(expected) = expected else { return Ok(()) };
+    let others: BTreeSet<BillingPeriod> = record
+        .totals
+        .iter()
+        .map(|total| total.period)
+        .filter(|period| *period != expected)
+        .collect();
+    if others.is_empty() {
+        return Ok(());
+    }
+    let others: Vec<String> = others.iter().map(ToString::to_string).collect();
+    let message = format!(
+        "has rows of the billing period {} where {expected} was asked for; delivery {} holds these bytes already",
+        others.join(", "),
+        record.delivery_id
+    );
+    let finding = Finding::error("wrong_period", message)
+        .in_file(input.files.first().map_or("", |file| file.name.as_str()))
+        .in_column("BillingPeriodStart")
+        .remedy("deliver it with its own period, or correct the dates");
+    Err(AppError::Refused(vec![finding]))
+}
+
+fn no_good_rows(input: &Input, rejected_rows: u64) -> Finding {
+    let finding = Finding::error("no_good_rows", format!("none of the {rejected_rows} rows can be taken"));
+    let finding = match input.files.as_slice() {
+        [file] => finding.in_file(&file.name),
+        [file, more @ ..] => finding.in_file(format!("{} and {} more", file.name, more.len())),
+        [] => finding,
+    };
+    finding.remedy("the findings after this one say why; correct the export and try again")
 }
 
 /// Whether a delivery is still all there: counting, or as a shadow.
@@ -486,248 +347,6 @@ fn check_name(source: &str) -> Result<(), AppError> {
             format!("{source:?} is no source name"),
             "use up to 100 letters, digits and - _ . : @ +",
         ))
-    }
-}
-
-/// Finds, hashes and recognises the files.
-fn look(paths: &[String], format: &str, scratch: &std::path::Path) -> Result<Input, AppError> {
-    let mut located = Vec::new();
-    let mut spooled = Vec::new();
-    for path in paths {
-        if path == "-" {
-            let path = spool(scratch)?;
-            located.push(Located {
-                name: "standard input".to_owned(),
-                path: path.to_path_buf(),
-            });
-            spooled.push(path);
-        } else {
-            located.extend(sources::locate(path).map_err(refused)?);
-        }
-    }
-    located.sort_by(|a, b| a.name.cmp(&b.name));
-    located.dedup_by(|a, b| a.path == b.path);
-    let mut input = Input {
-        parts: Vec::new(),
-        files: Vec::new(),
-        hash: String::new(),
-        format_version: String::new(),
-        provider: None,
-        findings: Vec::new(),
-        _spooled: spooled,
-    };
-    let mut seen: BTreeMap<String, String> = BTreeMap::new();
-    for file in &located {
-        let sighted = sources::sight(file).map_err(refused)?;
-        if let Some(first) = sighted.first()
-            && let Some(other) = seen.insert(first.sha256.clone(), file.name.clone())
-        {
-            let finding =
-                Finding::error("duplicate_delivery", format!("has the same bytes as {other}")).in_file(&file.name);
-            return Err(AppError::Refused(vec![
-                finding.remedy("give each file once; its rows would count twice"),
-            ]));
-        }
-        // a zip with several tables is as many parts, each with a name of its own
-        let several = sighted.len() > 1;
-        for mut table in sighted {
-            if let (true, Container::Zip { entry }) = (several, &table.container) {
-                table.located.name = format!("{}/{entry}", table.located.name);
-            }
-            input.files.push(InputFile {
-                name: table.located.name.clone(),
-                bytes: table.bytes,
-                sha256: table.sha256.clone(),
-            });
-            recognise(table, format, &mut input)?;
-        }
-    }
-    input.hash = hash_of(input.files.iter().map(|file| file.sha256.as_bytes()));
-    Ok(input)
-}
-
-fn recognise(table: Sighted, format: &str, input: &mut Input) -> Result<(), AppError> {
-    let name = &table.located.name;
-    let (headers, declared) = if table.container == Container::Parquet {
-        let columns = lake::ingest::parquet_columns(&table.located.path).map_err(|error| {
-            let finding =
-                Finding::error("broken_parquet", format!("is not a readable Parquet file: {error}")).in_file(name);
-            AppError::Refused(vec![finding.remedy("export or copy it again")])
-        })?;
-        (columns, None)
-    } else {
-        let (headers, first) = sources::header_row(&table).map_err(refused)?;
-        let named = |name: &str| {
-            headers
-                .iter()
-                .position(|h| h.trim().trim_start_matches("x_").eq_ignore_ascii_case(name))
-        };
-        let cell = |name: &str| {
-            let text = first.as_ref()?.get(named(name)?)?;
-            (!domain::dialect::is_null(text.trim().as_bytes())).then(|| text.clone())
-        };
-        if input.provider.is_none() {
-            input.provider = cell("ServiceProviderName").or_else(|| cell("ProviderName"));
-        }
-        let declared = cell("FocusVersion");
-        (headers, declared)
-    };
-    let detected = sources::detect(&headers, format, declared.as_deref())
-        .map_err(|finding| AppError::Refused(vec![(*finding).in_file(name)]))?;
-    input.findings.push(
-        Finding::info(
-            "format_detected",
-            format!("read as FOCUS {}: {}", detected.dialect.version, detected.why),
-        )
-        .in_file(name),
-    );
-    let version = detected.dialect.version;
-    if input.format_version.is_empty() {
-        version.clone_into(&mut input.format_version);
-    } else if input.format_version != version && !input.format_version.contains(version) {
-        input.format_version = format!("{}, {version}", input.format_version);
-    }
-    input.parts.push(Part {
-        name: name.clone(),
-        path: table.located.path,
-        container: table.container,
-        dialect: detected.dialect,
-    });
-    Ok(())
-}
-
-/// Standard input can be read once; the file it becomes can be looked at twice.
-fn spool(scratch: &std::path::Path) -> Result<tempfile::TempPath, AppError> {
-    let doing = "cannot keep standard input in the data folder";
-    let mut file = tempfile::Builder::new()
-        .prefix("stdin-")
-        .tempfile_in(scratch)
-        .map_err(|e| AppError::broken(doing, e))?;
-    std::io::copy(&mut std::io::stdin().lock(), &mut file).map_err(|e| AppError::broken(doing, e))?;
-    Ok(file.into_temp_path())
-}
-
-fn refused(error: SourceError) -> AppError {
-    match error {
-        SourceError::Refused { findings } => AppError::Refused(findings),
-        error @ SourceError::Io { .. } => AppError::broken("cannot read the input", error),
-    }
-}
-
-/// The billing account names the source; without one, the file does.
-fn default_source(staged: &Staged, input: &Input) -> String {
-    let slug = |text: &str| -> String {
-        let plain = text.chars().map(|c| {
-            if c.is_ascii_alphanumeric() {
-                c.to_ascii_lowercase()
-            } else {
-                '-'
-            }
-        });
-        plain.take(60).collect::<String>().trim_matches('-').to_owned()
-    };
-    let accounts: BTreeSet<&str> = staged
-        .totals
-        .iter()
-        .map(|t| t.billing_account_id.as_str())
-        .filter(|a| !a.is_empty())
-        .collect();
-    match accounts.iter().next() {
-        Some(first) if accounts.len() == 1 => format!("focus-{}", slug(first)),
-        Some(first) => format!("focus-{}-and-{}-more", slug(first), accounts.len() - 1),
-        None => {
-            let name = input.files.first().map_or("unnamed", |file| file.name.as_str());
-            let stem = name.rsplit('/').next().unwrap_or(name);
-            format!("focus-file-{}", slug(stem.split('.').next().unwrap_or(stem)))
-        }
-    }
-}
-
-fn new_delivery(
-    request: &IngestBilling,
-    input: &Input,
-    source: &str,
-    delivery_id: &str,
-    staged: &Staged,
-    now: Instant,
-) -> NewDelivery {
-    let totals: Vec<TotalRow> = staged.totals.iter().map(|total| total_row(total, source)).collect();
-    let is_final = request.is_final.unwrap_or_else(|| looks_final(staged, now));
-    NewDelivery {
-        delivery_id: delivery_id.to_owned(),
-        source_id: source.to_owned(),
-        provider: input.provider.clone(),
-        format: "focus".to_owned(),
-        format_version: Some(input.format_version.clone()),
-        input_hash: input.hash.clone(),
-        received_us: now.0,
-        files: input.files.clone(),
-        rejected_rows: staged.rejected_rows,
-        state: if is_final {
-            DeliveryState::Final
-        } else {
-            DeliveryState::Open
-        },
-        lake_files: staged.files.iter().map(lake_row).collect(),
-        totals,
-        findings: input.findings.iter().chain(&staged.findings).cloned().collect(),
-        quarantine: staged.quarantine.as_ref().map(|q| QuarantineRow {
-            path: q.path.clone(),
-            rows: q.rows,
-            money: q
-                .money
-                .iter()
-                .map(|(currency, money)| (currency.clone(), *money))
-                .collect(),
-            rows_without_money: q.rows_without_money,
-        }),
-    }
-}
-
-/// Final: every billed amount carries an invoice id, or the month is long over.
-fn looks_final(staged: &Staged, now: Instant) -> bool {
-    let last = staged.totals.iter().map(|t| t.period).max();
-    let over = last.is_some_and(|period| now.0 >= period.span().end.0 + FINAL_AFTER_DAYS * DAY_US);
-    let invoiced = staged
-        .totals
-        .iter()
-        .all(|t| t.billed_with_invoice == t.billed && t.rows_with_invoice > 0);
-    over || (invoiced && !staged.totals.is_empty())
-}
-
-fn lake_row(file: &lake::ingest::LakeFile) -> LakeFileRow {
-    LakeFileRow {
-        path: file.path.clone(),
-        dataset: store::CHARGES.to_owned(),
-        period: file.period,
-        part: file.part,
-        rows: file.rows,
-        bytes: file.bytes,
-        sha256: file.sha256.clone(),
-        schema_version: lake::SCHEMA_VERSION,
-    }
-}
-
-fn total_row(total: &lake::ingest::ControlTotal, source: &str) -> TotalRow {
-    let account = if total.billing_account_id.is_empty() {
-        unknown_account(source)
-    } else {
-        total.billing_account_id.clone()
-    };
-    TotalRow {
-        period: total.period,
-        currency: total.currency.clone(),
-        billing_account_id: account,
-        sub_account_id: total.sub_account_id.clone(),
-        rows: total.rows,
-        billed: total.billed,
-        effective: total.effective,
-        list: total.list,
-        contracted: total.contracted,
-        first_charge_us: total.first_charge.0,
-        last_usage_end_us: total.last_usage_end.map(|i| i.0),
-        rows_with_invoice: total.rows_with_invoice,
-        billed_with_invoice: total.billed_with_invoice,
     }
 }
 

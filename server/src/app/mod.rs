@@ -1,11 +1,14 @@
 //! Use cases: the only place where sources, lake, store and charts meet.
 
 pub mod allocate;
+pub mod clusters;
 pub mod cube;
+mod current;
 pub mod explain;
 pub mod ingest;
 pub mod reports;
 pub mod rules;
+pub mod usage;
 pub(crate) mod view;
 
 use crate::clock::Clock;

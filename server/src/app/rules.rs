@@ -170,9 +170,7 @@ impl App {
         let periods = self.view().await?.periods.clone();
         match period {
             Some(period) if periods.contains(&period) => Ok(period),
-            Some(period) => Err(AppError::NotFound {
-                what: format!("bill for {period}"),
-            }),
+            Some(period) => Err(AppError::no_bill(period, &periods)),
             None => periods.last().copied().ok_or(AppError::NoData),
         }
     }

@@ -31,8 +31,10 @@ struct Answer {
 
 pub(super) async fn run(app: &App, args: Allocate, json: bool) -> Result<Outcome, AppError> {
     if let Some(path) = &args.rules {
-        app.rules_apply(&super::rules::read(path)?, super::rules::author().as_deref(), None)
-            .await?;
+        let applied = app
+            .rules_apply(&super::rules::read(path)?, super::rules::author().as_deref(), None)
+            .await;
+        super::rules::in_file(applied, Some(path))?;
     }
     let allocations = app.allocate(args.period).await?;
     if json {

@@ -6,6 +6,7 @@ use super::serve;
 use super::{Outcome, progress};
 use crate::app::App;
 use crate::app::ingest::IngestBilling;
+use crate::app::usage::IngestUsage;
 use crate::config::Config;
 use crate::error::AppError;
 use clap::Args;
@@ -89,6 +90,13 @@ pub(super) async fn run(app: &App, config: &Config, args: Demo, json: bool) -> R
     let loading = Instant::now();
     ingest(app, &files_dir, &files).await?;
     eprintln!("  ingested in {:.1} s", loading.elapsed().as_secs_f64());
+    let loading = Instant::now();
+    ingest_usage(app, &files_dir, &files).await?;
+    eprintln!(
+        "  {} container and node hours ingested in {:.1} s",
+        files.usage_rows,
+        loading.elapsed().as_secs_f64()
+    );
     let allocating = Instant::now();
     let allocations = app.allocate(None).await?;
     eprintln!(
@@ -131,6 +139,21 @@ async fn ingest(app: &App, dir: &Path, files: &demo::DemoFiles) -> Result<(), Ap
         request.period = delivery.billing_period.parse().ok();
         let progress = if at == 0 { show.clone() } else { quiet.clone() };
         app.ingest_billing(&request, progress).await?;
+    }
+    Ok(())
+}
+
+/// What ran where, month by month.
+async fn ingest_usage(app: &App, dir: &Path, files: &demo::DemoFiles) -> Result<(), AppError> {
+    let quiet: crate::app::usage::OnUsageProgress = Arc::new(|_| {});
+    for (containers, nodes) in files.usage.iter().zip(&files.nodes) {
+        let path = |file: &PathBuf| dir.join(file).to_string_lossy().into_owned();
+        let request = IngestUsage {
+            paths: vec![path(nodes), path(containers)],
+            source: Some("kubernetes-facts".to_owned()),
+            skip_bad_rows: false,
+        };
+        app.ingest_usage(&request, quiet.clone()).await?;
     }
     Ok(())
 }

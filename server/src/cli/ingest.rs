@@ -1,12 +1,13 @@
-//! `tonnage ingest billing`.
+//! `tonnage ingest billing` and `tonnage ingest usage`.
 
 use super::output::{self, Table};
 use super::{Outcome, progress};
 use crate::app::App;
 use crate::app::ingest::{IngestBilling, Ingested};
+use crate::app::usage::IngestUsage;
 use crate::error::AppError;
 use clap::{Args, Subcommand, ValueEnum};
-use domain::{BillingPeriod, Severity};
+use domain::{BillingPeriod, Finding, Severity};
 use lake::ingest::OnError;
 use serde::Serialize;
 
@@ -14,6 +15,28 @@ use serde::Serialize;
 pub(super) enum Ingest {
     /// Take in a bill: FOCUS 1.0 to 1.4 as CSV, .csv.gz, .zip or Parquet
     Billing(Billing),
+    /// Take in cluster usage: container hours and node hours as CSV, .csv.gz or Parquet
+    Usage(Usage),
+}
+
+/// Facts of what ran where, hour by hour (docs/FORMATS.md, "Usage files").
+/// Late and repeated hours converge: of two facts about an hour the better
+/// observed one stays. Node costs are split by them from the next report on.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  tonnage ingest usage containers-2026-10.csv.gz nodes-2026-10.csv.gz
+  tonnage ingest usage usage/ --source core-eu
+  tonnage ingest usage hours.parquet --on-error quarantine   keep the good rows")]
+pub(super) struct Usage {
+    /// Files, folders, or patterns in quotes
+    #[arg(required = true, value_name = "PATH")]
+    paths: Vec<String>,
+    /// Name of the source [default: usage-files]
+    #[arg(long)]
+    source: Option<String>,
+    /// What to do with rows that cannot be taken
+    #[arg(long, value_enum, default_value = "fail")]
+    on_error: OnErrorArg,
 }
 
 /// All files of one call are one delivery: it replaces what its source
@@ -73,7 +96,10 @@ struct Answer<'a> {
 }
 
 pub(super) async fn run(app: &App, args: Ingest, json: bool) -> Result<Outcome, AppError> {
-    let Ingest::Billing(args) = args;
+    let args = match args {
+        Ingest::Billing(args) => args,
+        Ingest::Usage(args) => return usage(app, args, json).await,
+    };
     let request = IngestBilling {
         paths: args.paths,
         source: args.source,
@@ -111,6 +137,55 @@ pub(super) async fn run(app: &App, args: Ingest, json: bool) -> Result<Outcome, 
     }
     let differs = ingested.comparison.iter().any(|c| !c.agrees());
     Ok(if differs { Outcome::CheckFailed } else { Outcome::Done })
+}
+
+async fn usage(app: &App, args: Usage, json: bool) -> Result<Outcome, AppError> {
+    let request = IngestUsage {
+        paths: args.paths,
+        source: args.source,
+        skip_bad_rows: matches!(args.on_error, OnErrorArg::Quarantine),
+    };
+    let ingested = app.ingest_usage(&request, progress::usage()).await?;
+    if json {
+        output::json(&ingested)?;
+        return Ok(Outcome::Done);
+    }
+    let verb = if ingested.unchanged {
+        "was there already"
+    } else {
+        "is in"
+    };
+    output::line(&format!(
+        "usage {} of source {} {verb} ({} rows)",
+        ingested.delivery_id, ingested.source, ingested.rows
+    ))?;
+    let mut table = Table::new(&[
+        ("cluster", false),
+        ("from", false),
+        ("to", false),
+        ("days", true),
+        ("node hours", true),
+        ("container hours", true),
+        ("unobserved node hours", true),
+    ]);
+    for cluster in &ingested.clusters {
+        table.row([
+            cluster.cluster.clone(),
+            cluster.from.clone(),
+            cluster.to.clone(),
+            cluster.days.to_string(),
+            cluster.node_hours.to_string(),
+            cluster.slot_hours.to_string(),
+            format!(
+                "{}.{:02}",
+                cluster.unobserved_s / 3_600,
+                cluster.unobserved_s % 3_600 / 36
+            ),
+        ]);
+    }
+    table.print()?;
+    remarks(&ingested.findings);
+    Ok(Outcome::Done)
 }
 
 fn print(ingested: &Ingested) -> Result<(), AppError> {
@@ -159,7 +234,12 @@ fn print(ingested: &Ingested) -> Result<(), AppError> {
             ingested.rejected_rows
         ))?;
     }
-    for finding in &ingested.findings {
+    remarks(&ingested.findings);
+    Ok(())
+}
+
+fn remarks(findings: &[Finding]) {
+    for finding in findings {
         let sign = match finding.severity {
             Severity::Info => "note",
             Severity::Warning => "warning",
@@ -167,5 +247,4 @@ fn print(ingested: &Ingested) -> Result<(), AppError> {
         };
         eprintln!("{sign}: {finding}");
     }
-    Ok(())
 }

@@ -10,7 +10,8 @@ use serde::Serialize;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Lake {
-    /// List the Parquet files that count, for DuckDB or Spark; never use a glob
+    /// List the Parquet files that count, for DuckDB or Spark; never use a glob.
+    /// Also writes the lists of all months to _current.json in the lake
     Files(Files),
     /// Remove files nothing names that are older than a day
     Tidy,
@@ -56,11 +57,10 @@ pub(super) async fn run(app: &App, args: Lake, json: bool) -> Result<Outcome, Ap
             return Ok(Outcome::Done);
         }
     };
+    app.write_current().await?;
     let files = app.lake_files(args.period).await?;
     if files.is_empty() {
-        return Err(AppError::NotFound {
-            what: format!("bill for {}", args.period),
-        });
+        return Err(AppError::no_bill(args.period, &app.store().periods().await?));
     }
     let place = |path: String| app.lake().url(&path);
     if json {

@@ -3,6 +3,7 @@
 //! usage, 3 the machinery failed (run again), 4 somebody else holds it.
 
 mod allocate;
+mod config;
 mod demo;
 mod explain;
 mod ingest;
@@ -70,6 +71,9 @@ enum Command {
     /// Look into the lake
     #[command(subcommand)]
     Lake(lake_files::Lake),
+    /// Look at the configuration
+    #[command(subcommand)]
+    Config(config::Config),
 }
 
 /// What a command leaves behind besides its output.
@@ -119,7 +123,17 @@ async fn run(cli: Cli) -> Result<Outcome, AppError> {
         _ => {}
     }
     let config = Config::load(flags, &|key| std::env::var(key).ok())?;
+    if let Command::Config(args) = &cli.command {
+        // nothing is opened: this must also answer when the database cannot be reached
+        return config::run(&config, args, cli.json);
+    }
     start_log(matches!(cli.command, Command::Serve(_) | Command::Demo(_)));
+    if reads_only(&cli.command) && !config.data_dir.value.is_dir() {
+        return Err(AppError::usage(
+            format!("there is no data folder {}", config.data_dir.value.display()),
+            "name the right one with --data-dir, or make it by `tonnage ingest billing FILE`",
+        ));
+    }
     let app = App::open(&config).await?;
     match cli.command {
         Command::Demo(args) => demo::run(&app, &config, args, cli.json).await,
@@ -131,6 +145,19 @@ async fn run(cli: Cli) -> Result<Outcome, AppError> {
         Command::Explain(args) => explain::run(&app, &args, cli.json).await,
         Command::Rules(args) => rules::run(&app, args, cli.json).await,
         Command::Lake(args) => lake_files::run(&app, args, cli.json).await,
+        Command::Config(args) => config::run(&config, &args, cli.json),
+    }
+}
+
+/// Commands that need data and must not leave an empty data folder behind when
+/// its name was misspelled.
+fn reads_only(command: &Command) -> bool {
+    match command {
+        Command::Allocate(_) | Command::Reconcile(_) | Command::Report(_) | Command::Explain(_) | Command::Lake(_) => {
+            true
+        }
+        Command::Rules(rules) => !matches!(rules, rules::Rules::Apply(_)),
+        Command::Demo(_) | Command::Serve(_) | Command::Ingest(_) | Command::Config(_) => false,
     }
 }
 

@@ -1,6 +1,7 @@
 //! Progress: a bar on a terminal, JSON lines elsewhere, both on stderr.
 
 use crate::app::ingest::OnProgress;
+use crate::app::usage::OnUsageProgress;
 use indicatif::{ProgressBar, ProgressStyle};
 use std::io::IsTerminal;
 use std::sync::{Arc, Mutex};
@@ -8,6 +9,25 @@ use std::time::{Duration, Instant};
 
 /// JSON lines come at most this often.
 const EVERY: Duration = Duration::from_millis(500);
+
+/// Reports the progress of a usage ingest to whoever watches stderr.
+pub(super) fn usage() -> OnUsageProgress {
+    if std::io::stderr().is_terminal() {
+        let bar = ProgressBar::new_spinner();
+        return Arc::new(move |progress| {
+            bar.set_message(format!("{} rows", progress.rows));
+            bar.tick();
+        });
+    }
+    let last = Mutex::new(None::<Instant>);
+    Arc::new(move |progress| {
+        let Ok(mut last) = last.lock() else { return };
+        if last.is_none_or(|at| at.elapsed() >= EVERY) {
+            *last = Some(Instant::now());
+            eprintln!("{{\"event\":\"progress\",\"rows\":{}}}", progress.rows);
+        }
+    })
+}
 
 /// Reports ingest progress to whoever watches stderr.
 pub(super) fn ingest() -> OnProgress {

@@ -30,9 +30,7 @@ pub(super) async fn run(app: &App, args: Reconcile, json: bool) -> Result<Outcom
     let known = app.store().periods().await?;
     let periods = match args.period {
         Some(period) if !known.contains(&period) => {
-            return Err(AppError::NotFound {
-                what: format!("bill for {period}"),
-            });
+            return Err(AppError::no_bill(period, &known));
         }
         Some(period) => vec![period],
         None if known.is_empty() => return Err(AppError::NoData),

@@ -207,13 +207,7 @@ fn print(page: &CostsPage) -> Result<(), AppError> {
         let mut cells: Vec<String> = report
             .by
             .iter()
-            .map(|key| {
-                row.keys
-                    .get(key)
-                    .filter(|v| !v.is_empty())
-                    .cloned()
-                    .unwrap_or_else(|| "(none)".to_owned())
-            })
+            .map(|key| frontend::words::value(key, row.keys.get(key).map_or("", String::as_str)))
             .collect();
         let share = row.share_permille.map_or_else(
             || "-".to_owned(),

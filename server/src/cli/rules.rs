@@ -7,7 +7,7 @@ use crate::app::rules::RuleChange;
 use crate::error::AppError;
 use clap::{Args, Subcommand};
 use domain::rule::RuleReport;
-use domain::{BillingPeriod, Currency, Money};
+use domain::{BillingPeriod, Currency, Finding, Money};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -57,6 +57,18 @@ pub(super) fn read(path: &Path) -> Result<String, AppError> {
         .map_err(|error| AppError::usage(format!("cannot read {}: {error}", path.display()), "check the path"))
 }
 
+/// What is wrong with rules, with the file they came from.
+pub(super) fn in_file<T>(answer: Result<T, AppError>, path: Option<&Path>) -> Result<T, AppError> {
+    let (Err(AppError::Refused(findings)), Some(path)) = (&answer, path) else {
+        return answer;
+    };
+    let named = |finding: &Finding| match finding.file {
+        Some(_) => finding.clone(),
+        None => finding.clone().in_file(path.display().to_string()),
+    };
+    Err(AppError::Refused(findings.iter().map(named).collect()))
+}
+
 /// Until sign-in exists: the operating system's user.
 pub(super) fn author() -> Option<String> {
     std::env::var("USER")
@@ -75,10 +87,31 @@ pub(super) async fn run(app: &App, args: Rules, json: bool) -> Result<Outcome, A
             let active = active.ok_or_else(|| AppError::NotFound {
                 what: "rule in force; run `tonnage rules apply FILE`".to_owned(),
             })?;
-            output::bytes(active.yaml.as_bytes())?;
+            if json {
+                output::json(&ShowAnswer {
+                    version: active.version,
+                    created_at: domain::instant::Instant(active.created_us).to_string(),
+                    author: active.author,
+                    note: active.note,
+                    sha256: active.sha256,
+                    yaml: active.yaml,
+                })?;
+            } else {
+                output::bytes(active.yaml.as_bytes())?;
+            }
             Ok(Outcome::Done)
         }
     }
+}
+
+#[derive(Serialize)]
+struct ShowAnswer {
+    version: i64,
+    created_at: String,
+    author: Option<String>,
+    note: Option<String>,
+    sha256: String,
+    yaml: String,
 }
 
 #[derive(Serialize)]
@@ -87,6 +120,7 @@ struct CheckAnswer {
     rules: Vec<CheckedAnswer>,
     overlaps: Vec<OverlapAnswer>,
     coverage: Vec<CoverageAnswer>,
+    findings: Vec<Finding>,
 }
 
 type MoneyByCurrency = BTreeMap<String, Money>;
@@ -137,6 +171,7 @@ fn check_answer(report: &RuleReport, period: BillingPeriod) -> CheckAnswer {
     let shadowed = |rule: &domain::rule::CheckedRule| rule.matched_samples > 0 && rule.won_samples == 0;
     CheckAnswer {
         period,
+        findings: report.findings.clone(),
         rules: report
             .rules
             .iter()
@@ -173,7 +208,8 @@ fn check_answer(report: &RuleReport, period: BillingPeriod) -> CheckAnswer {
 
 async fn check(app: &App, args: Check, json: bool) -> Result<Outcome, AppError> {
     let yaml = args.file.as_deref().map(read).transpose()?;
-    let (_, report, period) = app.rules_check(yaml.as_deref(), args.period).await?;
+    let checked = app.rules_check(yaml.as_deref(), args.period).await;
+    let (_, report, period) = in_file(checked, args.file.as_deref())?;
     let answer = check_answer(&report, period);
     let dead = answer.rules.iter().any(|rule| rule.unreachable_because.is_some());
     if json {
@@ -218,6 +254,9 @@ async fn check(app: &App, args: Check, json: bool) -> Result<Outcome, AppError> 
             text(&overlap.cost)
         ))?;
     }
+    for finding in &answer.findings {
+        output::line(&format!("warning: {finding}"))?;
+    }
     Ok(if dead { Outcome::CheckFailed } else { Outcome::Done })
 }
 
@@ -227,7 +266,8 @@ struct DiffAnswer {
 }
 
 async fn diff(app: &App, args: Diff, json: bool) -> Result<Outcome, AppError> {
-    let changes = app.rules_diff(&read(&args.file)?, args.period).await?;
+    let changes = app.rules_diff(&read(&args.file)?, args.period).await;
+    let changes = in_file(changes, Some(&args.file))?;
     if json {
         output::json(&DiffAnswer { changes })?;
         return Ok(Outcome::Done);
@@ -245,11 +285,7 @@ async fn diff(app: &App, args: Diff, json: bool) -> Result<Outcome, AppError> {
         ("currency", false),
     ]);
     for change in changes {
-        let tenant = if change.tenant.is_empty() {
-            "(none)".to_owned()
-        } else {
-            change.tenant
-        };
+        let tenant = frontend::words::value("tenant", &change.tenant);
         table.row([
             change.period.to_string(),
             tenant,
@@ -272,7 +308,8 @@ struct ApplyAnswer {
 async fn apply(app: &App, args: Apply, json: bool) -> Result<Outcome, AppError> {
     let version = app
         .rules_apply(&read(&args.file)?, author().as_deref(), args.note.as_deref())
-        .await?;
+        .await;
+    let version = in_file(version, Some(&args.file))?;
     if !app.store().periods().await?.is_empty() {
         app.allocate(None).await?;
     }

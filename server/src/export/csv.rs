@@ -1,13 +1,20 @@
 //! CSV as RFC 4180 has it: comma, CRLF, a header row, no comments, no byte
 //! order mark; amounts with every digit.
 
-use super::{Cell, Table, costs_table, percent};
-use wire::{CostReport, GroupOption};
+use super::{Cell, Table, costs_table, explain_table, percent};
+use wire::{CostReport, Explain, GroupOption};
 
-/// A cost report: one line for each row, then the row named Total.
+/// A cost report: one line for each row, then the row named Total. The first
+/// column tells them apart: `group`, `other`, `total`.
 #[must_use]
 pub fn costs(report: &CostReport, options: &[GroupOption]) -> String {
     write(&costs_table(report, options))
+}
+
+/// The bill lines behind a figure: `line`, `other` for those not listed, `total`.
+#[must_use]
+pub fn explain(explain: &Explain) -> String {
+    write(&explain_table(explain))
 }
 
 fn write(table: &Table) -> String {
@@ -72,11 +79,11 @@ mod tests {
     fn every_digit_and_no_formula() {
         let text = costs(&report(), &options());
         let expected = [
-            "Tenant,Bill service,\"Cost (USD, effective)\",\"Cost 2026-10 (USD, effective)\",Change (USD),Change (%),Share (%)",
-            "'=1+1,\"say \"\"hi\"\", twice\",61894.640000000000000001,1,-0.5,-3.5,12.3",
-            "-12.5,\"'@home\nnew line\",-0.005,,,,12.3",
-            "Unallocated,none,0.004,0,-0.5,-3.5,12.3",
-            "Total,,61894.639000000000000001,1,,,100.0",
+            "Row,Tenant,Bill service,\"Cost (USD, effective)\",\"Cost 2026-10 (USD, effective)\",Change (USD),Change (%),Share (%),Explain id",
+            "group,'=1+1,\"say \"\"hi\"\", twice\",61894.640000000000000001,1,-0.5,-3.5,12.3,1f3c",
+            "group,-12.5,\"'@home\nnew line\",-0.005,,,,12.3,1f3c",
+            "group,Unallocated cost,none,0.004,0,-0.5,-3.5,12.3,1f3c",
+            "total,Total,,61894.639000000000000001,1,,,100.0,",
             "",
         ];
         assert_eq!(text, expected.join("\r\n"));
@@ -107,7 +114,14 @@ mod tests {
         let mut reader = ::csv::Reader::from_reader(text.as_bytes());
         let rows: Vec<::csv::StringRecord> = reader.records().map(|row| row.expect("RFC 4180")).collect();
         assert_eq!(rows.len(), 4);
-        assert_eq!(&rows[0][1], "say \"hi\", twice");
-        assert_eq!((&rows[3][0], &rows[3][2]), ("Total", "61894.639000000000000001"));
+        assert_eq!(&rows[0][2], "say \"hi\", twice");
+        assert_eq!((&rows[3][0], &rows[3][3]), ("total", "61894.639000000000000001"));
+        let groups = rows.iter().filter(|row| &row[0] == "group");
+        let sum = domain::Money::sum(groups.map(|row| domain::Money::parse(&row[3]).expect("exact")));
+        assert_eq!(
+            sum.expect("small").to_string(),
+            rows[3][3],
+            "groups add up to the total"
+        );
     }
 }

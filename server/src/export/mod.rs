@@ -1,9 +1,19 @@
-//! Downloads: exactly what a page shows, with every digit.
+//! Downloads: exactly what a page shows, with every digit. The first column says
+//! what a row is, so that a pivot can leave out the total.
 
 pub mod csv;
 pub mod xlsx;
 
-use wire::{Change, CostReport, CostRow, GroupOption, Money, RowKind};
+use frontend::words;
+use wire::{BillLine, Change, CostReport, CostRow, Explain, GroupOption, Money, RowKind};
+
+/// Rows that add up to the total.
+const GROUP: &str = "group";
+const LINE: &str = "line";
+/// Rows that are not listed, in one.
+const OTHER: &str = "other";
+/// The sum of all other rows.
+const TOTAL: &str = "total";
 
 /// One cell, before a format decides how it looks.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,26 +36,33 @@ struct Table {
 fn costs_table(report: &CostReport, options: &[GroupOption]) -> Table {
     let keys: Vec<Key<'_>> = report.by.iter().map(|key| Key::of(key, options)).collect();
     let unit = format!("{}, {}", report.currency, report.basis.key());
-    let mut heads: Vec<String> = keys.iter().map(|key| key.label.clone()).collect();
-    if heads.is_empty() {
+    let mut heads = vec!["Row".to_owned()];
+    heads.extend(keys.iter().map(|key| key.label.clone()));
+    if keys.is_empty() {
         heads.push("Costs".to_owned());
     }
     heads.push(format!("Cost ({unit})"));
     if let Some(against) = &report.against {
-        heads.push(format!("Cost {against} ({unit})"));
+        let days = report.against_days.or(report.days);
+        let days = days.map_or_else(String::new, |days| format!(" days 1-{days}"));
+        heads.push(format!("Cost {against}{days} ({unit})"));
         heads.push(format!("Change ({})", report.currency));
         heads.push("Change (%)".to_owned());
     }
-    heads.push("Share (%)".to_owned());
+    heads.extend(["Share (%)".to_owned(), "Explain id".to_owned()]);
     let compared = report.against.is_some();
     let mut rows: Vec<Vec<Cell>> = Vec::with_capacity(report.rows.len() + 2);
     for row in report.rows.iter().chain(&report.other) {
-        let mut cells = names(report, &keys, row);
+        let what = if row.kind == RowKind::Other { OTHER } else { GROUP };
+        let mut cells = vec![Cell::Text(what.to_owned())];
+        cells.extend(names(report, &keys, row));
         figures(&mut cells, &row.cost, row.prior.as_ref(), row.change.as_ref(), compared);
         cells.push(Cell::Permille(row.share_permille.map(i64::from)));
+        cells.push(Cell::Text(row.explain_id.clone().unwrap_or_default()));
         rows.push(cells);
     }
-    let mut total = labelled("Total", keys.len());
+    let mut total = vec![Cell::Text(TOTAL.to_owned())];
+    total.extend(labelled("Total", keys.len()));
     figures(
         &mut total,
         &report.total,
@@ -54,15 +71,87 @@ fn costs_table(report: &CostReport, options: &[GroupOption]) -> Table {
         compared,
     );
     total.push(Cell::Permille((report.total != "0").then_some(1000)));
+    total.push(Cell::Text(String::new()));
     rows.push(total);
     Table { heads, rows }
+}
+
+/// The bill lines behind a figure, largest first, then those not listed, then
+/// the figure itself.
+fn explain_table(explain: &Explain) -> Table {
+    let unit = format!("{}, {}", explain.currency, explain.basis.key());
+    let heads = [
+        "Row",
+        "File",
+        "Line",
+        "Day",
+        "Charge start",
+        "Charge end",
+        "Service",
+        "Resource",
+        "Description",
+        "Class",
+        "Owner set by",
+        "Source",
+        "Delivery",
+    ];
+    let width = heads.len();
+    let heads = heads.map(str::to_owned).into_iter().chain([
+        format!("Cost ({unit})"),
+        format!("Line cost ({unit})"),
+        "Part (%)".to_owned(),
+    ]);
+    let mut rows: Vec<Vec<Cell>> = explain.lines.iter().map(line_cells).collect();
+    let mut sum = |what: &str, label: String, cost: &Money| {
+        let mut cells = vec![Cell::Text(what.to_owned())];
+        cells.extend(labelled(&label, width - 1));
+        cells.extend([Cell::Money(Some(cost.clone())), Cell::Money(None), Cell::Permille(None)]);
+        rows.push(cells);
+    };
+    if explain.rest_count > 0 {
+        sum(OTHER, format!("Other ({})", explain.rest_count), &explain.rest_cost);
+    }
+    sum(TOTAL, "Total".to_owned(), &explain.cost);
+    Table {
+        heads: heads.collect(),
+        rows,
+    }
+}
+
+fn line_cells(line: &BillLine) -> Vec<Cell> {
+    let rules: Vec<String> = line
+        .rules
+        .iter()
+        .map(|(rule, dimension)| format!("{dimension}: {rule}"))
+        .collect();
+    let texts = [
+        LINE.to_owned(),
+        line.file.clone(),
+        line.line.to_string(),
+        frontend::format::day(&line.charge_start),
+        line.charge_start.clone(),
+        line.charge_end.clone(),
+        line.service.clone(),
+        line.resource.clone(),
+        line.description.clone(),
+        line.class.clone(),
+        rules.join("; "),
+        line.source.clone(),
+        line.delivery_id.clone(),
+    ];
+    let mut cells: Vec<Cell> = texts.into_iter().map(Cell::Text).collect();
+    cells.extend([
+        Cell::Money(Some(line.cost.clone())),
+        Cell::Money(Some(line.line_cost.clone())),
+        Cell::Permille(Some(i64::from(line.share_permille))),
+    ]);
+    cells
 }
 
 /// A group-by key as the page heads it.
 struct Key<'a> {
     key: &'a str,
     label: String,
-    owner: bool,
 }
 
 impl<'a> Key<'a> {
@@ -71,12 +160,10 @@ impl<'a> Key<'a> {
             Some(option) => Key {
                 key,
                 label: option.label.clone(),
-                owner: option.owner,
             },
             None => Key {
                 key,
-                label: frontend::words::key(key),
-                owner: !key.starts_with(char::is_uppercase),
+                label: words::key(key),
             },
         }
     }
@@ -93,11 +180,7 @@ fn names(report: &CostReport, keys: &[Key<'_>], row: &CostRow) -> Vec<Cell> {
     if keys.is_empty() {
         return labelled("All", 1);
     }
-    let name = |key: &Key<'_>| match (row.keys.get(key.key).map_or("", String::as_str), key.owner) {
-        ("", true) => "Unallocated".to_owned(),
-        ("", false) => "none".to_owned(),
-        (value, _) => value.to_owned(),
-    };
+    let name = |key: &Key<'_>| words::value(key.key, row.keys.get(key.key).map_or("", String::as_str));
     keys.iter().map(|key| Cell::Text(name(key))).collect()
 }
 
@@ -162,7 +245,7 @@ mod tests {
             sparkline: None,
             kind,
             note: None,
-            explain_id: None,
+            explain_id: Some("1f3c".into()),
         }
     }
 
@@ -187,6 +270,7 @@ mod tests {
             total: "61894.639000000000000001".into(),
             against: Some("2026-10".into()),
             days: None,
+            against_days: None,
             prior_total: Some("1".into()),
             total_change: None,
             unallocated: "0.004".into(),
@@ -225,6 +309,7 @@ mod tests {
     fn the_table_has_the_columns_of_the_page() {
         let table = costs_table(&report(), &options());
         let heads = [
+            "Row",
             "Tenant",
             "Bill service",
             "Cost (USD, effective)",
@@ -232,12 +317,13 @@ mod tests {
             "Change (USD)",
             "Change (%)",
             "Share (%)",
+            "Explain id",
         ];
         assert_eq!(table.heads, heads);
         assert!(table.rows.iter().all(|row| row.len() == heads.len()));
         assert_eq!(
-            table.rows[2][..2],
-            [Cell::Text("Unallocated".into()), Cell::Text("none".into())]
+            table.rows[2][..3],
+            ["group", "Unallocated cost", "none"].map(|text| Cell::Text(text.into()))
         );
         let alone = CostReport {
             by: Vec::new(),
@@ -245,8 +331,18 @@ mod tests {
             ..report()
         };
         let table = costs_table(&alone, &[]);
-        assert_eq!(table.heads, ["Costs", "Cost (USD, effective)", "Share (%)"]);
-        assert!(table.rows.iter().all(|row| row.len() == 3));
+        assert_eq!(
+            table.heads,
+            ["Row", "Costs", "Cost (USD, effective)", "Share (%)", "Explain id"]
+        );
+        assert!(table.rows.iter().all(|row| row.len() == 5));
+    }
+
+    #[test]
+    fn classes_are_called_on_pages_and_in_files_what_the_domain_calls_them() {
+        for class in domain::class::Class::ALL {
+            assert_eq!(words::value("class", class.as_str()), class.label());
+        }
     }
 
     #[test]
@@ -255,7 +351,10 @@ mod tests {
         report.page.rows = 45;
         report.other = Some(row("", "", "0", None, RowKind::Other));
         let table = costs_table(&report, &options());
-        assert_eq!(table.rows[3][0], Cell::Text("Other (42)".into()));
+        assert_eq!(
+            table.rows[3][..2],
+            ["other", "Other (42)"].map(|text| Cell::Text(text.into()))
+        );
         assert_eq!(table.rows.len(), 5);
     }
 

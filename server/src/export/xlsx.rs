@@ -170,12 +170,12 @@ mod tests {
             .table
             .rows
             .iter()
-            .map(|row| sheet.rounded(row).expect("decimals")[2].clone())
+            .map(|row| sheet.rounded(row).expect("decimals")[3].clone())
             .collect();
         let expected = ["61894.64", "-0.01", "0.00", "61894.64"].map(|amount| Some(amount.to_owned()));
         assert_eq!(rounded, expected);
-        assert_eq!(sheet.money_columns().collect::<Vec<_>>(), [2, 3, 4]);
-        assert_eq!(sheet.width(), 10);
+        assert_eq!(sheet.money_columns().collect::<Vec<_>>(), [3, 4, 5]);
+        assert_eq!(sheet.width(), 12);
     }
 
     #[test]

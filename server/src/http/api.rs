@@ -4,6 +4,7 @@
 use super::Web;
 use super::error::ApiError;
 use super::observe::RequestId;
+use crate::app::explain::Lines;
 use crate::app::reports::Rows;
 use crate::error::AppError;
 use axum::Json;
@@ -11,7 +12,7 @@ use axum::extract::rejection::PathRejection;
 use axum::extract::{FromRequestParts, Path, State};
 use axum::http::StatusCode;
 use axum::http::request::Parts;
-use frontend::query::{parse_costs, parse_page, parse_rules};
+use frontend::query::{parse_costs, parse_explain, parse_page, parse_rules};
 use serde::Serialize;
 use std::convert::Infallible;
 use wire::{Context, CostReport, Explain, OverviewPage, PageError, Reconciliation, RulesPage, SourcesPage};
@@ -108,7 +109,8 @@ pub(super) async fn explain(
         )
     };
     let Path(id) = id.map_err(unreadable)?;
-    let page = ask.answer(web.app.explain(&id).await)?;
+    let listed = Lines::Page(ask.parse(parse_explain)?);
+    let page = ask.answer(web.app.explain(&id, listed).await)?;
     Ok(Json(Report {
         report: page.explain,
         context: page.context,

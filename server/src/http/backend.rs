@@ -3,6 +3,7 @@
 use super::error::page_error;
 use super::observe::RequestId;
 use crate::app::App;
+use crate::app::explain::Lines;
 use crate::app::reports::Rows;
 use async_trait::async_trait;
 use frontend::backend::{Backend, RulesQuery};
@@ -55,9 +56,9 @@ impl Backend for Answers {
             .map_err(|error| page_error(&error, &self.request_id))
     }
 
-    async fn explain(&self, id: String) -> Result<ExplainPage, PageError> {
+    async fn explain(&self, id: String, page: u32) -> Result<ExplainPage, PageError> {
         self.app
-            .explain(&id)
+            .explain(&id, Lines::Page(page))
             .await
             .map_err(|error| page_error(&error, &self.request_id))
     }

@@ -105,6 +105,12 @@ pub const ROUTES: &[Route] = &[
         Answer::Page,
         "Sources: is the data in, and whole?",
     ),
+    gets(
+        "/glossary",
+        Kind::Page,
+        Answer::Page,
+        "Glossary: what do the words mean?",
+    ),
     Route {
         method: "POST",
         path: "/theme",
@@ -291,6 +297,33 @@ mod tests {
         let paths: BTreeSet<&str> = ROUTES.iter().map(|route| route.path).collect();
         assert_eq!(paths.len(), ROUTES.len());
         assert!(ROUTES.iter().all(|route| !route.summary.is_empty()));
+    }
+
+    #[test]
+    fn the_documentation_lists_every_address() {
+        let text = include_str!("../../../docs/ARCHITECTURE.md");
+        let table = text
+            .split("<!-- routes -->")
+            .nth(1)
+            .and_then(|rest| rest.split("<!-- /routes -->").next());
+        let listed: Vec<&str> = table
+            .expect("the marks around the table")
+            .lines()
+            .filter(|line| line.starts_with("| GET") || line.starts_with("| POST"))
+            .collect();
+        let kind = |kind: Kind| match kind {
+            Kind::Page => "page",
+            Kind::Form => "form",
+            Kind::Download => "download",
+            Kind::Api => "api",
+            Kind::Probe => "probe",
+            Kind::File => "file",
+        };
+        let expected: Vec<String> = ROUTES
+            .iter()
+            .map(|r| format!("| {} | `{}` | {} | {} |", r.method, r.path, kind(r.kind), r.summary))
+            .collect();
+        assert_eq!(listed, expected, "docs/ARCHITECTURE.md and the table differ");
     }
 
     #[test]

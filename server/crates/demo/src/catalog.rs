@@ -4,7 +4,7 @@
 use crate::money::ONE;
 
 /// One priced thing.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub struct Sku {
     pub service: &'static str,
     pub category: &'static str,
@@ -14,6 +14,10 @@ pub struct Sku {
     pub unit: &'static str,
     pub list: i128,
     pub description: &'static str,
+    /// Cores of a machine that is a cluster's node; 0 = no such machine.
+    pub cores: u64,
+    /// GiB of memory of such a machine.
+    pub gibibytes: u64,
 }
 
 const EC2: [&str; 3] = ["Amazon Elastic Compute Cloud", "Compute", "Virtual Machines"];
@@ -52,13 +56,17 @@ const fn sku(
     description: &'static str,
 ) -> Sku {
     let [service, category, subcategory] = of;
-    Sku { service, category, subcategory, resource_type, meter, unit, list, description }
+    Sku { service, category, subcategory, resource_type, meter, unit, list, description, cores: 0, gibibytes: 0 }
 }
 
-pub static NODE: Sku = sku(EC2, "Instance", "EUC1-BoxUsage:m6i.2xlarge", "Hours", 460_000_000_000, "$0.46 per On Demand Linux m6i.2xlarge Instance Hour");
-pub static NODE_LARGE: Sku = sku(EC2, "Instance", "EUC1-BoxUsage:r6i.4xlarge", "Hours", 1_216_000_000_000, "$1.216 per On Demand Linux r6i.4xlarge Instance Hour");
-pub static NODE_SMALL: Sku = sku(EC2, "Instance", "EUC1-BoxUsage:t3.xlarge", "Hours", 192_000_000_000, "$0.192 per On Demand Linux t3.xlarge Instance Hour");
-pub static NODE_SPOT: Sku = sku(EC2, "Instance", "EUC1-SpotUsage:m6a.2xlarge", "Hours", 414_700_000_000, "m6a.2xlarge Linux/UNIX Spot Instance-hour in EU (Frankfurt) in VPC Zone #2");
+const fn machine(cores: u64, gibibytes: u64, sku: &Sku) -> Sku {
+    Sku { cores, gibibytes, ..*sku }
+}
+
+pub static NODE: Sku = machine(8, 32, &sku(EC2, "Instance", "EUC1-BoxUsage:m6i.2xlarge", "Hours", 460_000_000_000, "$0.46 per On Demand Linux m6i.2xlarge Instance Hour"));
+pub static NODE_LARGE: Sku = machine(16, 128, &sku(EC2, "Instance", "EUC1-BoxUsage:r6i.4xlarge", "Hours", 1_216_000_000_000, "$1.216 per On Demand Linux r6i.4xlarge Instance Hour"));
+pub static NODE_SMALL: Sku = machine(4, 16, &sku(EC2, "Instance", "EUC1-BoxUsage:t3.xlarge", "Hours", 192_000_000_000, "$0.192 per On Demand Linux t3.xlarge Instance Hour"));
+pub static NODE_SPOT: Sku = machine(8, 32, &sku(EC2, "Instance", "EUC1-SpotUsage:m6a.2xlarge", "Hours", 414_700_000_000, "m6a.2xlarge Linux/UNIX Spot Instance-hour in EU (Frankfurt) in VPC Zone #2"));
 pub static DISK: Sku = sku(EBS, "Volume", "EUC1-EBS:VolumeUsage.gp3", "GB-Mo", 95_200_000_000, "$0.0952 per GB-month of General Purpose (gp3) provisioned storage - EU (Frankfurt)");
 pub static SNAPSHOT: Sku = sku(EBS, "Snapshot", "EUC1-EBS:SnapshotUsage", "GB-Mo", 54_000_000_000, "$0.054 per GB-Month of snapshot data stored - EU (Frankfurt)");
 pub static CONTROL_PLANE: Sku = sku(EKS, "Cluster", "EUC1-AmazonEKS-Hours:perCluster", "Hours", 100_000_000_000, "Amazon EKS cluster usage in EU (Frankfurt)");

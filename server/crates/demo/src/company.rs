@@ -157,11 +157,6 @@ impl Company {
         self.months[0].start
     }
 
-    /// The first day that is not billed yet.
-    pub fn until(&self) -> NaiveDate {
-        self.months[self.months.len() - 1].until
-    }
-
     /// The service tier of a service; empty for an unknown one.
     pub fn service_tier(&self, service: &str) -> &str {
         self.services
@@ -226,7 +221,7 @@ mod tests {
             };
             let company = Company::load(&config).unwrap();
             assert_eq!(company.first(), day(first));
-            assert_eq!(company.until(), day(until));
+            assert_eq!(company.months[company.months.len() - 1].until, day(until));
             assert_eq!(company.months.len(), count as usize);
             assert_eq!(company.months[company.months.len() - 1].closed(), closed);
         }

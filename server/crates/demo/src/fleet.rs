@@ -4,6 +4,8 @@ mod edge;
 mod platform;
 mod tenants;
 
+pub use tenants::sla as tenant_sla;
+
 use crate::company::Company;
 use crate::meter::{Commitment, Kind, Meter};
 use crate::money;

@@ -10,13 +10,17 @@ mod bills;
 mod catalog;
 mod company;
 mod drivers;
+mod facts;
 mod fleet;
+mod machine;
 mod meter;
 mod money;
+mod pods;
 mod prng;
 mod rows;
 mod rules;
 mod shape;
+mod split;
 mod truth;
 mod usage;
 
@@ -65,12 +69,20 @@ pub struct DemoFiles {
     pub rules: PathBuf,
     /// The right answer by billing period, currency, tenant, service and tier: `truth.csv`.
     pub truth: PathBuf,
-    /// Hourly container facts of the last days, a file a month.
+    /// The same from bills alone, with nodes undivided: `truth_bills.csv`.
+    pub truth_bills: PathBuf,
+    /// What the cost of every node is made of, by billing period: `truth_split.csv`.
+    pub truth_split: PathBuf,
+    /// Hourly container facts, a file a month.
     pub usage: Vec<PathBuf>,
+    /// Hourly node facts, a file a month, in the order of `usage`.
+    pub nodes: Vec<PathBuf>,
     /// Orders, shipments and scans by day and tenant, a file a month.
     pub drivers: Vec<PathBuf>,
     /// Charge lines over all deliveries, replaced ones included.
     pub rows: u64,
+    /// Container-hours and node-hours.
+    pub usage_rows: u64,
 }
 
 /// Why the demo could not be written.
@@ -126,18 +138,24 @@ pub fn write(out: &Path, config: &DemoConfig, progress: &mut dyn FnMut(&str)) ->
         deliveries: Vec::new(),
         rules: "rules.yaml".into(),
         truth: "truth.csv".into(),
+        truth_bills: "truth_bills.csv".into(),
+        truth_split: "truth_split.csv".into(),
         usage: Vec::new(),
+        nodes: Vec::new(),
         drivers: Vec::new(),
         rows: 0,
+        usage_rows: 0,
     };
     let last = company.months.len() - 1;
     let restated = last.saturating_sub(3);
     let mut restatement = None;
     for (index, month) in company.months.iter().enumerate() {
+        let facts = facts::month(&company, &fleet, index, config.seed);
+        write_usage(out, &month.key(), &facts, &mut files)?;
         for provider in [Provider::Aws, Provider::Eu] {
             let rows = biller.month(index, provider);
             let period = month.key();
-            truth.add(&period, &rows)?;
+            truth.add(&period, &rows, &facts)?;
             progress(&format!("{period} {}: {} charges", source_name(provider), rows.len()));
             let delivery = Delivery {
                 out,
@@ -165,11 +183,12 @@ pub fn write(out: &Path, config: &DemoConfig, progress: &mut dyn FnMut(&str)) ->
         create(out, &path, |file| drivers::write(file, &company, *month, config.seed))?;
         files.drivers.push(path);
     }
-    write_usage(out, &company, config.seed, &mut files.usage)?;
     create(out, &files.rules, |file| {
         Ok(file.write_all(rules::text(&company).as_bytes())?)
     })?;
     create(out, &files.truth, |file| truth.write(file))?;
+    create(out, &files.truth_bills, |file| truth.write_bills(file))?;
+    create(out, &files.truth_split, |file| truth.write_split(file))?;
     Ok(files)
 }
 
@@ -211,18 +230,21 @@ impl Delivery<'_> {
     }
 }
 
-/// The last days of usage, in a file per month.
-fn write_usage(out: &Path, company: &Company, seed: u64, paths: &mut Vec<PathBuf>) -> Result<(), DemoError> {
-    let from = company.until() - chrono::Days::new(usage::DAYS);
-    for month in &company.months {
-        let days: Vec<_> = month.days().filter(|day| from <= *day).collect();
-        if days.is_empty() {
-            continue;
-        }
-        let path = PathBuf::from(format!("usage/usage-{}.csv.gz", month.key()));
-        create(out, &path, |file| usage::write(file, company, &days, seed))?;
-        paths.push(path);
-    }
+/// The facts of a month, in a file for containers and one for nodes.
+fn write_usage(out: &Path, month: &str, facts: &facts::Facts<'_>, files: &mut DemoFiles) -> Result<(), DemoError> {
+    let containers = PathBuf::from(format!("usage/containers-{month}.csv.gz"));
+    let nodes = PathBuf::from(format!("usage/nodes-{month}.csv.gz"));
+    let rows = &mut files.usage_rows;
+    create(out, &containers, |file| {
+        *rows += usage::containers(file, facts)?;
+        Ok(())
+    })?;
+    create(out, &nodes, |file| {
+        *rows += usage::nodes(file, facts)?;
+        Ok(())
+    })?;
+    files.usage.push(containers);
+    files.nodes.push(nodes);
     Ok(())
 }
 

@@ -61,6 +61,27 @@ pub enum Kind {
     Credit,
 }
 
+/// What a meter is to a cluster whose usage is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// The machine that is the node.
+    Machine,
+    /// The disk it boots from.
+    RootDisk,
+}
+
+/// The node a meter belongs to, in a cluster whose usage is known.
+#[derive(Clone, Debug)]
+pub struct Place {
+    pub cluster: &'static str,
+    pub pool: &'static str,
+    /// Name of the node.
+    pub node: String,
+    pub part: Part,
+    /// Who ordered the capacity and pays for what nobody holds of it; else the meter's owner.
+    pub spare: Option<Owner>,
+}
+
 /// The right answer for a charge; empty = nobody.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Owner {
@@ -98,6 +119,7 @@ pub struct Meter {
     pub owner: Owner,
     /// A later owner of the same resource.
     pub takeover: Option<Takeover>,
+    pub place: Option<Place>,
     pub from: NaiveDate,
     /// Exclusive.
     pub to: NaiveDate,
@@ -128,6 +150,7 @@ impl Meter {
             tags: "{}".to_owned(),
             owner: Owner::default(),
             takeover: None,
+            place: None,
             from: NaiveDate::MIN,
             to: NaiveDate::MAX,
             stream,
@@ -181,6 +204,32 @@ impl Meter {
             .collect();
         self.tags = serde_json::Value::Object(object).to_string();
         self
+    }
+
+    /// Makes it a part of a node.
+    pub fn place(mut self, cluster: &'static str, pool: &'static str, node: &str, part: Part) -> Self {
+        let node = node.to_owned();
+        self.place = Some(Place {
+            cluster,
+            pool,
+            node,
+            part,
+            spare: None,
+        });
+        self
+    }
+
+    /// Names who pays for what nobody holds of the node.
+    pub fn spare(mut self, owner: Owner) -> Self {
+        if let Some(place) = &mut self.place {
+            place.spare = Some(owner);
+        }
+        self
+    }
+
+    /// The node this is the machine of.
+    pub fn machine_of(&self) -> Option<&Place> {
+        self.place.as_ref().filter(|place| place.part == Part::Machine)
     }
 
     /// Whether the resource exists on `day`.

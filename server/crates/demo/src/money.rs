@@ -45,7 +45,8 @@ pub fn bill_text(pico: i128) -> String {
     format!("{sign}{lead}{point}{rest}E-{exponent}")
 }
 
-fn decimal(value: i128, scale: usize) -> String {
+/// The canonical decimal of a value with `scale` digits after the point.
+pub fn decimal(value: i128, scale: usize) -> String {
     let magnitude = value.unsigned_abs().to_string();
     let padded = format!("{magnitude:0>width$}", width = scale + 1);
     let (whole, fraction) = padded.split_at(padded.len() - scale);

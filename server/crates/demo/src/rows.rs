@@ -6,7 +6,7 @@ use crate::company::{Company, Month};
 use crate::fleet::{Fleet, committed_price};
 use crate::meter::{Commitment, Kind, Meter, Provider, Shape};
 use crate::money::{MICRO, ONE, cost, ppm};
-use crate::{prng, shape};
+use crate::{machine, prng, shape};
 
 /// One charge, before it is written to a bill. Amounts in pico units, quantity in micro units.
 #[derive(Clone, Debug)]
@@ -118,12 +118,7 @@ impl<'a> Biller<'a> {
             }
             Shape::Office if day.weekday().number_from_monday() <= 5 => meter.per_day * 10 / 24,
             Shape::Office => 0,
-            Shape::Burst(threshold) => {
-                let part = self.activity(day) * 700_000 / threshold;
-                let part = if part >= 700_000 { 1_000_000 } else { part };
-                // whole seconds of an hour
-                ppm(meter.per_day, part) * 9 / 2_500 * 2_500 / 9
-            }
+            Shape::Burst(_) => machine::quantity(&self.spans(meter, day)),
             Shape::Stored => {
                 let days = i128::from((day - self.company.first()).num_days().max(0));
                 let held = ppm(meter.per_day, 1_000_000 + 900 * days);
@@ -132,17 +127,17 @@ impl<'a> Biller<'a> {
         }
     }
 
+    fn spans(&self, meter: &Meter, day: NaiveDate) -> Vec<machine::Span> {
+        machine::spans(meter, day, self.company.first(), self.seed)
+    }
+
     fn on_demand(&self, meter: &'a Meter, day: NaiveDate) -> Option<Row<'a>> {
         let quantity = self.quantity(meter, day);
         (quantity != 0).then(|| usage(meter, day, quantity))
     }
 
     fn spot(&self, meter: &'a Meter, day: NaiveDate, rows: &mut Vec<Row<'a>>) {
-        let Shape::Burst(threshold) = meter.shape else { return };
-        for (hour, weight) in (0_u32..).zip(shape::HOURS) {
-            if self.activity(day) * weight * 24 / 1_000 < threshold {
-                continue;
-            }
+        for hour in machine::hours(&self.spans(meter, day)) {
             let index = i64::from(day.num_days_from_ce()) * 24 + i64::from(hour);
             let price = ppm(
                 meter.sku.list,
@@ -159,10 +154,9 @@ impl<'a> Biller<'a> {
     }
 
     fn covered_quantity(&self, meter: &Meter, commitment: Commitment, day: NaiveDate) -> i128 {
-        // nodes are replaced now and then, and the plan then covers less than the whole day
-        let random = self.random(meter, i64::from(day.num_days_from_ce()));
-        if commitment == Commitment::Plan && random.is_multiple_of(3) {
-            ppm(meter.per_day, 1_000_000 - i128::from(random % 50_000))
+        // the plan covers nodes, and nodes are restarted now and then
+        if commitment == Commitment::Plan {
+            machine::quantity(&self.spans(meter, day))
         } else {
             meter.per_day
         }

@@ -1,50 +1,19 @@
 //! The demo is deterministic, complete, and its truth adds up to its bills.
 #![expect(clippy::unwrap_used, reason = "the helpers of a test fail it by panicking")]
 
+mod common;
+
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::{self, File};
-use std::ops::Index;
-use std::path::{Path, PathBuf};
-use std::sync::{Arc, OnceLock};
+use std::fs;
+use std::path::PathBuf;
+use std::sync::OnceLock;
 
 use chrono::NaiveDate;
-use demo::{DemoConfig, DemoFiles};
-use flate2::read::GzDecoder;
 
-const TODAY: &str = "2026-11-12";
+use common::{Line, Output, TODAY, atto, counted, lines, pico, plain, produce};
+
 /// Reaches past the takeover, the tenant that leaves and the one that starts.
 const MONTHS: u32 = 10;
-
-/// One line of a file, by column name.
-#[derive(Debug)]
-struct Line {
-    columns: Arc<BTreeMap<String, usize>>,
-    record: csv::StringRecord,
-}
-
-impl Index<&str> for Line {
-    type Output = str;
-
-    fn index(&self, column: &str) -> &str {
-        &self.record[self.columns[column]]
-    }
-}
-
-struct Output {
-    folder: PathBuf,
-    files: DemoFiles,
-}
-
-fn produce(name: &str, seed: u64, months: u32) -> Output {
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("demo").join(name);
-    let config = DemoConfig {
-        seed,
-        months,
-        today: TODAY.parse().unwrap(),
-    };
-    let files = demo::write(&folder, &config, &mut |_| {}).unwrap();
-    Output { folder, files }
-}
 
 /// The demo most tests look at, written once.
 fn output() -> &'static Output {
@@ -52,40 +21,14 @@ fn output() -> &'static Output {
     OUTPUT.get_or_init(|| produce("shared", 1, MONTHS))
 }
 
-fn lines(output: &Output, path: &Path) -> impl Iterator<Item = Line> + use<> {
-    let file = GzDecoder::new(File::open(output.folder.join(path)).unwrap());
-    let mut csv = csv::Reader::from_reader(file);
-    let columns = csv
-        .headers()
-        .unwrap()
-        .iter()
-        .zip(0..)
-        .map(|(name, at)| (name.to_owned(), at))
-        .collect();
-    let columns = Arc::new(columns);
-    csv.into_records().map(move |record| Line {
-        columns: Arc::clone(&columns),
-        record: record.unwrap(),
-    })
-}
-
-/// An exact decimal in units of 1e-12, read without any code of the generator.
-fn pico(text: &str) -> i128 {
-    let (number, exponent) = text.split_once(['E', 'e']).unwrap_or((text, "0"));
-    let (sign, number) = number.strip_prefix('-').map_or((1, number), |rest| (-1, rest));
-    let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
-    let digits: i128 = format!("{whole}{fraction}").parse().unwrap();
-    let shift = 12 + exponent.parse::<i32>().unwrap() - i32::try_from(fraction.len()).unwrap();
-    sign * digits * 10_i128.pow(u32::try_from(shift).expect("no more than 12 decimals"))
-}
-
 fn bytes(output: &Output) -> BTreeMap<PathBuf, Vec<u8>> {
     let files = &output.files;
     let deliveries = files.deliveries.iter().map(|delivery| &delivery.path);
     deliveries
         .chain(&files.usage)
+        .chain(&files.nodes)
         .chain(&files.drivers)
-        .chain([&files.rules, &files.truth])
+        .chain([&files.rules, &files.truth, &files.truth_bills, &files.truth_split])
         .map(|path| (path.clone(), fs::read(output.folder.join(path)).unwrap()))
         .collect()
 }
@@ -111,40 +54,38 @@ fn the_seed_decides_every_byte() {
 #[test]
 fn the_truth_adds_up_to_the_last_deliveries() {
     let output = output();
-    let last: BTreeMap<_, _> = output
-        .files
-        .deliveries
-        .iter()
-        .map(|delivery| ((&delivery.source, &delivery.billing_period), &delivery.path))
-        .collect();
     let mut billed: BTreeMap<(String, String), (i128, i128)> = BTreeMap::new();
-    for ((_, period), path) in last {
-        for line in lines(output, path) {
-            let sums = billed
-                .entry((period.clone(), line["BillingCurrency"].to_owned()))
-                .or_default();
-            sums.0 += pico(&line["BilledCost"]);
-            sums.1 += pico(&line["EffectiveCost"]);
+    for (period, line) in counted(output) {
+        let sums = billed.entry((period, line["BillingCurrency"].to_owned())).or_default();
+        sums.0 += atto(&line["BilledCost"]);
+        sums.1 += atto(&line["EffectiveCost"]);
+    }
+    assert_eq!(billed.len(), 2 * MONTHS as usize);
+    for path in [&output.files.truth, &output.files.truth_bills] {
+        let mut truth: BTreeMap<(String, String), (i128, i128)> = BTreeMap::new();
+        let records = plain(output, path);
+        assert_eq!(
+            &records[0],
+            &[
+                "billing_period",
+                "currency",
+                "tenant",
+                "service",
+                "tier",
+                "billed_cost",
+                "effective_cost"
+            ][..]
+        );
+        let mut keys = Vec::new();
+        for record in &records[1..] {
+            let sums = truth.entry((record[0].to_owned(), record[1].to_owned())).or_default();
+            sums.0 += atto(&record[5]);
+            sums.1 += atto(&record[6]);
+            keys.push(record.iter().take(5).collect::<Vec<_>>());
         }
+        assert_eq!(truth, billed, "{path:?}");
+        assert!(keys.is_sorted() && keys.windows(2).all(|pair| pair[0] != pair[1]));
     }
-    let mut truth: BTreeMap<(String, String), (i128, i128)> = BTreeMap::new();
-    let mut csv = csv::Reader::from_path(output.folder.join(&output.files.truth)).unwrap();
-    let header = csv.headers().unwrap().iter().collect::<Vec<_>>().join(",");
-    assert_eq!(
-        header,
-        "billing_period,currency,tenant,service,tier,billed_cost,effective_cost"
-    );
-    let mut keys = Vec::new();
-    for record in csv.records() {
-        let record = record.unwrap();
-        let sums = truth.entry((record[0].to_owned(), record[1].to_owned())).or_default();
-        sums.0 += pico(&record[5]);
-        sums.1 += pico(&record[6]);
-        keys.push(record.iter().take(5).map(str::to_owned).collect::<Vec<_>>());
-    }
-    assert_eq!(truth, billed);
-    assert_eq!(truth.len(), 2 * MONTHS as usize);
-    assert!(keys.is_sorted() && keys.windows(2).all(|pair| pair[0] != pair[1]));
 }
 
 /// The special kinds a charge shows.
@@ -302,34 +243,13 @@ fn the_takeover_cuts_a_month() {
 }
 
 #[test]
-fn usage_and_drivers_follow_their_formats() {
+fn drivers_follow_their_format() {
     let output = output();
-    let [usage] = output.files.usage.as_slice() else {
-        panic!("{:?}", output.files.usage)
-    };
-    let facts: Vec<_> = lines(output, usage).collect();
-    let days: BTreeSet<_> = facts.iter().map(|fact| fact["hour"][..10].to_owned()).collect();
-    assert_eq!(
-        days.into_iter().collect::<Vec<_>>(),
-        ["2026-11-09", "2026-11-10", "2026-11-11"]
-    );
-    for fact in &facts {
-        let value = |column: &str| fact[column].parse::<u64>().unwrap();
-        for [request, used, effective] in [
-            ["cpu_request_core_ms", "cpu_usage_core_ms", "cpu_effective_core_ms"],
-            ["memory_request_mib_s", "memory_usage_mib_s", "memory_effective_mib_s"],
-        ] {
-            assert!(value(effective) >= value(request).max(value(used)), "{fact:?}");
-        }
-    }
     assert_eq!(output.files.drivers.len(), MONTHS as usize);
     for path in &output.files.drivers {
-        let mut csv = csv::Reader::from_path(output.folder.join(path)).unwrap();
-        assert_eq!(
-            csv.headers().unwrap(),
-            &["day", "tenant", "driver", "value", "unit"][..]
-        );
-        let records: Vec<_> = csv.records().map(Result::unwrap).collect();
+        let records = plain(output, path);
+        assert_eq!(&records[0], &["day", "tenant", "driver", "value", "unit"][..]);
+        let records = &records[1..];
         assert!(records.len() > 11 * 38 * 3);
         assert!(
             records

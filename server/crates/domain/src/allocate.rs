@@ -20,14 +20,23 @@ use crate::rule::RuleSet;
 use std::collections::{BTreeMap, BTreeSet};
 use thiserror::Error;
 
-/// FOCUS columns every cube keeps, so that pages can group by them.
-pub const CUBE_COLUMNS: [&str; 6] = [
+pub mod clusters;
+
+/// Columns every cube keeps, so that pages can group by them: six of the bill,
+/// then six that say where in a cluster a piece of a node's cost landed.
+pub const CUBE_COLUMNS: [&str; 12] = [
     "BillingAccountId",
     "SubAccountId",
     "ProviderName",
     "RegionId",
     "ServiceCategory",
     "ServiceName",
+    "Cluster",
+    "NodePool",
+    "Namespace",
+    "WorkloadKind",
+    "Workload",
+    "AllocationPart",
 ];
 
 /// What an allocation is made with.
@@ -68,7 +77,7 @@ pub struct CubeKey {
     /// UTC day the cost is shown on; `None` in a cube by months.
     pub day: Option<Day>,
     /// The values of [`CUBE_COLUMNS`]; ProviderName falls back as [`Attributes::provider`] says.
-    pub columns: [Option<String>; 6],
+    pub columns: [Option<String>; 12],
     /// FOCUS ChargeCategory.
     pub category: ChargeCategory,
     /// Class.
@@ -251,33 +260,45 @@ pub fn key_of(
 pub fn allocate(charges: &[Charge], program: &Program, split: Splitter) -> Result<Cube, AllocateError> {
     let mut cube = Cube::new(program.rules.dimensions.clone());
     for charge in charges {
-        let pieces = pieces(&program.rules, charge.span);
-        let refused = |source| AllocateError::Split {
-            id: charge.id.clone(),
-            source,
-        };
-        let billed = split_over(charge.billed, &pieces, split).map_err(refused)?;
-        let effective = split_over(charge.effective, &pieces, split).map_err(refused)?;
-        for (at, ((piece, billed), effective)) in pieces.iter().zip(billed).zip(effective).enumerate() {
-            let key = key_of(
-                program,
-                charge.period,
-                &charge.currency,
-                charge.category,
-                &charge.attributes,
-                piece.start,
-            );
-            cube.add(
-                key,
-                CubeValue {
-                    charges: u64::from(at == 0),
-                    billed,
-                    effective,
-                },
-            )?;
-        }
+        land(&mut cube, charge, &charge.attributes, program, split)?;
     }
     Ok(cube)
+}
+
+/// Lands a charge on its owners over its own charge period (A2).
+fn land(
+    cube: &mut Cube,
+    charge: &Charge,
+    attributes: &Attributes,
+    program: &Program,
+    split: Splitter,
+) -> Result<(), AllocateError> {
+    let pieces = pieces(&program.rules, charge.span);
+    let refused = |source| AllocateError::Split {
+        id: charge.id.clone(),
+        source,
+    };
+    let billed = split_over(charge.billed, &pieces, split).map_err(refused)?;
+    let effective = split_over(charge.effective, &pieces, split).map_err(refused)?;
+    for (at, ((piece, billed), effective)) in pieces.iter().zip(billed).zip(effective).enumerate() {
+        let key = key_of(
+            program,
+            charge.period,
+            &charge.currency,
+            charge.category,
+            attributes,
+            piece.start,
+        );
+        cube.add(
+            key,
+            CubeValue {
+                charges: u64::from(at == 0),
+                billed,
+                effective,
+            },
+        )?;
+    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -303,6 +324,7 @@ mod tests {
             category: ChargeCategory::Usage,
             billed: Money::parse(cost).expect(cost),
             effective: Money::parse(cost).expect(cost),
+            consumed_s: None,
             attributes: Attributes::default().with_column("SubAccountId", tenant),
         }
     }

@@ -115,6 +115,8 @@ pub struct Charge {
     pub billed: Money,
     /// Amortised cost: the chargeback basis.
     pub effective: Money,
+    /// Seconds of ConsumedQuantity, when its unit is one of time (A3).
+    pub consumed_s: Option<u64>,
     /// Everything rules look at.
     pub attributes: Attributes,
 }

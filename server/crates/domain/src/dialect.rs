@@ -2,6 +2,7 @@
 //! kind, and how needed they are. `sources` tells dialects apart; the lake
 //! compiles the description; [`Binding::read`] here is the scalar reference.
 
+use crate::allocate::clusters::billed_seconds;
 use crate::charge::{Attributes, Charge, ChargeCategory};
 use crate::finding::Finding;
 use crate::instant::{self, Instant, Span};
@@ -9,6 +10,12 @@ use crate::money::{Currency, MONEY_SCALE, Money};
 use crate::number::{self, Excess};
 use crate::period::BillingPeriod;
 use crate::tags;
+
+mod cells;
+mod columns;
+
+pub use cells::{CellError, check_cell, check_spans, scale_of};
+pub use columns::FOCUS_COLUMNS;
 
 /// Fractional digits of stored quantities: 26 integer digits hold byte-seconds.
 pub const QUANTITY_SCALE: u32 = 12;
@@ -83,108 +90,6 @@ pub enum Container {
     Parquet,
 }
 
-const fn spec(name: &'static str, kind: ColumnKind, need: Need, since: u8) -> ColumnSpec {
-    ColumnSpec {
-        name,
-        aliases: &[],
-        kind,
-        need,
-        since,
-    }
-}
-
-use ColumnKind::{Instant as When, Money as Cost, Quantity, Tags as TagSet, Text, UnitPrice};
-use Need::{Expected, Mandatory, Optional};
-
-/// FOCUS Cost and Usage, versions 1.0 to 1.4 (`docs/FORMATS.md` has the table).
-pub const FOCUS_COLUMNS: &[ColumnSpec] = &[
-    spec("BilledCost", Cost, Mandatory, 10),
-    spec("EffectiveCost", Cost, Mandatory, 10),
-    spec("ListCost", Cost, Optional, 10),
-    spec("ContractedCost", Cost, Optional, 10),
-    spec("BillingPeriodStart", When, Mandatory, 10),
-    spec("BillingPeriodEnd", When, Mandatory, 10),
-    spec("ChargePeriodStart", When, Mandatory, 10),
-    spec("ChargePeriodEnd", When, Mandatory, 10),
-    spec("ChargeCategory", Text, Mandatory, 10),
-    spec("BillingAccountId", Text, Expected, 10),
-    spec("BillingAccountName", Text, Optional, 10),
-    spec("BillingCurrency", Text, Expected, 10),
-    spec("ProviderName", Text, Optional, 10),
-    spec("PublisherName", Text, Optional, 10),
-    spec("InvoiceIssuerName", Text, Optional, 10),
-    spec("ServiceCategory", Text, Optional, 10),
-    spec("ServiceName", Text, Expected, 10),
-    spec("ChargeClass", Text, Optional, 10),
-    spec("ChargeDescription", Text, Optional, 10),
-    spec("ChargeFrequency", Text, Optional, 10),
-    spec("SubAccountId", Text, Optional, 10),
-    spec("SubAccountName", Text, Optional, 10),
-    spec("RegionId", Text, Optional, 10),
-    spec("RegionName", Text, Optional, 10),
-    spec("AvailabilityZone", Text, Optional, 10),
-    spec("ResourceId", Text, Optional, 10),
-    spec("ResourceName", Text, Optional, 10),
-    spec("ResourceType", Text, Optional, 10),
-    spec("SkuId", Text, Optional, 10),
-    spec("SkuPriceId", Text, Optional, 10),
-    spec("PricingCategory", Text, Optional, 10),
-    spec("PricingQuantity", Quantity, Optional, 10),
-    spec("PricingUnit", Text, Optional, 10),
-    spec("ConsumedQuantity", Quantity, Optional, 10),
-    spec("ConsumedUnit", Text, Optional, 10),
-    spec("ListUnitPrice", UnitPrice, Optional, 10),
-    spec("ContractedUnitPrice", UnitPrice, Optional, 10),
-    spec("CommitmentDiscountId", Text, Optional, 10),
-    spec("CommitmentDiscountName", Text, Optional, 10),
-    spec("CommitmentDiscountCategory", Text, Optional, 10),
-    spec("CommitmentDiscountType", Text, Optional, 10),
-    spec("CommitmentDiscountStatus", Text, Optional, 10),
-    spec("Tags", TagSet, Optional, 10),
-    spec("CapacityReservationId", Text, Optional, 11),
-    spec("CapacityReservationStatus", Text, Optional, 11),
-    spec("CommitmentDiscountQuantity", Quantity, Optional, 11),
-    spec("CommitmentDiscountUnit", Text, Optional, 11),
-    spec("ServiceSubcategory", Text, Optional, 11),
-    spec("SkuMeter", Text, Optional, 11),
-    spec("SkuPriceDetails", Text, Optional, 11),
-    ColumnSpec {
-        name: "BillingAccountType",
-        aliases: &["x_BillingAccountType"],
-        kind: Text,
-        need: Optional,
-        since: 12,
-    },
-    ColumnSpec {
-        name: "SubAccountType",
-        aliases: &["x_SubAccountType"],
-        kind: Text,
-        need: Optional,
-        since: 12,
-    },
-    ColumnSpec {
-        name: "InvoiceId",
-        aliases: &["x_InvoiceId"],
-        kind: Text,
-        need: Optional,
-        since: 12,
-    },
-    spec("PricingCurrency", Text, Optional, 12),
-    spec("PricingCurrencyContractedUnitPrice", UnitPrice, Optional, 12),
-    spec("PricingCurrencyEffectiveCost", Cost, Optional, 12),
-    spec("PricingCurrencyListUnitPrice", UnitPrice, Optional, 12),
-    spec("AllocatedMethodId", Text, Optional, 13),
-    spec("AllocatedMethodDetails", Text, Optional, 13),
-    spec("AllocatedResourceId", Text, Optional, 13),
-    spec("AllocatedResourceName", Text, Optional, 13),
-    spec("AllocatedTags", Text, Optional, 13),
-    spec("ContractApplied", Text, Optional, 13),
-    spec("ServiceProviderName", Text, Optional, 13),
-    spec("HostProviderName", Text, Optional, 13),
-    spec("InvoiceDetailId", Text, Optional, 14),
-    spec("CommitmentProgramEligibilityDetails", Text, Optional, 14),
-];
-
 /// The versions of FOCUS read, oldest first, as (text, `since` number).
 pub const FOCUS_VERSIONS: &[(&str, u8)] = &[("1.0", 10), ("1.1", 11), ("1.2", 12), ("1.3", 13), ("1.4", 14)];
 
@@ -230,6 +135,9 @@ pub struct Binding {
 
 /// Names the lake writes itself; a bill's own column of such a name is kept as `x_<name>`.
 pub const LAKE_COLUMNS: &[&str] = &["line", "part", "billing_period"];
+
+use ColumnKind::{Tags as TagSet, Text};
+use Need::{Expected, Mandatory};
 
 impl Binding {
     /// Finds every column of `dialect` in a header row.
@@ -382,6 +290,7 @@ impl Binding {
                 .and_then(Money::from_units)
                 .unwrap_or_default()
         };
+        let quantity = |name: &str| number::parse_units(cell(name), QUANTITY_SCALE, Excess::Round).ok();
         if errors.is_empty() {
             errors.extend(check_spans(
                 when("BillingPeriodStart"),
@@ -412,6 +321,7 @@ impl Binding {
             category,
             billed: money("BilledCost"),
             effective: money("EffectiveCost"),
+            consumed_s: billed_seconds(attributes.column("ConsumedUnit"), quantity("ConsumedQuantity")),
             attributes,
         })
     }
@@ -425,124 +335,6 @@ fn twice(name: &str, at: usize) -> Finding {
     .at_line(1)
     .in_column(name)
     .remedy("remove or rename one of them")
-}
-
-/// A cell, or with an empty column a whole row, that cannot be taken.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CellError {
-    /// Stable code of the finding.
-    pub code: &'static str,
-    /// Column name; empty for the whole row.
-    pub column: String,
-    /// What is wrong with it.
-    pub message: String,
-}
-
-impl CellError {
-    fn new(code: &'static str, column: &str, message: impl Into<String>) -> CellError {
-        CellError {
-            code,
-            column: column.to_owned(),
-            message: message.into(),
-        }
-    }
-
-    /// An error of the whole row.
-    #[must_use]
-    pub fn row(code: &'static str, message: impl Into<String>) -> CellError {
-        CellError::new(code, "", message)
-    }
-}
-
-/// Checks one cell against its column, without keeping the value: the slow
-/// path that explains why a row was refused.
-#[must_use]
-pub fn check_cell(column: &ColumnSpec, cell: &[u8]) -> Option<CellError> {
-    let shown = || {
-        let text = String::from_utf8_lossy(cell);
-        let cut: String = text.chars().take(60).collect();
-        if cut.len() < text.len() {
-            format!("{cut:?}...")
-        } else {
-            format!("{cut:?}")
-        }
-    };
-    let blank = is_null(cell) || (column.kind != Text && cell.trim_ascii().is_empty());
-    if blank {
-        return (column.need == Mandatory)
-            .then(|| CellError::new("missing_value", column.name, "is empty where a value is required"));
-    }
-    match column.kind {
-        Cost | UnitPrice | Quantity => {
-            let (scale, excess) = scale_of(column.kind);
-            let error = number::parse_units(cell, scale, excess).err()?;
-            Some(CellError::new(
-                "bad_decimal",
-                column.name,
-                format!("{} {error}", shown()),
-            ))
-        }
-        When => instant::parse(cell)
-            .err()
-            .map(|error| CellError::new("bad_date", column.name, format!("{} {error}", shown()))),
-        TagSet => match std::str::from_utf8(cell) {
-            Ok(text) => tags::parse(text)
-                .err()
-                .map(|error| CellError::new("bad_tags", column.name, format!("{} {error}", shown()))),
-            Err(_) => Some(CellError::new("bad_utf8", column.name, "is not UTF-8")),
-        },
-        Text => match std::str::from_utf8(cell) {
-            Err(_) => Some(CellError::new("bad_utf8", column.name, "is not UTF-8")),
-            Ok(text) if column.name == "ChargeCategory" && ChargeCategory::parse(text).is_none() => {
-                Some(CellError::new(
-                    "bad_value",
-                    column.name,
-                    format!("{} is none of Usage, Purchase, Tax, Credit, Adjustment", shown()),
-                ))
-            }
-            Ok(text) if column.name == "BillingCurrency" && Currency::parse(text).is_none() => Some(CellError::new(
-                "bad_value",
-                column.name,
-                format!("{} is no currency code such as USD", shown()),
-            )),
-            Ok(_) => None,
-        },
-    }
-}
-
-/// Scale, and what to do with digits beyond it, of a numeric kind.
-#[must_use]
-pub fn scale_of(kind: ColumnKind) -> (u32, Excess) {
-    match kind {
-        Quantity => (QUANTITY_SCALE, Excess::Round),
-        UnitPrice => (MONEY_SCALE, Excess::Round),
-        _ => (MONEY_SCALE, Excess::Refuse),
-    }
-}
-
-/// Checks that periods run forward.
-#[must_use]
-pub fn check_spans(
-    billing_start: Instant,
-    billing_end: Instant,
-    charge_start: Instant,
-    charge_end: Instant,
-) -> Option<CellError> {
-    if billing_end <= billing_start {
-        return Some(CellError::new(
-            "wrong_period",
-            "BillingPeriodEnd",
-            format!("{billing_end} is not after BillingPeriodStart {billing_start}; ends are exclusive"),
-        ));
-    }
-    if charge_end < charge_start {
-        return Some(CellError::new(
-            "wrong_period",
-            "ChargePeriodEnd",
-            format!("{charge_end} is before ChargePeriodStart {charge_start}; ends are exclusive"),
-        ));
-    }
-    None
 }
 
 #[cfg(test)]

@@ -13,13 +13,18 @@ pub const SECOND_US: i64 = 1_000_000;
 /// Microseconds in a day.
 pub const DAY_US: i64 = 86_400 * SECOND_US;
 
+/// The first instant that is no longer taken: the start of 2200.
+const END_US: i64 = 84_006 * DAY_US;
+/// The farthest a clock on earth is from UTC.
+const MAX_OFFSET_S: i64 = 14 * 3_600;
+
 /// An instant in UTC, microseconds since the epoch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Instant(pub i64);
 
 /// Days since 1970-01-01, UTC.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Day(pub i32);
 
@@ -108,6 +113,20 @@ pub enum InstantError {
     /// Digits that no calendar has.
     #[error("is not on the calendar; write 2024-09-01T00:00:00Z")]
     OutOfRange,
+    /// A year no bill is from: a slip of the pen, or a date that means "never".
+    #[error("is not in the years 1970 to 2199; write 2024-09-01T00:00:00Z")]
+    Year,
+    /// Second 60: bills count seconds without leaps.
+    #[error("has a second 60; write the second after it, such as 2024-09-01T00:00:00Z")]
+    LeapSecond,
+    /// Digits that would have to be cut.
+    #[error("has digits beyond the microsecond; write at most six of them")]
+    TooFine,
+    /// An offset no place on earth has.
+    #[error(
+        "has an offset that is not between -14:00 and +14:00; write the instant in UTC, such as 2024-09-01T00:00:00Z"
+    )]
+    Offset,
 }
 
 /// A parsed instant, and whether its hour ran over the end of the day.
@@ -137,6 +156,9 @@ pub fn parse(text: &[u8]) -> Result<Parsed, InstantError> {
     let day = days_from_civil(date.0, date.1, date.2).ok_or(InstantError::OutOfRange)?;
     let (micros, ran_over) = time_of_day(rest)?;
     let instant = Instant(day * DAY_US + micros);
+    if !(0..END_US).contains(&instant.0) {
+        return Err(InstantError::Year);
+    }
     Ok(Parsed {
         instant,
         hour_ran_over: ran_over,
@@ -190,22 +212,34 @@ fn time_of_day(rest: &[u8]) -> Result<(i64, bool), InstantError> {
     }
     let mut micros = 0;
     if time.get(at) == Some(&b'.') {
-        let mut place = 100_000;
-        at += 1;
-        while let Some(digit) = time.get(at).filter(|b| b.is_ascii_digit()) {
-            micros += i64::from(digit - b'0') * place;
-            place /= 10;
-            at += 1;
-        }
+        let digits = time[at + 1..].iter().take_while(|b| b.is_ascii_digit()).count();
+        micros = fraction(&time[at + 1..][..digits])?;
+        at += 1 + digits;
     }
     let offset_s = zone(&time[at..])?;
     if hour > 47 || minute > 59 || second > 60 {
         return Err(InstantError::OutOfRange);
     }
+    if second == 60 {
+        return Err(InstantError::LeapSecond);
+    }
     Ok((
         ((hour * 60 + minute) * 60 + second - offset_s) * SECOND_US + micros,
         hour > 23,
     ))
+}
+
+/// Microseconds of the digits after the point; zeros beyond the sixth are fine.
+fn fraction(digits: &[u8]) -> Result<i64, InstantError> {
+    if digits.is_empty() {
+        return Err(InstantError::NotADate);
+    }
+    let (micros, beyond) = digits.split_at(digits.len().min(6));
+    if beyond.iter().any(|digit| *digit != b'0') {
+        return Err(InstantError::TooFine);
+    }
+    let places = micros.iter().copied().chain(std::iter::repeat(b'0')).take(6);
+    Ok(places.fold(0, |value, digit| value * 10 + i64::from(digit - b'0')))
 }
 
 /// Offset in seconds east of UTC; nothing and `Z` and `UTC` are UTC.
@@ -221,20 +255,24 @@ fn zone(text: &[u8]) -> Result<i64, InstantError> {
                 _ => return Err(InstantError::NotADate),
             };
             let seconds = (hours * 60 + minutes) * 60;
+            if minutes > 59 || seconds > MAX_OFFSET_S {
+                return Err(InstantError::Offset);
+            }
             Ok(if *sign == b'-' { -seconds } else { seconds })
         }
         _ => Err(InstantError::NotADate),
     }
 }
 
-/// Days since the epoch of a proleptic Gregorian date.
+/// Days since the epoch of a proleptic Gregorian date; the year is judged with
+/// the time, by whoever asks.
 fn days_from_civil(year: i64, month: i64, day: i64) -> Option<i64> {
     let date = chrono::NaiveDate::from_ymd_opt(
         i32::try_from(year).ok()?,
         u32::try_from(month).ok()?,
         u32::try_from(day).ok()?,
     )?;
-    (1970..=9999).contains(&year).then(|| i64::from(Day::from_date(date).0))
+    Some(i64::from(Day::from_date(date).0))
 }
 
 #[cfg(test)]
@@ -254,6 +292,11 @@ mod tests {
             ("2024-09-01 00:00:00 UTC", "2024-09-01T00:00:00Z", false),
             ("2023-02-01T30:00:00Z", "2023-02-02T06:00:00Z", true),
             ("2024-09-01T00:00:00.000Z", "2024-09-01T00:00:00Z", false),
+            ("2024-09-01T00:00:59.0000000Z", "2024-09-01T00:00:59Z", false),
+            ("2024-09-01T00:00:00+14:00", "2024-08-31T10:00:00Z", false),
+            ("2024-09-01T00:00:00-1200", "2024-09-01T12:00:00Z", false),
+            ("1970-01-01", "1970-01-01T00:00:00Z", false),
+            ("2199-12-31T23:59:59.999999Z", "2199-12-31T23:59:59Z", false),
         ] {
             let parsed = parse(text.as_bytes()).expect(text);
             assert_eq!(
@@ -274,6 +317,17 @@ mod tests {
             ("2024-09-01T48:00:00Z", InstantError::OutOfRange),
             ("2024-09-01X00:00", InstantError::NotADate),
             ("45170", InstantError::NotADate),
+            ("2024-09-01T00:00:60Z", InstantError::LeapSecond),
+            ("2024-09-01T00:00:61Z", InstantError::OutOfRange),
+            ("2024-09-01T00:00:00.Z", InstantError::NotADate),
+            ("2024-09-01T00:00:00.1234567Z", InstantError::TooFine),
+            ("2024-09-01T00:00:00+14:01", InstantError::Offset),
+            ("2024-09-01T00:00:00-99:00", InstantError::Offset),
+            ("2024-09-01T00:00:00+00:60", InstantError::Offset),
+            ("1969-12-31", InstantError::Year),
+            ("1970-01-01T00:00:00+01:00", InstantError::Year),
+            ("2200-01-01", InstantError::Year),
+            ("9999-12-31", InstantError::Year),
         ] {
             assert_eq!(parse(text.as_bytes()), Err(expect), "{text}");
         }

@@ -65,9 +65,11 @@ impl Money {
     /// Sum of many amounts of one currency.
     ///
     /// # Errors
-    /// As [`Money::checked_add`].
+    /// When the sum exceeds 38 digits; what is in between may.
     pub fn sum(amounts: impl IntoIterator<Item = Money>) -> Result<Money, MoneyOverflow> {
-        amounts.into_iter().try_fold(Money::ZERO, Money::checked_add)
+        let mut sum = MoneySum::default();
+        amounts.into_iter().for_each(|amount| sum.add(amount));
+        sum.total()
     }
 
     /// Magnitude.
@@ -111,6 +113,36 @@ impl Money {
         }
         let (whole, fraction) = text.split_once('.').unwrap_or((&text, ""));
         format!("{whole}.{fraction:0<width$}", width = digits as usize)
+    }
+}
+
+/// A running sum of amounts of one currency that may exceed 38 digits on the
+/// way: whether it fits depends on the set of amounts, not on their order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct MoneySum {
+    /// Multiples of 2^64.
+    high: i128,
+    /// The rest; grows by less than 2^64 with each amount.
+    low: i128,
+}
+
+impl MoneySum {
+    /// Adds an amount. Exact for 2^62 amounts, more than any file has.
+    pub fn add(&mut self, amount: Money) {
+        self.high += amount.0 >> 64;
+        self.low += amount.0 & i128::from(u64::MAX);
+    }
+
+    /// The sum.
+    ///
+    /// # Errors
+    /// When it exceeds 38 digits.
+    pub fn total(self) -> Result<Money, MoneyOverflow> {
+        let high = self.high + (self.low >> 64);
+        high.checked_mul(1 << 64)
+            .and_then(|high| high.checked_add(self.low & i128::from(u64::MAX)))
+            .and_then(Money::from_units)
+            .ok_or(MoneyOverflow)
     }
 }
 
@@ -223,6 +255,39 @@ mod tests {
                 expect,
                 "{amount} {code}"
             );
+        }
+    }
+
+    #[test]
+    fn a_sum_may_leave_38_digits_on_the_way() {
+        let most = money("99999999999999.999999999999999999999999");
+        for (amounts, expect) in [
+            (
+                vec![most, most, -most, money("-1")],
+                Some("99999999999998.999999999999999999999999"),
+            ),
+            (
+                vec![-most, -most, most],
+                Some("-99999999999999.999999999999999999999999"),
+            ),
+            (vec![most, most, -most, -most], Some("0")),
+            (vec![most, money("0.000000000000000000000001")], None),
+            (vec![most; 1_000], None),
+            (vec![-most, -most], None),
+            (vec![], Some("0")),
+        ] {
+            let sum = Money::sum(amounts.clone()).ok().map(|sum| sum.to_string());
+            assert_eq!(sum.as_deref(), expect, "{amounts:?}");
+        }
+    }
+
+    proptest::proptest! {
+        /// While nothing overflows, the sum is the one made step by step.
+        #[test]
+        fn sums_are_sums(units in proptest::collection::vec(-(10i128.pow(36))..10i128.pow(36), 0..20)) {
+            let amounts: Vec<Money> = units.iter().filter_map(|units| Money::from_units(*units)).collect();
+            let stepwise = amounts.iter().try_fold(Money::ZERO, |sum, amount| sum.checked_add(*amount));
+            proptest::prop_assert_eq!(Money::sum(amounts), stepwise);
         }
     }
 

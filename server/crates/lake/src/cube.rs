@@ -190,7 +190,7 @@ fn add(
                 .get(row)
                 .map(|text| StdArc::clone(texts.entry(text.to_owned()).or_insert_with(|| text.into())))
         };
-        let mut values = [const { None }; 6];
+        let mut values = [const { None }; CUBE_COLUMNS.len()];
         values
             .iter_mut()
             .zip(&columns)

@@ -78,6 +78,16 @@ pub enum LakeError {
         /// Why.
         source: domain::apportion::ApportionError,
     },
+    /// The cost of a node could not be split among what ran on it.
+    #[error("the cost of node {node} of cluster {cluster} could not be split")]
+    SplitNode {
+        /// Cluster id.
+        cluster: String,
+        /// Its name.
+        node: String,
+        /// Why.
+        source: domain::apportion::ApportionError,
+    },
     /// The file was written by a later release.
     #[error("{path} has schema version {found}, this release reads up to {known}")]
     NewerSchema {

@@ -9,7 +9,9 @@ pub mod ingest;
 pub mod object;
 pub mod query;
 pub mod schema;
+pub mod usage;
 
+mod clusters;
 mod rows;
 mod scan;
 mod write;
@@ -17,7 +19,8 @@ mod write;
 #[cfg(test)]
 mod tests;
 
-pub use allocate::allocate;
+pub use allocate::{Allocation, allocate, allocate_with_usage};
+pub use clusters::Unbilled;
 pub use cube::{read_cube, write_cube};
 pub use error::LakeError;
 pub use ingest::ingest;

@@ -186,6 +186,30 @@ impl Lake {
         Ok((stored, new))
     }
 
+    /// Writes the list of what counts, [`CURRENT`], in place of the one before:
+    /// the one file of the lake that is not written once. Readers see the old
+    /// bytes or the new ones, never a part.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn put_current(&self, content: &[u8]) -> Result<(), LakeError> {
+        match self {
+            Lake::File(root) => {
+                let mut staged = self.staging()?;
+                staged.write_all(content).map_err(LakeError::io("write", CURRENT))?;
+                let closed = staged.close()?;
+                closed
+                    .file
+                    .persist(root.join(CURRENT))
+                    .map_err(|e| LakeError::io("write", CURRENT)(e.error))?;
+                sync_folder(root)
+            }
+            Lake::Memory(store) => ready(store.put(&CURRENT.into(), content.to_vec().into()))
+                .map(|_| ())
+                .map_err(LakeError::object("write", CURRENT)),
+        }
+    }
+
     /// A file as a local path for the Parquet reader.
     ///
     /// # Errors
@@ -314,7 +338,7 @@ impl Lake {
     ) -> Result<Vec<String>, LakeError> {
         let mut removed = Vec::new();
         for listed in self.list("")? {
-            if !named.contains(&listed.path) && listed.modified < before {
+            if listed.path != CURRENT && !named.contains(&listed.path) && listed.modified < before {
                 self.remove(&listed.path)?;
                 removed.push(listed.path);
             }
@@ -322,6 +346,10 @@ impl Lake {
         Ok(removed)
     }
 }
+
+/// The list of the files that count, by month: for programs that read the lake
+/// and cannot ask the manifest.
+pub const CURRENT: &str = "_current.json";
 
 /// How old an unnamed file must be before a clean-up may remove it: a run that
 /// is still writing it has named it by then (invariant 5).

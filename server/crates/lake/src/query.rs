@@ -9,10 +9,12 @@ use domain::apportion::apportion;
 use domain::charge::Attributes;
 use domain::class::{Class, ClassRules};
 use domain::instant::Span;
+use domain::money::MoneySum;
 use domain::owner::Assignment;
 use domain::rule::{RuleSet, Sample};
 use domain::{Currency, Money};
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 /// Which cost a figure shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,7 +51,7 @@ pub struct BillLine {
 /// The lines behind a figure.
 #[derive(Debug, Clone, PartialEq)]
 pub struct BillLines {
-    /// The largest by share, at most as many as asked for.
+    /// The largest by share, without those skipped, at most as many as asked for.
     pub lines: Vec<BillLine>,
     /// How many there are.
     pub count: u64,
@@ -78,7 +80,8 @@ pub struct LineGroup {
 const SHOWN: [&str; 3] = ["ResourceId", "ChargeDescription", "ServiceName"];
 
 /// Finds the bill lines whose money, or part of it, is under the keys `wanted`
-/// accepts, one currency at a time.
+/// accepts, one currency at a time. Of all of them, largest first, the ones at
+/// `listed` are kept as lines; memory grows with its end, not with the bill.
 ///
 /// # Errors
 /// When a file cannot be read or the shares cannot be added exactly.
@@ -88,7 +91,7 @@ pub fn bill_lines(
     program: &Program,
     wanted: &dyn Fn(&CubeKey) -> bool,
     basis: Basis,
-    limit: usize,
+    listed: Range<usize>,
 ) -> Result<BillLines, LakeError> {
     let overflow = |_| LakeError::Overflow {
         what: "the shares".to_owned(),
@@ -142,13 +145,14 @@ pub fn bill_lines(
                 share,
                 assignment,
             });
-            if found.lines.len() > limit.saturating_mul(2).max(1_000) {
-                keep_largest(&mut found.lines, limit);
+            if found.lines.len() > listed.end.saturating_mul(2).max(1_000) {
+                keep_largest(&mut found.lines, listed.end);
             }
             Ok(())
         })?;
     }
-    keep_largest(&mut found.lines, limit);
+    keep_largest(&mut found.lines, listed.end);
+    found.lines.drain(..listed.start.min(found.lines.len()));
     let group = |((delivery_id, class, assignment), (count, total))| LineGroup {
         delivery_id,
         class,
@@ -160,11 +164,20 @@ pub fn bill_lines(
     Ok(found)
 }
 
+/// A [`CubeValue`] that is still being added up.
+#[derive(Default)]
+struct WideValue {
+    charges: u64,
+    billed: MoneySum,
+    effective: MoneySum,
+}
+
 /// Sums of the charges themselves, by currency: what a reconciliation compares
-/// the manifest and the cube with.
+/// the manifest and the cube with. Only the totals must fit 38 digits, not what
+/// is in between: whether a bill can be added does not depend on its order.
 ///
 /// # Errors
-/// When a file cannot be read or a sum overflows.
+/// When a file cannot be read or a total overflows.
 pub fn totals(lake: &Lake, files: &[ChargeFile]) -> Result<BTreeMap<Currency, CubeValue>, LakeError> {
     let overflow = |_| LakeError::Overflow {
         what: "the charges".to_owned(),
@@ -175,26 +188,33 @@ pub fn totals(lake: &Lake, files: &[ChargeFile]) -> Result<BTreeMap<Currency, Cu
         classes: ClassRules::none(),
     };
     let mut charges = Charges::bare(&program);
-    let mut sums: BTreeMap<u32, CubeValue> = BTreeMap::new();
+    let mut currencies: BTreeMap<u32, Currency> = BTreeMap::new();
+    let mut sums: BTreeMap<Currency, WideValue> = BTreeMap::new();
     for file in files {
-        charges.read(lake, file, |_, row| {
-            let value = CubeValue {
-                charges: 1,
-                billed: row.billed,
-                effective: row.effective,
+        charges.read(lake, file, |charges, row| {
+            // sets are few, rows are many: the name is copied once per set
+            let currency = currencies
+                .entry(row.set)
+                .or_insert_with(|| charges.set(row.set).currency.clone());
+            let sum = match sums.get_mut(currency) {
+                Some(sum) => sum,
+                None => sums.entry(currency.clone()).or_default(),
             };
-            sums.entry(row.set).or_default().add(value).map_err(overflow)
+            sum.charges += 1;
+            sum.billed.add(row.billed);
+            sum.effective.add(row.effective);
+            Ok(())
         })?;
     }
-    let mut totals: BTreeMap<Currency, CubeValue> = BTreeMap::new();
-    for (set, value) in sums {
-        totals
-            .entry(charges.set(set).currency.clone())
-            .or_default()
-            .add(value)
-            .map_err(overflow)?;
-    }
-    Ok(totals)
+    let total = |(currency, sum): (Currency, WideValue)| {
+        let value = CubeValue {
+            charges: sum.charges,
+            billed: sum.billed.total().map_err(overflow)?,
+            effective: sum.effective.total().map_err(overflow)?,
+        };
+        Ok((currency, value))
+    };
+    sums.into_iter().map(total).collect()
 }
 
 /// The distinct sets of attributes these rules look at, with the effective

@@ -1,10 +1,12 @@
 //! Charges out of the lake, row by row, with their attributes interned: rules
 //! and classes look at each distinct set once, not at every row.
 
+use crate::clusters::join::{Join, Target};
 use crate::error::LakeError;
 use crate::object::Lake;
 use crate::scan;
 use crate::schema::{BILLING_PERIOD, ChargeFile, LINE, PART};
+use domain::allocate::clusters::billed_seconds;
 use domain::allocate::{CubeKey, Program, key_of, pieces, split_over};
 use domain::apportion::Splitter;
 use domain::charge::{Attributes, ChargeCategory};
@@ -17,6 +19,10 @@ const CATEGORY: &str = "ChargeCategory";
 const CURRENCY: &str = "BillingCurrency";
 const AMOUNTS: [&str; 2] = ["BilledCost", "EffectiveCost"];
 const SPAN: [&str; 2] = ["ChargePeriodStart", "ChargePeriodEnd"];
+/// What a charge is joined to a machine by.
+const RESOURCE: &str = "ResourceId";
+const UNIT: &str = "ConsumedUnit";
+const QUANTITY: &str = "ConsumedQuantity";
 
 /// What is the same for many rows.
 pub(crate) struct Set {
@@ -37,6 +43,10 @@ pub(crate) struct Row {
     pub span: Span,
     pub billed: Money,
     pub effective: Money,
+    /// The machine it names, when the usage knows one.
+    pub target: Option<Target>,
+    /// Seconds of ConsumedQuantity, for charges of a machine (A3).
+    pub consumed_s: Option<u64>,
 }
 
 /// What part of a charge lands where.
@@ -53,6 +63,7 @@ pub(crate) struct Charges<'p> {
     program: &'p Program,
     columns: Vec<String>,
     with_tags: bool,
+    join: Option<&'p Join>,
     ids: PlHashMap<Box<[u8]>, u32>,
     sets: Vec<Set>,
     key_ids: PlHashMap<CubeKey, u32>,
@@ -76,6 +87,7 @@ impl<'p> Charges<'p> {
             program,
             columns: columns.into_iter().collect(),
             with_tags: true,
+            join: None,
             ids: PlHashMap::default(),
             sets: Vec::new(),
             key_ids: PlHashMap::default(),
@@ -90,6 +102,17 @@ impl<'p> Charges<'p> {
             with_tags: false,
             ..Charges::new(program)
         }
+    }
+
+    /// Charges that also name the machines a usage knows.
+    pub fn joining(mut self, join: &'p Join) -> Charges<'p> {
+        self.join = (!join.is_empty()).then_some(join);
+        self
+    }
+
+    /// The program.
+    pub fn program(&self) -> &'p Program {
+        self.program
     }
 
     /// A set of attributes.
@@ -120,7 +143,11 @@ impl<'p> Charges<'p> {
             .chain(tags)
             .filter(|name| schema.get(name) == Some(&DataType::String));
         let fixed = [LINE, PART, BILLING_PERIOD].into_iter().chain(AMOUNTS).chain(SPAN);
-        let wanted: Vec<String> = texts.chain(fixed).map(str::to_owned).collect();
+        let joined = [RESOURCE, UNIT, QUANTITY]
+            .into_iter()
+            .filter(|name| self.join.is_some() && schema.contains(name))
+            .filter(|name| !self.columns.iter().any(|known| known == name));
+        let wanted: Vec<String> = texts.chain(fixed).chain(joined).map(str::to_owned).collect();
         scan::batches(local.path(), &file.path, &wanted, |frame| {
             self.frame(frame, &file.path, &mut each)
         })
@@ -156,6 +183,10 @@ impl<'p> Charges<'p> {
             .column(LINE)
             .and_then(|column| column.i64())
             .map_err(|_| damaged(LINE))?;
+        let joined = self.join.map(|join| {
+            let texts = [RESOURCE, UNIT].map(|name| scan::text(frame, name));
+            (join, texts, scan::units(frame, QUANTITY))
+        });
         let mut key = Vec::new();
         let mut last: (Vec<u8>, Option<u32>) = (Vec::new(), None);
         for row in 0..frame.height() {
@@ -176,7 +207,18 @@ impl<'p> Charges<'p> {
                 column.get(row).and_then(Money::from_units).ok_or_else(|| damaged(name))
             };
             let when = |column: &Int64Chunked, name: &str| column.get(row).map(Instant).ok_or_else(|| damaged(name));
+            let (target, consumed_s) = match &joined {
+                Some((join, [resource, unit], quantity)) => {
+                    let target = resource.and_then(|column| column.get(row)).and_then(|id| join.find(id));
+                    let unit = unit.and_then(|column| column.get(row));
+                    let quantity = quantity.and_then(|column| column.get(row));
+                    (target, target.and_then(|_| billed_seconds(unit, quantity)))
+                }
+                None => (None, None),
+            };
             let charge = Row {
+                target,
+                consumed_s,
                 set,
                 part: part.get(row).unwrap_or(0),
                 line: line.get(row).unwrap_or(0),
@@ -230,7 +272,7 @@ impl<'p> Charges<'p> {
     }
 
     /// Who has a row's set at an instant: found once per set and epoch of the rules.
-    fn key_at(&mut self, row: &Row, at: Instant) -> u32 {
+    pub fn key_at(&mut self, row: &Row, at: Instant) -> u32 {
         let epoch = self.program.rules.epoch(at);
         let set = &self.sets[row.set as usize];
         if let Some((_, key)) = set.keys.iter().find(|(known, _)| *known == epoch) {
@@ -245,15 +287,19 @@ impl<'p> Charges<'p> {
             &set.attributes,
             at,
         );
-        let found = CubeKey { day: None, ..found };
-        let next = u32::try_from(self.keys.len()).unwrap_or(u32::MAX);
-        let keys = &mut self.keys;
-        let key = *self.key_ids.entry(found).or_insert_with_key(|new| {
-            keys.push(new.clone());
-            next
-        });
+        let key = self.key_id(CubeKey { day: None, ..found });
         self.sets[row.set as usize].keys.push((epoch, key));
         key
+    }
+
+    /// The position of a key.
+    pub fn key_id(&mut self, key: CubeKey) -> u32 {
+        let next = u32::try_from(self.keys.len()).unwrap_or(u32::MAX);
+        let keys = &mut self.keys;
+        *self.key_ids.entry(key).or_insert_with_key(|new| {
+            keys.push(new.clone());
+            next
+        })
     }
 
     /// Where a row's money lands, as the reference says: cut at midnights and

@@ -57,6 +57,15 @@ pub(crate) fn batches<E: From<LakeError>>(
 ) -> Result<(), E> {
     let mut reader = ParquetReader::new(open(path, name)?);
     let metadata = reader.get_metadata().map_err(LakeError::parquet("read", name))?.clone();
+    // a file without rows is never read, and yet must be of the right kind
+    let there = schema(path, name)?;
+    if let Some(column) = columns.iter().find(|column| !there.contains(column)) {
+        let damaged = LakeError::Damaged {
+            path: name.to_owned(),
+            detail: format!("it has no column {column}"),
+        };
+        return Err(damaged.into());
+    }
     let (to, from) = sync_channel::<DataFrame>(1);
     thread::scope(|scope| {
         let running = scope.spawn(move || -> Result<(), LakeError> {

@@ -2,6 +2,7 @@
 
 use domain::BillingPeriod;
 use domain::dialect::{ColumnKind, QUANTITY_SCALE};
+use domain::instant::Day;
 use domain::money::MONEY_SCALE;
 use polars::prelude::{DataType, TimeUnit, TimeZone};
 
@@ -62,6 +63,14 @@ pub fn charge_path(source: &str, period: BillingPeriod, delivery_id: &str, part:
         plain(source),
         plain(delivery_id)
     )
+}
+
+/// Path of a file of usage facts: one per cluster, day and kind. The hash in
+/// the name makes every version of a day a file of its own.
+#[must_use]
+pub fn usage_path(cluster: &str, day: Day, kind: &str, sha256: &str) -> String {
+    let hash: String = sha256.chars().take(16).collect();
+    format!("usage/{}/{day}/{kind}-{hash}.parquet", plain(cluster))
 }
 
 /// Path of a delivery's refused rows.

@@ -24,7 +24,7 @@ impl Write for Shared {
 
 /// One Parquet file being written.
 pub(crate) struct ParquetFile {
-    writer: polars::io::parquet::write::BatchedWriter<Shared>,
+    writer: BatchedWriter<Shared>,
     staged: Shared,
     rows: u64,
 }

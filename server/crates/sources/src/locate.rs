@@ -30,15 +30,20 @@ pub fn locate(argument: &str) -> Result<Vec<Located>, SourceError> {
         }]
     } else if path.is_dir() {
         walk(path, &|_| true)?
+    } else if path.exists() {
+        let finding = Finding::error("not_a_file", "is not a regular file, but a device, a pipe or a socket");
+        return Err(SourceError::refused(
+            finding
+                .in_file(argument)
+                .remedy("give a regular file, or pipe what it holds into - (standard input)"),
+        ));
     } else if argument.contains(['*', '?', '[', '{']) {
         let glob = globset::GlobBuilder::new(argument)
             .literal_separator(true)
             .build()
             .map_err(|error| {
-                SourceError::refused(Finding::error(
-                    "bad_glob",
-                    format!("{argument:?} is not a pattern: {error}"),
-                ))
+                let finding = Finding::error("bad_glob", format!("{argument:?} is not a pattern: {error}"));
+                SourceError::refused(finding.remedy("give a file, a folder, or a pattern such as 'bills/*.csv.gz'"))
             })?;
         let matcher = glob.compile_matcher();
         walk(root_of(argument), &|file| matcher.is_match(file))?
@@ -88,7 +93,7 @@ fn walk(root: &Path, wanted: &dyn Fn(&Path) -> bool) -> Result<Vec<Located>, Sou
             }
             if path.is_dir() {
                 folders.push(path);
-            } else if ENDINGS.iter().any(|ending| name.ends_with(ending)) {
+            } else if path.is_file() && ENDINGS.iter().any(|ending| name.ends_with(ending)) {
                 let shown = path.strip_prefix("./").unwrap_or(&path).to_owned();
                 if wanted(&shown) || wanted(&path) {
                     found.push(Located {
@@ -137,6 +142,7 @@ mod tests {
             format!("{root}/none.csv"),
             format!("{root}/*.zip"),
             format!("{root}/a/["),
+            "/dev/zero".to_owned(),
         ] {
             assert!(locate(&missing).is_err(), "{missing}");
         }

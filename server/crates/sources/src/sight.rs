@@ -89,15 +89,32 @@ fn refuse_foreign(located: &Located, head: &[u8]) -> Result<(), SourceError> {
         [b'B', b'Z', b'h', ..] => "a bzip2 archive",
         [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => "UTF-16 text",
         [b'{' | b'[', ..] => "JSON",
-        _ if head.contains(&0) => "binary data",
-        _ => return Ok(()),
+        _ => match nul(head) {
+            None => return Ok(()),
+            Some(None) => "binary data",
+            Some(Some(line)) => {
+                let finding = Finding::error("not_csv", "has a NUL byte, so it is no CSV text").at_line(line);
+                return Err(SourceError::refused(finding.in_file(&located.name).remedy(TEXT_REMEDY)));
+            }
+        },
     };
     Err(refuse(
         located,
         "wrong_file_type",
         &format!("is {what}, not a table"),
-        "give CSV in UTF-8 (plain, .gz or .zip) or Parquet",
+        TEXT_REMEDY,
     ))
+}
+
+const TEXT_REMEDY: &str = "give CSV in UTF-8 (plain, .gz or .zip) or Parquet";
+
+/// The line of the first NUL byte when what is before it reads as text of
+/// several lines; `Some(None)` when it does not.
+fn nul(head: &[u8]) -> Option<Option<u64>> {
+    let at = head.iter().position(|byte| *byte == 0)?;
+    let before = std::str::from_utf8(&head[..at]).ok();
+    let newlines = before.map(|text| text.bytes().filter(|byte| *byte == b'\n').count() as u64);
+    Some(newlines.filter(|newlines| *newlines > 0).map(|newlines| newlines + 1))
 }
 
 /// Tables in a zip: every entry that ends in `.csv`, or the only entry.
@@ -181,6 +198,18 @@ fn read_up_to(reader: &mut impl Read, buffer: &mut [u8]) -> std::io::Result<usiz
     Ok(filled)
 }
 
+/// SHA-256 of a file's bytes, lower-case hex.
+///
+/// # Errors
+/// When the file cannot be read.
+pub fn sha256(path: &Path) -> Result<String, SourceError> {
+    let hashed = hash(path).map_err(|source| SourceError::Io {
+        path: path.to_owned(),
+        source,
+    })?;
+    Ok(hashed.0)
+}
+
 fn hash(path: &Path) -> std::io::Result<(String, u64)> {
     let mut file = File::open(path)?;
     let mut hasher = Sha256::new();
@@ -219,18 +248,26 @@ pub fn header_row(sighted: &Sighted) -> Result<(Vec<String>, Option<Vec<String>>
             .map(|cell| std::str::from_utf8(cell).ok().map(str::to_owned))
             .collect()
     };
-    let header = match rows.next() {
+    let refused = |code: &str, line: u64, message: &str, remedy: &str| {
+        let finding = Finding::error(code, message).in_file(&name.name).at_line(line);
+        SourceError::refused(finding.remedy(remedy))
+    };
+    let (header, line) = match rows.next() {
         Some(Ok(record)) => {
-            cells(record).ok_or_else(|| refuse(name, "bad_utf8", "the header is not UTF-8", "export it in UTF-8"))?
+            // the reader skips blank lines but takes their start for the record's
+            let blank = text.iter().take_while(|byte| matches!(byte, b'\r' | b'\n'));
+            let line = 1 + blank.filter(|byte| **byte == b'\n').count() as u64;
+            let utf8 = || refused("bad_utf8", line, "the header is not UTF-8 text", "export it in UTF-8");
+            (cells(record).ok_or_else(utf8)?, line)
         }
-        _ => return Err(refuse(name, "empty_file", "has no header row", "export it again")),
+        _ => return Err(refused("empty_file", 1, "has no header row", "export it again")),
     };
     if sighted.head.len() as u64 >= HEAD_BYTES && rows.next().is_none() {
-        return Err(refuse(
-            name,
+        return Err(refused(
             "record_too_long",
-            "the header or first row is over a megabyte long",
-            "this is no table of charges; look at the export's settings",
+            line,
+            "the header, or the row after it, is over a megabyte long",
+            "this is no table of charges; look for a quote that is not closed, or at the export's settings",
         ));
     }
     let mut reader = csv::ReaderBuilder::new()
@@ -287,11 +324,40 @@ mod tests {
             ("p.csv", b"\x89PNG\r\n\x1a\n".as_slice(), "wrong_file_type"),
             ("j.csv", b"{\"a\":1}".as_slice(), "wrong_file_type"),
             ("b.csv", b"a\0b".as_slice(), "wrong_file_type"),
+            ("x.csv", b"\x01\xff\n\0\n".as_slice(), "wrong_file_type"),
+            ("n.csv", b"a,b\n1,\0\n".as_slice(), "not_csv"),
             ("g.gz", &gz[..8], "broken_gzip"),
             ("z.zip", &zip[..20], "broken_zip"),
         ] {
             match sight(&located(&dir, name, bytes)) {
-                Err(SourceError::Refused { findings }) => assert_eq!(findings[0].code, code, "{name}"),
+                Err(SourceError::Refused { findings }) => {
+                    assert_eq!(findings[0].code, code, "{name}");
+                    assert_eq!(findings[0].line, (code == "not_csv").then_some(2), "{name}");
+                }
+                other => panic!("{name} gave {other:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn headers_that_cannot_be_read_are_placed() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let long = format!("a,\"{}", "x".repeat(2 << 20));
+        for (name, bytes, code, line) in [
+            ("utf8.csv", b"\n\na,\xff\n1,2\n".as_slice(), "bad_utf8", 3),
+            ("long.csv", long.as_bytes(), "record_too_long", 1),
+            ("blank.csv", b"\n\n", "empty_file", 1),
+        ] {
+            let seen = sight(&located(&dir, name, bytes)).expect(name).remove(0);
+            match header_row(&seen) {
+                Err(SourceError::Refused { findings }) => {
+                    let found = (
+                        findings[0].code.as_str(),
+                        findings[0].line,
+                        findings[0].remedy.is_some(),
+                    );
+                    assert_eq!(found, (code, Some(line), true), "{name}");
+                }
                 other => panic!("{name} gave {other:?}"),
             }
         }

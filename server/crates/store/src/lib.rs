@@ -22,6 +22,7 @@ mod manifest;
 mod rows;
 mod rules;
 mod setting;
+mod usage;
 
 pub use allocation::{AllocationRow, AllocationTotal};
 pub use delivery::{
@@ -31,6 +32,7 @@ pub use delivery::{
 pub use error::{Cause, StoreError};
 pub use explain::ExplainKey;
 pub use rules::{NO_RULES, NewRules, RulesKind, RulesVersion};
+pub use usage::{NewUsage, UsageDayRow, UsageDeliveryRow};
 
 use db::{Db, Statement};
 
@@ -108,6 +110,7 @@ fn all_statements() -> impl Iterator<Item = Statement> {
         manifest::STATEMENTS,
         rules::STATEMENTS,
         setting::STATEMENTS,
+        usage::STATEMENTS,
     ]
     .into_iter()
     .flatten()

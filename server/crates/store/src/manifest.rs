@@ -10,7 +10,8 @@ statements! {
     VERSION: "read the manifest version" => "SELECT version FROM manifest WHERE id = 1";
     ADVANCE: "move the manifest on" => "UPDATE manifest SET version = version + 1 WHERE id = 1 AND version = $1";
     NAMED: "read the lake paths the manifest names" =>
-        "SELECT path FROM lake_file UNION SELECT path FROM quarantine UNION SELECT cube_path FROM allocation";
+        "SELECT path FROM lake_file UNION SELECT path FROM quarantine UNION SELECT cube_path FROM allocation
+         UNION SELECT nodes_path FROM usage_day UNION SELECT slots_path FROM usage_day UNION SELECT hours_path FROM usage_day";
 }
 
 /// Takes the next version, or tells that `expected` is no longer the one in

@@ -101,8 +101,11 @@ pub struct CostReport {
     /// Period compared with.
     pub against: Option<String>,
     /// While the period is unfinished: the days compared, from the first.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     pub days: Option<u32>,
+    /// While the period compared with is unfinished: the days of it there are.
+    #[serde(default)]
+    pub against_days: Option<u32>,
     /// Cost of all rows in the period compared with.
     pub prior_total: Option<Money>,
     /// Change of the total.

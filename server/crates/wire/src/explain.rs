@@ -1,6 +1,6 @@
 use serde::{Deserialize, Serialize};
 
-use crate::{Basis, Context, Money};
+use crate::{Basis, Context, Money, PageInfo};
 
 /// The Explain page.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -32,11 +32,13 @@ pub struct Explain {
     pub keys: Vec<(String, String)>,
     /// From the figure down to the bill.
     pub steps: Vec<ExplainStep>,
-    /// The largest bill lines by absolute amount.
+    /// The bill lines of this page, largest first by absolute amount.
     pub lines: Vec<BillLine>,
     /// Number of all bill lines.
     pub lines_total: u64,
-    /// Number of lines not listed.
+    /// Which page of the lines this is.
+    pub page: PageInfo,
+    /// Number of lines not listed here.
     pub rest_count: u64,
     /// Amount of the lines not listed.
     pub rest_cost: Money,

@@ -8,10 +8,12 @@
 //! RFC 3339 in UTC.
 
 mod chart;
+mod clusters;
 mod context;
 mod costs;
 mod error;
 mod explain;
+mod month;
 mod overview;
 mod reconciliation;
 mod rules;
@@ -19,6 +21,7 @@ mod sources;
 mod terms;
 
 pub use chart::{Chart, ChartPoint, ChartTable};
+pub use clusters::{Cluster, ClustersPage, Measured, NodePool, PartCost};
 pub use context::{Basis, Context, PeriodState, Site};
 pub use costs::{
     Change, ChangeKind, CostReport, CostRow, CostsPage, CostsQuery, GroupOption, PageInfo, ReconciliationLine, RowKind,
@@ -26,6 +29,7 @@ pub use costs::{
 };
 pub use error::PageError;
 pub use explain::{BillLine, Explain, ExplainPage, ExplainStep, StepKind};
+pub use month::month_name;
 pub use overview::{Figure, OverviewPage, SentencePart, Tile, Tone};
 pub use reconciliation::{
     Cause, ClassCost, CurrencyReconciliation, Link, Quarantined, Reconciliation, ReconciliationPage,

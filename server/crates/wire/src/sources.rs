@@ -104,8 +104,17 @@ pub struct Finding {
     pub code: String,
     /// How bad it is.
     pub severity: Severity,
-    /// What was found, in words.
+    /// What was found, in words, without its place.
     pub message: String,
+    /// The file it is about, as it was given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub file: Option<String>,
+    /// The line of that file, the header being 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub line: Option<u64>,
+    /// The column it is about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub column: Option<String>,
     /// What to do about it; empty when nothing needs doing.
     pub remedy: String,
     /// How often it was found.

@@ -2,6 +2,7 @@
 
 use crate::app::App;
 use crate::app::cube::{PeriodCube, amount};
+use crate::app::view::View;
 use crate::error::AppError;
 use domain::instant::{DAY_US, Instant};
 use domain::{BillingPeriod, Money};
@@ -19,6 +20,8 @@ pub(super) struct Ground {
     pub(super) against: Option<BillingPeriod>,
     /// Days of an unfinished month with data; `None` when it is complete.
     pub(super) days: Option<i32>,
+    /// Days of the period compared with, when it is the one that is unfinished.
+    pub(super) against_days: Option<i32>,
     pub(super) currency: String,
     pub(super) basis: Basis,
     pub(super) cube: Arc<PeriodCube>,
@@ -56,16 +59,15 @@ impl App {
             .iter()
             .filter(|source| is_fresh(source, totals, received, now))
             .count();
-        let state = if totals
-            .iter()
-            .any(|t| t.total.period == period && t.state == DeliveryState::Open)
-        {
-            PeriodState::Estimated
-        } else {
-            PeriodState::Actual
-        };
+        let state = state_of(&view, period);
         let through = data_through(view.totals_of(period));
         let days = unfinished(period, state, through.as_deref());
+        let against_days = against
+            .and_then(|against| {
+                let through = data_through(view.totals_of(against));
+                unfinished(against, state_of(&view, against), through.as_deref())
+            })
+            .filter(|seen| days.is_none_or(|days| *seen < days));
         let (mut prior, mut prior_whole) = (None, None);
         if let Some(against) = against {
             prior_whole = Some(crate::app::allocate::load(self, against).await?);
@@ -95,6 +97,7 @@ impl App {
             period,
             against,
             days,
+            against_days,
             currency,
             basis: query.basis,
             cube,
@@ -123,6 +126,16 @@ impl App {
         }
         months.reverse();
         Ok(months)
+    }
+}
+
+/// Estimated while a delivery of the month is still open.
+fn state_of(view: &View, period: BillingPeriod) -> PeriodState {
+    let open = view.totals_of(period).any(|t| t.state == DeliveryState::Open);
+    if open {
+        PeriodState::Estimated
+    } else {
+        PeriodState::Actual
     }
 }
 

@@ -9,6 +9,7 @@ use crate::app::explain::ExplainSeed;
 use crate::error::AppError;
 use domain::Money;
 use frontend::query::PageQuery;
+use frontend::words;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use wire::{CostReport, CostRow, CostsPage, CostsQuery, PageInfo, ReconciliationLine, RowKind, SortKey, SortOrder};
@@ -171,6 +172,7 @@ impl App {
             total: total.to_string(),
             against: ground.against.map(|p| p.to_string()),
             days: ground.days.and_then(|days| u32::try_from(days).ok()),
+            against_days: ground.against_days.and_then(|days| u32::try_from(days).ok()),
             prior_total: prior_total.map(|t| t.to_string()),
             total_change: if prior_total.is_some() {
                 change(Some(total), prior_total)?
@@ -213,12 +215,18 @@ impl App {
             .into_iter()
             .find(|o| Some(&o.key) == query.by.first())
             .map_or_else(String::new, |o| o.label);
+        let owner = query.by.first().is_some_and(|key| !key.starts_with(char::is_uppercase));
+        let without = if owner {
+            words::UNALLOCATED.to_lowercase()
+        } else {
+            format!("without {}", label.to_lowercase())
+        };
         let mut parts = vec![
             (
                 format!("with {}", label.to_lowercase()),
                 total.checked_sub(unallocated)?.to_string(),
             ),
-            (format!("without {}", label.to_lowercase()), unallocated.to_string()),
+            (without, unallocated.to_string()),
         ];
         if !query.filters.is_empty() {
             parts.push(("filtered out".to_owned(), filtered.to_string()));
@@ -327,7 +335,7 @@ fn cost_chart(report: &CostReport) -> Option<wire::Chart> {
     };
     let mut series: Vec<charts::Series> = ranked
         .into_iter()
-        .map(|(name, values)| one_series(if name.is_empty() { "without owner" } else { name }, &values))
+        .map(|(name, values)| one_series(&words::value(first, name), &values))
         .collect();
     if !rest.is_empty() {
         let mut sums = vec![None; 13];

@@ -1,6 +1,7 @@
 //! Reports: one set of numbers for pages, API, command line and exports.
 
 mod change;
+mod clusters;
 mod context;
 mod costs;
 mod overview;
@@ -89,19 +90,12 @@ pub(crate) fn finding(finding: &domain::Finding) -> wire::Finding {
             domain::Severity::Warning => wire::Severity::Warning,
             domain::Severity::Error => wire::Severity::Error,
         },
-        message: placed(finding),
+        message: finding.message.clone(),
+        file: finding.file.clone(),
+        line: finding.line,
+        column: finding.column.clone(),
         remedy: finding.remedy.clone().unwrap_or_default(),
         count: finding.count,
         cost: finding.money.clone(),
     }
-}
-
-/// The message with its place in front.
-fn placed(finding: &domain::Finding) -> String {
-    let plain = domain::Finding {
-        remedy: None,
-        count: 1,
-        ..finding.clone()
-    };
-    plain.to_string()
 }

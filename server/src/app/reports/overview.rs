@@ -152,26 +152,8 @@ impl Pace {
     }
 }
 
-const MONTHS: [&str; 12] = [
-    "January",
-    "February",
-    "March",
-    "April",
-    "May",
-    "June",
-    "July",
-    "August",
-    "September",
-    "October",
-    "November",
-    "December",
-];
-
 fn month_name(period: BillingPeriod) -> &'static str {
-    MONTHS
-        .get((period.number() % 100 - 1).unsigned_abs() as usize)
-        .copied()
-        .unwrap_or("The month")
+    wire::month_name(&period.to_string()).unwrap_or("The month")
 }
 
 /// The name of the month compared with; with its year when that is another one.
@@ -229,13 +211,13 @@ fn sentence(ground: &Ground, pace: &Pace, causes: &[(String, Money)]) -> Result<
     };
     let change = pace.total.checked_sub(before)?;
     let percent = permille(change.abs(), before.abs());
-    let base = if pace.complete {
-        prior_name(ground)
-    } else {
-        format!("the same days of {}", prior_name(ground))
+    let base = match (pace.complete, ground.against_days) {
+        (true, None) => prior_name(ground),
+        (false, None) => format!("the same days of {}", prior_name(ground)),
+        (_, Some(days)) => format!("the first {days} days of {}, all there is of it", prior_name(ground)),
     };
-    if change.is_zero() {
-        parts.push(part(format!(", as {base}."), Tone::Plain));
+    if percent == 0 {
+        parts.push(part(format!(", unchanged from {base}."), Tone::Plain));
         return Ok(parts);
     }
     let (word, tone) = if change > Money::ZERO {
@@ -279,11 +261,7 @@ fn causes(ground: &Ground) -> Result<Vec<(String, Money)>, AppError> {
     for key in keys {
         let of = |groups: &Groups| groups.get(key).map_or(Money::ZERO, |(cost, _)| *cost);
         let change = of(&now).checked_sub(of(&before))?;
-        let name = if key[0].is_empty() {
-            "cost without a tenant".to_owned()
-        } else {
-            key[0].to_string()
-        };
+        let name = frontend::words::value("tenant", &key[0]);
         causes.push((name, change));
     }
     causes.sort_by_key(|(name, change)| (std::cmp::Reverse(change.abs()), name.clone()));
@@ -387,6 +365,7 @@ fn month_to_date(ground: &Ground, pace: &Pace) -> Option<wire::Chart> {
         size: (640, 260),
     };
     let title = match pace.total_before {
+        Some(_) if ground.against_days.is_some() => format!("Beside {}, which is not complete", prior_name(ground)),
         Some(before) if pace.total > before => format!("Ahead of {}", prior_name(ground)),
         Some(_) => format!("Not above {}", prior_name(ground)),
         None => "Spend so far".to_owned(),
@@ -418,10 +397,10 @@ fn waterfall(ground: &Ground, pace: &Pace, causes: &[(String, Money)]) -> Result
         });
     }
     let (from, to) = (before.to_string(), pace.total.to_string());
-    let span = ground.days.map_or_else(String::new, |days| format!(" 1\u{2013}{days}"));
+    let span = |days: Option<i32>| days.map_or_else(String::new, |days| format!(" 1\u{2013}{days}"));
     let (start, end) = (
-        format!("{}{span}", prior_name(ground)),
-        format!("{}{span}", month_name(ground.period)),
+        format!("{}{}", prior_name(ground), span(ground.against_days.or(ground.days))),
+        format!("{}{}", month_name(ground.period), span(ground.days)),
     );
     let head = format!("Change, {}", ground.currency);
     let drawing = charts::Waterfall {

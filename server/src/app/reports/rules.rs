@@ -72,7 +72,7 @@ impl App {
 /// What a check of rules found, as findings.
 #[must_use]
 pub(crate) fn rule_findings(report: &RuleReport, currency: &Currency) -> Vec<Finding> {
-    let mut findings = Vec::new();
+    let mut findings = report.findings.clone();
     for rule in &report.rules {
         if let Some(because) = &rule.unreachable_because {
             let finding = Finding::warning(

@@ -66,7 +66,7 @@ fn shape(answer: Answer) -> (Value, Vec<Value>) {
         Answer::Costs => (schemas::to("CostReport"), [page(), grouping()].concat()),
         Answer::Overview => (schemas::to("Overview"), page()),
         Answer::Reconciliation => (schemas::to("Reconciliation"), page()),
-        Answer::Explain => (schemas::to("Explain"), vec![explain_id()]),
+        Answer::Explain => (schemas::to("Explain"), vec![explain_id(), lines_page()]),
         Answer::Rules => (schemas::to("Rules"), [page(), vec![version()]].concat()),
         Answer::Sources => (schemas::to("Sources"), page()),
         Answer::Periods => (schemas::to("Periods"), Vec::new()),
@@ -129,6 +129,14 @@ fn explain_id() -> Value {
         "description": "An explain_id of another answer; stable over the years",
         "schema": { "type": "string" },
     })
+}
+
+fn lines_page() -> Value {
+    parameter(
+        "page",
+        "A page of 200 bill lines, largest first; the others are summed in `rest_cost`",
+        &json!({ "type": "integer", "minimum": 1, "default": 1 }),
+    )
 }
 
 fn grouping() -> Vec<Value> {

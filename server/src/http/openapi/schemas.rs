@@ -89,6 +89,20 @@ fn shared() -> Named {
     let mut problem = object([("code", text()), ("detail", text()), ("field", text())]);
     // the parameter or column it is about, when there is one
     problem["required"] = json!(["code", "detail"]);
+    let mut finding = object([
+        ("code", text()),
+        ("severity", words(&["info", "warning", "error"])),
+        ("message", text()),
+        ("file", text()),
+        ("line", count()),
+        ("column", text()),
+        ("remedy", text()),
+        ("count", count()),
+        // with its currency
+        ("cost", maybe(text())),
+    ]);
+    // a finding has the place that is known
+    finding["required"] = json!(["code", "severity", "message", "remedy", "count"]);
     vec![
         (
             "Money",
@@ -120,17 +134,7 @@ fn shared() -> Named {
                 ("stale", flag()),
             ]),
         ),
-        (
-            "Finding",
-            object([
-                ("code", text()),
-                ("severity", words(&["info", "warning", "error"])),
-                ("message", text()),
-                ("remedy", text()),
-                ("count", count()),
-                ("cost", maybe(money())),
-            ]),
-        ),
+        ("Finding", finding),
         (
             "Delivery",
             object([
@@ -157,7 +161,7 @@ fn shared() -> Named {
     ]
 }
 
-fn report_fields() -> [(&'static str, Value); 15] {
+fn report_fields() -> [(&'static str, Value); 16] {
     [
         ("period", month()),
         ("basis", words(&["effective", "billed"])),
@@ -167,6 +171,7 @@ fn report_fields() -> [(&'static str, Value); 15] {
         ("total", money()),
         ("against", maybe(month())),
         ("days", maybe(count())),
+        ("against_days", maybe(count())),
         ("prior_total", maybe(money())),
         ("total_change", maybe(to("Change"))),
         ("unallocated", money()),
@@ -372,6 +377,7 @@ fn explain() -> Named {
                 ),
                 ("lines", list(to("BillLine"))),
                 ("lines_total", count()),
+                ("page", to("PageInfo")),
                 ("rest_count", count()),
                 ("rest_cost", money()),
                 ("residual", money()),

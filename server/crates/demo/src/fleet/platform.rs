@@ -4,7 +4,7 @@ use super::{PAYER, PLATFORM, managed_service, zone};
 use crate::catalog as sku;
 use crate::catalog::Sku;
 use crate::company::Company;
-use crate::meter::{Account, Commitment, Kind, Meter, Provider, Shape};
+use crate::meter::{Account, Commitment, Kind, Meter, Owner, Part, Provider, Shape};
 
 const DATA: Account<'_> = ("004211870002", "tidewater-data-prod");
 const HUB: Account<'_> = ("004211870003", "tidewater-hub-rotterdam");
@@ -16,7 +16,7 @@ fn aws(account: Account<'_>, sku: &'static Sku, name: &str) -> Meter {
 }
 
 pub fn meters(company: &Company) -> Vec<Meter> {
-    let mut all = core_cluster();
+    let mut all = core_cluster(company);
     all.extend(data_stores(company));
     all.extend(hub_cluster());
     all.extend(non_production());
@@ -26,7 +26,8 @@ pub fn meters(company: &Company) -> Vec<Meter> {
 }
 
 /// A node, its disk, and the tags its cluster gives them.
-fn node(node: Meter, cluster: &str, pool: &str, gigabytes: i128) -> [Meter; 2] {
+fn node(node: Meter, cluster: &'static str, pool: &'static str, gigabytes: i128) -> [Meter; 2] {
+    let name = node.name.clone();
     let owned = format!("kubernetes.io/cluster/{cluster}");
     let disk = aws(
         (&node.account.0, &node.account.1),
@@ -35,11 +36,10 @@ fn node(node: Meter, cluster: &str, pool: &str, gigabytes: i128) -> [Meter; 2] {
     )
     .stored(gigabytes)
     .zone(node.zone)
-    .tags(&[(&owned, "owned"), ("nodepool", pool)]);
-    [
-        node.tags(&[("aws:eks:cluster-name", cluster), ("nodepool", pool), ("env", "prod")]),
-        disk,
-    ]
+    .tags(&[(&owned, "owned"), ("nodepool", pool)])
+    .place(cluster, pool, &name, Part::RootDisk);
+    let tags = [("aws:eks:cluster-name", cluster), ("nodepool", pool), ("env", "prod")];
+    [node.tags(&tags).place(cluster, pool, &name, Part::Machine), disk]
 }
 
 /// Control plane, load balancers, NAT and addresses of a cluster.
@@ -83,7 +83,7 @@ fn around(account: Account<'_>, cluster: &str, balancers: usize) -> Vec<Meter> {
     all
 }
 
-fn core_cluster() -> Vec<Meter> {
+fn core_cluster(company: &Company) -> Vec<Meter> {
     let mut all = around(PLATFORM, "core-eu", 3);
     for index in 0..12 {
         let meter = aws(PLATFORM, &sku::NODE, &format!("core-eu-general-{index:02}"))
@@ -112,7 +112,10 @@ fn core_cluster() -> Vec<Meter> {
             .kind(Kind::Spot)
             .shape(Shape::Burst(400_000 + 350_000 * i128::from(index)))
             .zone(zone(usize::from(index)));
-        all.extend(node(meter, "core-eu", "spot", 80));
+        let [machine, disk] = node(meter, "core-eu", "spot", 80);
+        // the pool is there for the reports
+        let spare = Owner::new("", "reporting", company.service_tier("reporting"));
+        all.extend([machine.spare(spare), disk]);
     }
     all
 }
@@ -229,12 +232,17 @@ fn hub_cluster() -> Vec<Meter> {
 fn non_production() -> Vec<Meter> {
     let mut all = Vec::new();
     for index in 0..8 {
-        let meter = aws(TEST, &sku::NODE_SMALL, &format!("test-eu-{index:02}"))
+        let name = format!("test-eu-{index:02}");
+        let meter = aws(TEST, &sku::NODE_SMALL, &name)
             .units(24)
+            .place("test-eu", "test", &name, Part::Machine)
             .shape(Shape::Office)
             .zone(zone(index))
             .tags(&[("aws:eks:cluster-name", "test-eu"), ("tenant", "shared")]);
-        let disk = aws(TEST, &sku::DISK, &format!("test-eu-{index:02}-root")).stored(80);
+        let disk = aws(TEST, &sku::DISK, &format!("{name}-root"))
+            .stored(80)
+            .tags(&[("kubernetes.io/cluster/test-eu", "owned")])
+            .place("test-eu", "test", &name, Part::RootDisk);
         all.extend([meter.owner("", "", "T3"), disk.owner("", "", "T3")]);
     }
     let databases = [

@@ -2,6 +2,8 @@
 
 use super::{RuleSet, resolve};
 use crate::charge::Attributes;
+use crate::dialect::FOCUS_COLUMNS;
+use crate::finding::Finding;
 use crate::instant::Span;
 use crate::money::{Currency, Money, MoneyOverflow};
 use std::collections::BTreeMap;
@@ -77,6 +79,8 @@ pub struct RuleReport {
     pub overlaps: Vec<Overlap>,
     /// Per dimension.
     pub coverage: Vec<Coverage>,
+    /// What looks like a slip of the pen.
+    pub findings: Vec<Finding>,
 }
 
 fn add(map: &mut MoneyByCurrency, currency: &Currency, cost: Money) -> Result<(), MoneyOverflow> {
@@ -161,7 +165,52 @@ pub fn check(set: &RuleSet, samples: &[Sample]) -> Result<RuleReport, MoneyOverf
         rules,
         overlaps,
         coverage,
+        findings: misspelled(set, samples),
     })
+}
+
+/// Columns that no charge has and whose name is nearly one of FOCUS: a rule
+/// that looks at one never matches, and nothing else says why.
+fn misspelled(set: &RuleSet, samples: &[Sample]) -> Vec<Finding> {
+    let unknown = set.columns().into_iter().filter(|name| {
+        !FOCUS_COLUMNS.iter().any(|column| column.name == name)
+            && !samples.iter().any(|sample| sample.attributes.column(name).is_some())
+    });
+    let warned = unknown.filter_map(|name| {
+        let (distance, near) = FOCUS_COLUMNS
+            .iter()
+            .map(|column| (edits(&name.to_lowercase(), &column.name.to_lowercase()), column.name))
+            .min()?;
+        let finding = Finding::warning(
+            "unknown_column",
+            format!("no charge has a column {name}; did you mean {near}?"),
+        );
+        (distance <= SLIPS).then(|| {
+            finding
+                .in_column(&name)
+                .remedy("names of columns are written exactly as in the bill")
+        })
+    });
+    warned.collect()
+}
+
+/// Letters that may be wrong in a name that is still recognised.
+const SLIPS: usize = 2;
+
+/// Letters to insert, remove or replace to make one text of the other.
+fn edits(from: &str, to: &str) -> usize {
+    let to: Vec<char> = to.chars().collect();
+    let mut row: Vec<usize> = (0..=to.len()).collect();
+    for (at, letter) in from.chars().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = at + 1;
+        for (place, other) in to.iter().enumerate() {
+            let replaced = diagonal + usize::from(letter != *other);
+            diagonal = row[place + 1];
+            row[place + 1] = replaced.min(diagonal + 1).min(row[place] + 1);
+        }
+    }
+    row[to.len()]
 }
 
 fn fresh(set: &RuleSet, position: usize) -> CheckedRule {
@@ -194,5 +243,66 @@ fn fresh(set: &RuleSet, position: usize) -> CheckedRule {
         matched_samples: 0,
         won_samples: 0,
         unreachable_because: because,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn edits_between_words() {
+        for (from, to, expect) in [
+            ("", "", 0),
+            ("abc", "", 3),
+            ("servicename", "servicename", 0),
+            ("servicname", "servicename", 1),
+            ("servcieName", "servciename", 1),
+            ("kitten", "sitting", 3),
+        ] {
+            assert_eq!((edits(from, to), edits(to, from)), (expect, expect), "{from} {to}");
+        }
+    }
+
+    #[test]
+    fn a_misspelled_column_is_suggested() {
+        let yaml = |column: &str| {
+            format!(
+                "format: 1\nrules:\n  - name: r\n    when: {{column: {column}, equals: x}}\n    set: {{tenant: t}}\n"
+            )
+        };
+        let sample = |columns: &[&str]| {
+            let mut attributes = Attributes::default();
+            for name in columns {
+                attributes.columns.insert((*name).to_owned(), "y".to_owned());
+            }
+            let instant = crate::instant::Instant(0);
+            Sample {
+                attributes,
+                span: Span {
+                    start: instant,
+                    end: instant,
+                },
+                currency: Currency::unknown(),
+                cost: Money::ZERO,
+            }
+        };
+        for (column, there, near) in [
+            ("ServiceNmae", &[][..], Some("ServiceName")),
+            ("servicename", &[], Some("ServiceName")),
+            ("SubAcountId", &["ServiceName"], Some("SubAccountId")),
+            ("ServiceName", &[], None),
+            ("SubAcountId", &["SubAcountId"], None),
+            ("x_CostCentre", &[], None),
+        ] {
+            let set = RuleSet::parse(&yaml(column)).expect("rules");
+            let report = check(&set, &[sample(there)]).expect("small");
+            let said = report.findings.first().map(|finding| finding.message.as_str());
+            assert_eq!(said.is_some(), near.is_some(), "{column}: {said:?}");
+            assert!(
+                said.zip(near).is_none_or(|(said, near)| said.contains(near)),
+                "{said:?}"
+            );
+        }
     }
 }

@@ -130,11 +130,7 @@ impl HourlyAccumulator {
             self.too_late += 1;
             return;
         }
-        let context = Context {
-            slot: slot.clone(),
-            requested: sample.requested,
-            alive: (millis(alive.start), millis(alive.end)),
-        };
+        let alive = (millis(alive.start), millis(alive.end));
         let used = sample.used.map(|used| Used {
             cpu: u32::try_from(used.cpu_millicores).unwrap_or(u32::MAX),
             memory: u32::try_from(used.memory_mib).unwrap_or(u32::MAX),
@@ -148,6 +144,7 @@ impl HourlyAccumulator {
                 tracks.push(Track::default());
                 tracks.len() - 1
             });
+            let context = tracks[at_track].context(slot, sample.requested, alive);
             tracks[at_track].hold(at, context, used);
         }
     }
@@ -188,17 +185,6 @@ fn millis(at: Instant) -> i64 {
     at.0.div_euclid(1_000)
 }
 
-impl Context {
-    /// What two reports of one instant agree on, in whatever order they come.
-    fn join(self, other: Context) -> Context {
-        Context {
-            slot: self.slot.max(other.slot),
-            requested: self.requested.max(other.requested),
-            alive: (self.alive.0.max(other.alive.0), self.alive.1.min(other.alive.1)),
-        }
-    }
-}
-
 impl Used {
     fn join(self, other: Used) -> Used {
         Used {
@@ -221,36 +207,47 @@ impl Track {
         self.held.is_empty() && self.covered.is_empty()
     }
 
-    fn context(&mut self, context: Context) -> u32 {
-        // the newest first: it rarely changes
-        let index = self
-            .contexts
-            .iter()
-            .rposition(|known| *known == context)
-            .unwrap_or_else(|| {
-                self.contexts.push(context);
-                self.contexts.len() - 1
+    /// The index of a context. The newest is asked first: it rarely changes,
+    /// and then nothing is copied.
+    fn context(&mut self, slot: &Slot, requested: Capacity, alive: Stretch) -> u32 {
+        let known =
+            |context: &Context| (context.requested, context.alive) == (requested, alive) && context.slot == *slot;
+        let index = self.contexts.iter().rposition(known).unwrap_or_else(|| {
+            self.contexts.push(Context {
+                slot: slot.clone(),
+                requested,
+                alive,
             });
+            self.contexts.len() - 1
+        });
         u32::try_from(index).unwrap_or(u32::MAX)
     }
 
-    fn hold(&mut self, at: i64, context: Context, used: Option<Used>) {
+    fn hold(&mut self, at: i64, context: u32, used: Option<Used>) {
         match self.held.binary_search_by_key(&at, |held| held.at) {
-            Err(place) => {
-                let context = self.context(context);
-                self.held.insert(place, Held { at, context, used });
-            }
+            Err(place) => self.held.insert(place, Held { at, context, used }),
             Ok(place) => {
                 let held = self.held[place];
-                let context = self.contexts[held.context as usize].clone().join(context);
-                let context = self.context(context);
                 let used = match (held.used, used) {
                     (Some(a), Some(b)) => Some(a.join(b)),
                     (a, b) => a.or(b),
                 };
+                let context = self.join(held.context, context);
                 self.held[place] = Held { at, context, used };
             }
         }
+    }
+
+    /// What two reports of one instant agree on, in whatever order they come.
+    fn join(&mut self, a: u32, b: u32) -> u32 {
+        if a == b {
+            return a;
+        }
+        let (a, b) = (&self.contexts[a as usize], &self.contexts[b as usize]);
+        let slot = (&a.slot).max(&b.slot).clone();
+        let requested = a.requested.max(b.requested);
+        let alive = (a.alive.0.max(b.alive.0), a.alive.1.min(b.alive.1));
+        self.context(&slot, requested, alive)
     }
 
     /// What the sample at `index` stands for, whatever was drained before.

@@ -11,11 +11,15 @@
 pub mod fill;
 pub mod hourly;
 pub mod key;
+mod part;
 pub mod profile;
+
+pub use part::Part;
 
 use crate::instant::{Day, Instant, SECOND_US};
 use crate::tags::Tags;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::fmt;
 
 /// Seconds in an hour.
@@ -293,4 +297,86 @@ pub struct SlotHour {
     pub requested: Measure,
     /// Integral of the usage.
     pub used: Measure,
+}
+
+/// A cluster's facts of one UTC day, in canonical order.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ClusterDay {
+    /// Cluster id: the UID of its kube-system namespace, or the name a file gives it.
+    pub cluster: String,
+    /// The day.
+    pub day: Day,
+    /// Nodes by [`Node`], each with its hours in order.
+    pub nodes: Vec<(Node, Vec<NodeHour>)>,
+    /// Slots by [`Slot`], each with its hours in order.
+    pub slots: Vec<(Slot, Vec<SlotHour>)>,
+}
+
+/// What a node pool had, held and used on a day: for capacity pages.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PoolSums {
+    /// Pool; empty when unknown.
+    pub pool: String,
+    /// Nodes that were Ready at some time.
+    pub nodes: u64,
+    /// Seconds they were Ready.
+    pub ready_s: u64,
+    /// Of these, seconds with facts.
+    pub observed_s: u64,
+    /// Capacity over the Ready seconds.
+    pub capacity: Measure,
+    /// Allocatable capacity over the Ready seconds.
+    pub allocatable: Measure,
+    /// Integral of the requests.
+    pub requested: Measure,
+    /// Integral of the usage.
+    pub used: Measure,
+    /// Effective requests.
+    pub effective: Measure,
+    /// Effective requests above what was allocatable, hour by hour and node by node (A29).
+    pub overcommitted: Measure,
+}
+
+/// The sums of a day by pool, in order.
+#[must_use]
+pub fn pool_sums(day: &ClusterDay) -> Vec<PoolSums> {
+    let mut pools: BTreeMap<&str, PoolSums> = BTreeMap::new();
+    let mut pool_of: BTreeMap<&str, &str> = BTreeMap::new();
+    let mut held: BTreeMap<(&str, Hour), Measure> = BTreeMap::new();
+    for (node, _) in &day.nodes {
+        pool_of.insert(&node.name, &node.pool);
+    }
+    for (slot, hours) in &day.slots {
+        let Some(pool) = pool_of.get(slot.node.as_str()) else {
+            continue;
+        };
+        let sums = pools.entry(pool).or_default();
+        for hour in hours {
+            sums.requested = sums.requested.plus(hour.requested);
+            sums.used = sums.used.plus(hour.used);
+            sums.effective = sums.effective.plus(hour.effective);
+            let held = held.entry((&slot.node, hour.hour)).or_default();
+            *held = held.plus(hour.effective);
+        }
+    }
+    for (node, hours) in &day.nodes {
+        let sums = pools.entry(&node.pool).or_default();
+        sums.nodes += u64::from(hours.iter().any(|hour| hour.ready_s > 0));
+        for hour in hours {
+            let ready_s = u64::from(hour.ready_s);
+            let allocatable = hour.allocatable.over(ready_s);
+            sums.ready_s += ready_s;
+            sums.observed_s += u64::from(hour.observed_s);
+            sums.capacity = sums.capacity.plus(hour.capacity.over(ready_s));
+            sums.allocatable = sums.allocatable.plus(allocatable);
+            if let Some(held) = held.get(&(node.name.as_str(), hour.hour)) {
+                sums.overcommitted = sums.overcommitted.plus(held.less(allocatable));
+            }
+        }
+    }
+    let named = |(pool, sums): (&str, PoolSums)| PoolSums {
+        pool: pool.to_owned(),
+        ..sums
+    };
+    pools.into_iter().map(named).collect()
 }

@@ -331,6 +331,43 @@ mod tests {
         assert!(UsageProfile::from_bytes(&longer).is_err());
     }
 
+    /// The bins of a sketch, each with a count of one, by their distances.
+    fn bins_at(steps: &[i64]) -> Vec<u8> {
+        let mut bytes = vec![0x05, u8::try_from(steps.len()).expect("few")];
+        for step in steps {
+            let mut zigzag = ((step >> 63) ^ (step << 1)) as u64;
+            for _ in 0..8 {
+                if zigzag < 0x80 {
+                    break;
+                }
+                bytes.push(zigzag as u8 | 0x80);
+                zigzag >>= 7;
+            }
+            bytes.extend([zigzag as u8, 0x02]);
+        }
+        bytes
+    }
+
+    #[test]
+    fn bins_out_of_range_never_reach_the_sketch() {
+        for (steps, good) in [
+            (vec![0], true),
+            (vec![5, 1, 200], true),
+            (vec![2_047], true),
+            (vec![2_048], false),
+            (vec![2_000, 48], false),
+            (vec![0, i64::from(i32::MAX)], false),
+            (vec![i64::MAX], false),
+            (vec![5, i64::MAX], false),
+            (vec![5, 0], false),
+            (vec![5, -1], false),
+            (vec![-1], false),
+            (vec![i64::MIN], false),
+        ] {
+            assert_eq!(check(&bins_at(&steps)).is_ok(), good, "{steps:?}");
+        }
+    }
+
     fn records() -> impl Strategy<Value = Vec<(u32, u32, u64)>> {
         prop::collection::vec((0u32..1_000_000, 0u32..10_000_000, 0u64..3_600_000), 0..40)
     }

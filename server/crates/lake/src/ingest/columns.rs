@@ -69,6 +69,12 @@ impl Plan {
         }
     }
 
+    /// The name of the file's column at a position.
+    pub fn header(&self, at: usize) -> String {
+        let target = self.targets.iter().find(|target| target.at == at);
+        target.map_or_else(|| format!("x_column_{}", at + 1), |target| target.name.clone())
+    }
+
     fn slot(&self, name: &str) -> Option<usize> {
         self.targets
             .iter()

@@ -304,6 +304,9 @@ impl Converter<'_> {
     ) -> Result<(), IngestError> {
         let part = part_number(file.position);
         for (period, rows) in by_period {
+            if self.groups.len() >= MAX_PERIODS && !self.groups.contains_key(period) {
+                return Err(self.too_many_periods(file, rows.first().map(|row| block.lines[*row as usize])));
+            }
             // as many rows at a time as still fit the row group
             let mut rows = rows.as_slice();
             while !rows.is_empty() {
@@ -320,18 +323,6 @@ impl Converter<'_> {
                 }
             }
         }
-        if self.groups.len() > MAX_PERIODS {
-            let finding = Finding::error(
-                "too_many_periods",
-                format!("has rows of more than {MAX_PERIODS} billing periods"),
-            );
-            return Err(IngestError::refused(
-                finding
-                    .in_file(&self.part(file.position).name)
-                    .in_column("BillingPeriodStart")
-                    .remedy("deliver fewer periods at a time, or correct the dates"),
-            ));
-        }
         // many small periods together are bounded like one large
         while self.groups.values().map(|group| group.bytes).sum::<usize>() > GROUP_BYTES {
             let Some(largest) = self
@@ -345,6 +336,20 @@ impl Converter<'_> {
             self.flush(file, largest, to)?;
         }
         Ok(())
+    }
+
+    fn too_many_periods(&self, file: &Current, line: Option<u64>) -> IngestError {
+        let finding = Finding::error(
+            "too_many_periods",
+            format!("with this row the file has more than {MAX_PERIODS} billing periods"),
+        )
+        .in_file(&self.part(file.position).name)
+        .in_column("BillingPeriodStart")
+        .remedy("correct the dates, or deliver fewer periods at a time");
+        IngestError::refused(match line {
+            Some(line) => finding.at_line(line),
+            None => finding,
+        })
     }
 
     /// Sends a period's rows to the writer; an empty group remembers that the period has a file.

@@ -30,7 +30,7 @@ pub(crate) fn bad_rows<'b>(
         .enumerate()
         .filter(|(_, bad)| **bad)
         .map(|(row, _)| (block.lines[row], Some(row), 0));
-    let ragged = block.ragged.iter().enumerate().map(|(at, (line, _))| (*line, None, at));
+    let ragged = block.ragged.iter().enumerate().map(|(at, row)| (row.line, None, at));
     let mut places: Vec<(u64, Option<usize>, usize)> = marked.chain(ragged).collect();
     places.sort_unstable();
     let explained = places.into_iter().take(limit).map(|(line, row, at)| match row {
@@ -45,12 +45,24 @@ pub(crate) fn bad_rows<'b>(
             }
         }
         None => {
-            let cells = cells(&block.ragged[at].1);
-            let message = format!("has {} cells where the header has {width}", cells.len());
+            let row = &block.ragged[at];
+            let cells = cells(&row.cells);
+            let error = match row.after_quote {
+                Some(cell) => CellError {
+                    code: "bad_quote",
+                    column: plan.header(cell),
+                    message: "goes on after its closing quote".to_owned(),
+                },
+                None => {
+                    let message = format!("has {} cells where the header has {width}", cells.len());
+                    CellError::row("wrong_cell_count", message)
+                }
+            };
             BadRow {
                 line,
                 cells,
-                errors: vec![CellError::row("wrong_cell_count", message)],
+                errors: vec![error],
+                // after a stray quote no cell is surely where it should be
                 aligned: false,
             }
         }
@@ -107,6 +119,7 @@ fn errors(plan: &Plan, cells: &[&[u8]], expected: Option<BillingPeriod>) -> Vec<
 pub(crate) fn finding(error: &CellError, file: &str, line: u64) -> Finding {
     let remedy = match error.code {
         "wrong_cell_count" => "put quotes around cells that hold commas, quotes or newlines",
+        "bad_quote" => "close the quote at the end of the cell, and write quotes inside it twice",
         "wrong_period" => "deliver it with its own period, or correct the dates",
         "missing_value" => "export the row with a value",
         _ => "correct the export, or keep the other rows with --on-error quarantine",

@@ -8,7 +8,7 @@ use super::{IngestError, Part};
 use crate::error::LakeError;
 use crate::scan;
 use domain::Finding;
-use domain::instant::Instant;
+use domain::instant::{DAY_US, Instant};
 use domain::money::MONEY_SCALE;
 use domain::number::{Excess, format_units, parse_units};
 use polars::prelude::*;
@@ -152,7 +152,7 @@ fn text_of(value: &AnyValue<'_>) -> String {
         AnyValue::Float32(v) => double(&v.to_string()),
         AnyValue::Float64(v) => double(&v.to_string()),
         AnyValue::Decimal(units, _, scale) => format_units(*units, u32::try_from(*scale).unwrap_or(0)),
-        AnyValue::Date(days) => domain::instant::Day(*days).to_string(),
+        AnyValue::Date(days) if DAYS.contains(days) => domain::instant::Day(*days).to_string(),
         AnyValue::Datetime(v, unit, _) => instant(*v, *unit),
         AnyValue::DatetimeOwned(v, unit, _) => instant(*v, *unit),
         AnyValue::List(_) | AnyValue::Struct(..) | AnyValue::StructOwned(_) => json(value).to_string(),
@@ -173,15 +173,25 @@ fn double(text: &str) -> String {
         .map_or_else(|_| text.to_owned(), |units| format_units(units, MONEY_SCALE))
 }
 
+/// Days with a date that can be written: from 1970 to 9999. Others stay numbers,
+/// which are refused as dates.
+const DAYS: std::ops::Range<i32> = 0..2_932_897;
+
 fn instant(value: i64, unit: TimeUnit) -> String {
-    let micros = match unit {
-        TimeUnit::Nanoseconds => value.div_euclid(1_000),
-        TimeUnit::Microseconds => value,
-        TimeUnit::Milliseconds => value.saturating_mul(1_000),
+    let (micros, nanos) = match unit {
+        TimeUnit::Nanoseconds => (value.div_euclid(1_000), value.rem_euclid(1_000)),
+        TimeUnit::Microseconds => (value, 0),
+        TimeUnit::Milliseconds => (value.saturating_mul(1_000), 0),
     };
+    let range = i64::from(DAYS.start) * DAY_US..i64::from(DAYS.end) * DAY_US;
+    if !range.contains(&micros) {
+        return value.to_string();
+    }
     let text = Instant(micros).to_string();
     match micros.rem_euclid(1_000_000) {
-        0 => text,
+        0 if nanos == 0 => text,
+        // digits beyond the microsecond are shown, so that they are refused and not cut
+        fraction if nanos > 0 => format!("{}.{fraction:06}{nanos:03}Z", text.trim_end_matches('Z')),
         fraction => format!("{}.{fraction:06}Z", text.trim_end_matches('Z')),
     }
 }

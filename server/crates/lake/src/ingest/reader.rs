@@ -129,10 +129,10 @@ fn split_error(part: &Part, max_record: usize, error: SplitError) -> IngestError
         SplitError::Io(e) => return read_error(part, e),
         SplitError::TooLong(line) => Finding::error(
             "record_too_long",
-            format!("the record is longer than {max_record} bytes"),
+            format!("the record that starts here is longer than the {max_record} bytes a record may have"),
         )
         .at_line(line)
-        .remedy("look for a quote that is not closed, or allow longer records"),
+        .remedy("look for a quote that is not closed; else shorten the cells that are this long"),
         SplitError::UnclosedQuote(line) => Finding::error(
             "unclosed_quote",
             "a quoted cell of the record that starts here is not closed before the file ends",
@@ -142,9 +142,13 @@ fn split_error(part: &Part, max_record: usize, error: SplitError) -> IngestError
         SplitError::Nul(line) => Finding::error("not_csv", "has a NUL byte, so it is no CSV text")
             .at_line(line)
             .remedy("give CSV in UTF-8, CSV in gzip or zip, or Parquet"),
-        SplitError::NotText => Finding::error("not_csv", "the header is not UTF-8 text")
-            .at_line(1)
-            .remedy("give CSV in UTF-8, CSV in gzip or zip, or Parquet"),
+        SplitError::NotText(line) => Finding::error("not_csv", "the header is not UTF-8 text")
+            .at_line(line)
+            .remedy("export it in UTF-8"),
+        SplitError::AfterQuote(line, cell) => Finding::error("bad_quote", "the name goes on after its closing quote")
+            .at_line(line)
+            .in_column((cell + 1).to_string())
+            .remedy("close the quote at the end of the name, and write quotes inside it twice"),
         SplitError::Empty => Finding::error("no_header", "is empty: it has no header")
             .at_line(1)
             .remedy("export the file again"),

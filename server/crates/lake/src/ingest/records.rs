@@ -13,6 +13,18 @@ const BOM: &[u8] = b"\xEF\xBB\xBF";
 /// Range of a cell in its block.
 pub(crate) type Cell = (u32, u32);
 
+/// A row with another number of cells than the header, or with text after a
+/// closing quote.
+#[derive(Debug)]
+pub(crate) struct Ragged {
+    /// Line where it starts.
+    pub line: u64,
+    /// Its cells.
+    pub cells: Vec<Cell>,
+    /// Position of the first cell that goes on after its closing quote.
+    pub after_quote: Option<usize>,
+}
+
 /// Whole records of one file.
 #[derive(Debug, Default)]
 pub(crate) struct Block {
@@ -24,8 +36,8 @@ pub(crate) struct Block {
     pub cells: Vec<Cell>,
     /// Line where each such row starts.
     pub lines: Vec<u64>,
-    /// Rows with another number of cells.
-    pub ragged: Vec<(u64, Vec<Cell>)>,
+    /// Rows that cannot be read as the header says.
+    pub ragged: Vec<Ragged>,
     /// Cells of a row.
     pub width: usize,
 }
@@ -70,8 +82,11 @@ pub(crate) enum SplitError {
     Nul(u64),
     /// No header.
     Empty,
-    /// The header is not UTF-8.
-    NotText,
+    /// The header, in this line, is not UTF-8.
+    NotText(u64),
+    /// A name of the header, in this line and at this position, goes on after
+    /// its closing quote.
+    AfterQuote(u64, usize),
 }
 
 impl From<io::Error> for SplitError {
@@ -95,8 +110,13 @@ pub(crate) struct Splitter<R> {
 
 /// One step of the scan.
 enum Step {
-    /// A record: where the next starts, newlines inside it.
-    Record { next: usize, newlines: u64 },
+    /// A record: where the next starts, newlines inside it, and its first cell
+    /// that goes on after its closing quote.
+    Record {
+        next: usize,
+        newlines: u64,
+        after_quote: Option<usize>,
+    },
     /// A blank line.
     Blank { next: usize },
     /// The block ends inside a record.
@@ -149,13 +169,22 @@ impl<R: Read> Splitter<R> {
                     self.at = next;
                     self.line += 1;
                 }
-                Step::Record { next, newlines } => {
+                Step::Record {
+                    next,
+                    newlines,
+                    after_quote,
+                } => {
                     self.check_length(next - self.at)?;
+                    if let Some(cell) = after_quote {
+                        return Err(SplitError::AfterQuote(self.line, cell));
+                    }
                     unescape(&mut self.data, &mut cells, &self.escapes);
                     let names = cells.iter().map(|cell| {
                         std::str::from_utf8(&self.data[cell.0 as usize..cell.1 as usize]).map(str::to_owned)
                     });
-                    let names: Vec<String> = names.collect::<Result<_, _>>().map_err(|_| SplitError::NotText)?;
+                    let names: Vec<String> = names
+                        .collect::<Result<_, _>>()
+                        .map_err(|_| SplitError::NotText(self.line))?;
                     self.at = next;
                     self.line += newlines + 1;
                     self.width = names.len();
@@ -220,15 +249,24 @@ impl<R: Read> Splitter<R> {
                     self.at = next;
                     self.line += 1;
                 }
-                Step::Record { next, newlines } => {
+                Step::Record {
+                    next,
+                    newlines,
+                    after_quote,
+                } => {
                     self.check_length(next - self.at)?;
                     if !self.escapes.is_empty() {
                         unescape(&mut self.data, &mut block.cells, &self.escapes);
                     }
-                    if block.cells.len() - first == self.width {
+                    let after_quote = after_quote.map(|cell| cell - first);
+                    if block.cells.len() - first == self.width && after_quote.is_none() {
                         block.lines.push(self.line);
                     } else {
-                        block.ragged.push((self.line, block.cells.split_off(first)));
+                        block.ragged.push(Ragged {
+                            line: self.line,
+                            cells: block.cells.split_off(first),
+                            after_quote,
+                        });
                     }
                     self.at = next;
                     self.line += newlines + 1;
@@ -299,6 +337,12 @@ fn range(start: usize, end: usize) -> Cell {
 fn split(text: &[u8], start: usize, eof: bool, cells: &mut Vec<Cell>, escapes: &mut Vec<(usize, usize)>) -> Step {
     let mut at = start;
     let mut newlines = 0u64;
+    let mut after_quote = None;
+    let record = |next, newlines, after_quote| Step::Record {
+        next,
+        newlines,
+        after_quote,
+    };
     match text.get(at) {
         None => return if eof { Step::Blank { next: at } } else { Step::More },
         Some(b'\n') => return Step::Blank { next: at + 1 },
@@ -344,6 +388,11 @@ fn split(text: &[u8], start: usize, eof: bool, cells: &mut Vec<Cell>, escapes: &
             None => cells.push(range(cell_start, end)),
             // nothing to undo but the quotes around it
             Some((quote, false)) if quote + 1 == end => cells.push(range(cell_start + 1, quote)),
+            // a parser that drops a quote, or what follows it, reads "10"5 as 105 or as 10
+            Some((quote, _)) if quote + 1 != end => {
+                after_quote.get_or_insert(cells.len());
+                cells.push(range(cell_start, end));
+            }
             Some((quote, _)) => {
                 escapes.push((cells.len(), quote));
                 cells.push(range(cell_start + 1, end));
@@ -353,32 +402,17 @@ fn split(text: &[u8], start: usize, eof: bool, cells: &mut Vec<Cell>, escapes: &
             Some(b',') => at = end + 1,
             Some(b'\r') => match text.get(end + 1) {
                 None if !eof => return Step::More,
-                Some(b'\n') => {
-                    return Step::Record {
-                        next: end + 2,
-                        newlines,
-                    };
-                }
-                _ => {
-                    return Step::Record {
-                        next: end + 1,
-                        newlines,
-                    };
-                }
+                Some(b'\n') => return record(end + 2, newlines, after_quote),
+                _ => return record(end + 1, newlines, after_quote),
             },
-            Some(_) => {
-                return Step::Record {
-                    next: end + 1,
-                    newlines,
-                };
-            }
-            None => return Step::Record { next: end, newlines },
+            Some(_) => return record(end + 1, newlines, after_quote),
+            None => return record(end, newlines, after_quote),
         }
     }
 }
 
-/// Undoes doubled quotes, and text after a closing quote, in place. What is
-/// left over is blanked, so that the block stays UTF-8 if it was.
+/// Undoes doubled quotes in place. What is left over is blanked, so that the
+/// block stays UTF-8 if it was.
 fn unescape(data: &mut [u8], cells: &mut [Cell], escapes: &[(usize, usize)]) {
     for &(index, closing) in escapes {
         let (start, end) = (cells[index].0 as usize, cells[index].1 as usize);
@@ -427,7 +461,7 @@ mod tests {
             found.extend(
                 next.ragged
                     .iter()
-                    .map(|(line, cells)| (*line, cells.iter().map(|c| text(*c)).collect())),
+                    .map(|row| (row.line, row.cells.iter().map(|c| text(*c)).collect())),
             );
             found.sort_by_key(|(line, _)| *line);
             rows.extend(found);
@@ -453,7 +487,7 @@ mod tests {
                 &[(1, &["a", "b"]), (2, &["1"]), (3, &["1", "2", "3"]), (4, &["", ""])],
             ),
             ("a,b\n\"é\"\"é\",\"\"\n", &[(1, &["a", "b"]), (2, &["é\"é", ""])]),
-            ("a,b\n\"x\"y,p\"q\n", &[(1, &["a", "b"]), (2, &["xy", "p\"q"])]),
+            ("a,b\n\"x\"y,p\"q\n", &[(1, &["a", "b"]), (2, &["\"x\"y", "p\"q"])]),
             ("a,b\r1,2\r", &[(1, &["a", "b"]), (2, &["1", "2"])]),
             ("a,b", &[(1, &["a", "b"])]),
             ("a,b\n1,", &[(1, &["a", "b"]), (2, &["1", ""])]),
@@ -477,10 +511,22 @@ mod tests {
             Err(SplitError::UnclosedQuote(3))
         ));
         assert!(matches!(all(b"a,b\n1,2\n3,\0\n", 99), Err(SplitError::Nul(3))));
-        assert!(matches!(all(b"a,\xff\n1,2\n", 99), Err(SplitError::NotText)));
+        assert!(matches!(all(b"\na,\xff\n1,2\n", 99), Err(SplitError::NotText(2))));
+        assert!(matches!(all(b"a,\"b\"c\n1,2\n", 99), Err(SplitError::AfterQuote(1, 1))));
         let long = format!("a,b\n1,2\n3,{}\n", "x".repeat(200));
         assert!(matches!(all(long.as_bytes(), 100), Err(SplitError::TooLong(3))));
         assert!(all(long.as_bytes(), 300).is_ok());
+    }
+
+    #[test]
+    fn text_after_a_closing_quote_is_told_by_row_and_cell() {
+        let text = b"a,b\n1,2\n3,\"10\"5\n\"p\" ,\"q\"x\n\"y\",\"\"\"z\"\n1,2,\"3\"4\n5,6\" \"7\n";
+        let mut splitter = Splitter::new(&text[..], 99);
+        splitter.header().expect("header");
+        let block = splitter.next_block(Block::default()).expect("splits").expect("rows");
+        let found: Vec<_> = block.ragged.iter().map(|row| (row.line, row.after_quote)).collect();
+        assert_eq!(found, [(3, Some(1)), (4, Some(0)), (6, Some(2))]);
+        assert_eq!(block.lines, [2, 5, 7]);
     }
 
     #[test]

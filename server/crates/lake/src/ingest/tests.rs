@@ -3,6 +3,7 @@
 
 use super::*;
 use crate::scan;
+use domain::allocate::clusters::billed_seconds;
 use domain::charge::{Attributes, Charge, ChargeCategory};
 use domain::dialect::{Binding, focus};
 use domain::instant::Span;
@@ -153,6 +154,10 @@ fn charges(lake: &Lake, path: &str) -> Vec<(i64, Charge)> {
                     .expect("category"),
                 billed: money("BilledCost"),
                 effective: money("EffectiveCost"),
+                consumed_s: billed_seconds(
+                    attributes.column("ConsumedUnit"),
+                    scan::units(frame, "ConsumedQuantity").and_then(|c| c.get(row)),
+                ),
                 attributes,
             };
             found.push((line, charge));

@@ -152,6 +152,69 @@ fn a_sample_stands_to_the_next_one() {
 }
 
 #[test]
+fn an_hour_is_truncated_once() {
+    // 1 millicore for 999 ms, then 2 for 1,501: 4.001 core-ms, of which 0.999 and 3.002
+    let mut accumulator = HourlyAccumulator::new(60);
+    let end = Instant(2_500_000);
+    for (at_ms, millicores) in [(0, 1), (999, 2)] {
+        let sample = Sample {
+            at: Instant(at_ms * 1_000),
+            requested: cpu(millicores),
+            used: None,
+        };
+        accumulator.observe(&slot("app"), Span { start: at(0), end }, sample);
+    }
+    // 2.5 s of 1,024 MiB
+    let facts = accumulator.drain(Hour(1));
+    assert_eq!(figures(&facts), [(0, 2, 4, 4, 0)]);
+    assert_eq!(facts[0].hour.effective.memory_mib_s, 2_560);
+}
+
+#[test]
+fn reports_of_one_instant_are_joined() {
+    let plain = (alive(0, FOREVER), sample(0, 1_000, Some(500)));
+    for (what, other, expect) in [
+        ("the same", plain, (120, 120_000, 120_000, 60_000)),
+        (
+            "without metrics",
+            (plain.0, sample(0, 1_000, None)),
+            (120, 120_000, 120_000, 60_000),
+        ),
+        ("its end known", (alive(0, 90), plain.1), (90, 90_000, 90_000, 45_000)),
+        (
+            "bound later",
+            (alive(-5, FOREVER), plain.1),
+            (120, 120_000, 120_000, 60_000),
+        ),
+        (
+            "more of both",
+            (plain.0, sample(0, 2_000, Some(3_000))),
+            (120, 360_000, 240_000, 360_000),
+        ),
+    ] {
+        for reports in [[plain, other], [other, plain]] {
+            let mut accumulator = HourlyAccumulator::new(60);
+            for (alive, sample) in reports {
+                accumulator.observe(&slot("app"), alive, sample);
+            }
+            let (seconds, effective, requested, used) = expect;
+            assert_eq!(accumulator.in_flight(), 1, "{what}");
+            assert_eq!(
+                figures(&accumulator.drain(Hour(1))),
+                [(0, seconds, effective, requested, used)],
+                "{what}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_sample_is_small() {
+    // 10,000 containers sampled every minute are 20 MB an hour
+    assert!(size_of::<Held>() <= 32);
+}
+
+#[test]
 fn facts_come_by_slot_and_hour_once() {
     let mut accumulator = HourlyAccumulator::new(60);
     for second in (0..7_200).step_by(60) {
@@ -311,6 +374,29 @@ proptest! {
         facts.extend(accumulator.drain(Hour(100)));
         facts.sort_by(|a, b| (&a.slot, a.hour.hour).cmp(&(&b.slot, b.hour.hour)));
         prop_assert_eq!(facts, expect);
+    }
+
+    #[test]
+    fn late_samples_never_double_time(samples in samples(), drains in prop::collection::vec((0usize..30, 0i32..4), 0..4)) {
+        let mut accumulator = HourlyAccumulator::new(300);
+        let mut facts = Vec::new();
+        for (index, (slot, _, sample)) in samples.iter().enumerate() {
+            for (_, before) in drains.iter().filter(|(when, _)| *when == index) {
+                facts.extend(accumulator.drain(Hour(*before)));
+            }
+            accumulator.observe(slot, alive(0, 9_000), *sample);
+        }
+        facts.extend(accumulator.drain(Hour(100)));
+        let seconds = |facts: &[HourFacts], container: &str, hour| -> u32 {
+            let own = facts.iter().filter(|facts| facts.slot.container == container && facts.hour.hour == Hour(hour));
+            own.map(|facts| facts.hour.seconds).sum()
+        };
+        let in_time = accumulate(300, &samples.iter().map(|(s, _, x)| (s.clone(), alive(0, 9_000), *x)).collect::<Vec<_>>());
+        for (container, hour) in ["a", "b"].into_iter().flat_map(|name| (0..3).map(move |hour| (name, hour))) {
+            let (late, in_time) = (seconds(&facts, container, hour), seconds(&in_time, container, hour));
+            // whatever came late stood for the same time, but for seconds cut in two
+            prop_assert!(late <= in_time && in_time - late <= 30, "{container} {hour}: {late} s, {in_time} s");
+        }
     }
 
     #[test]

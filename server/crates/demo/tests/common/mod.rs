@@ -1,0 +1,102 @@
+//! What the tests of the demo share: writing it, and reading its files without its code.
+#![expect(clippy::unwrap_used, reason = "the helpers of a test fail it by panicking")]
+#![allow(dead_code, reason = "not every test needs every helper")]
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::ops::Index;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use demo::{DemoConfig, DemoFiles};
+use flate2::read::GzDecoder;
+
+pub const TODAY: &str = "2026-11-12";
+
+/// One line of a file, by column name.
+#[derive(Debug)]
+pub struct Line {
+    columns: Arc<BTreeMap<String, usize>>,
+    pub record: csv::StringRecord,
+}
+
+impl Index<&str> for Line {
+    type Output = str;
+
+    fn index(&self, column: &str) -> &str {
+        &self.record[self.columns[column]]
+    }
+}
+
+pub struct Output {
+    pub folder: PathBuf,
+    pub files: DemoFiles,
+}
+
+pub fn produce(name: &str, seed: u64, months: u32) -> Output {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("demo").join(name);
+    let config = DemoConfig {
+        seed,
+        months,
+        today: TODAY.parse().unwrap(),
+    };
+    let files = demo::write(&folder, &config, &mut |_| {}).unwrap();
+    Output { folder, files }
+}
+
+pub fn lines(output: &Output, path: &Path) -> impl Iterator<Item = Line> + use<> {
+    let file = GzDecoder::new(File::open(output.folder.join(path)).unwrap());
+    let mut csv = csv::Reader::from_reader(file);
+    let columns = csv
+        .headers()
+        .unwrap()
+        .iter()
+        .zip(0..)
+        .map(|(name, at)| (name.to_owned(), at))
+        .collect();
+    let columns = Arc::new(columns);
+    csv.into_records().map(move |record| Line {
+        columns: Arc::clone(&columns),
+        record: record.unwrap(),
+    })
+}
+
+/// An exact decimal in units of 1e-12, read without any code of the generator.
+pub fn pico(text: &str) -> i128 {
+    decimal(text, 12)
+}
+
+/// An exact decimal in units of 1e-18.
+pub fn atto(text: &str) -> i128 {
+    decimal(text, 18)
+}
+
+pub fn decimal(text: &str, scale: i32) -> i128 {
+    let (number, exponent) = text.split_once(['E', 'e']).unwrap_or((text, "0"));
+    let (sign, number) = number.strip_prefix('-').map_or((1, number), |rest| (-1, rest));
+    let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
+    let digits: i128 = format!("{whole}{fraction}").parse().unwrap();
+    let shift = scale + exponent.parse::<i32>().unwrap() - i32::try_from(fraction.len()).unwrap();
+    sign * digits * 10_i128.pow(u32::try_from(shift).expect("no more decimals than that"))
+}
+
+/// The lines of the deliveries that count: the last of each source and period.
+pub fn counted(output: &Output) -> impl Iterator<Item = (String, Line)> + use<'_> {
+    let last: BTreeMap<_, _> = output
+        .files
+        .deliveries
+        .iter()
+        .map(|delivery| ((&delivery.source, &delivery.billing_period), &delivery.path))
+        .collect();
+    last.into_iter()
+        .flat_map(|((_, period), path)| lines(output, path).map(|line| (period.clone(), line)))
+}
+
+/// Lines of a plain CSV file.
+pub fn plain(output: &Output, path: &Path) -> Vec<csv::StringRecord> {
+    let mut csv = csv::ReaderBuilder::new()
+        .has_headers(false)
+        .from_path(output.folder.join(path))
+        .unwrap();
+    csv.records().map(Result::unwrap).collect()
+}

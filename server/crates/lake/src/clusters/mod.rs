@@ -1,0 +1,306 @@
+//! The fast form of `domain::allocate::clusters`: charges of machines are
+//! gathered in one pass over the bill, then each cluster's day of usage is read
+//! once, in the order of node, pod and container, and its charges are split as
+//! it goes. A property test holds it equal to the reference.
+
+pub(crate) mod join;
+mod land;
+mod machine_day;
+#[cfg(test)]
+mod tests;
+
+use crate::error::LakeError;
+use crate::object::Lake;
+use crate::rows::{Charges, Row};
+use crate::usage::{UsageFile, read_nodes, read_slot_hours};
+use domain::allocate::CubeValue;
+use domain::allocate::clusters::{MachineCost, hours_of};
+use domain::apportion::Splitter;
+use domain::charge::{Attributes, ChargeCategory};
+use domain::class::Class;
+use domain::instant::Day;
+use domain::usage::{HOUR_S, Hour};
+use domain::{BillingPeriod, Currency};
+use join::{Join, Target};
+use land::Lander;
+use machine_day::{GroupFacts, MachineDay, node_ranges};
+use polars::prelude::PlHashMap;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Charges of one machine and the same whole hours: split by the same weights (A2, A4).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct GroupKey {
+    pub machine: u32,
+    pub cost: MachineCost,
+    pub from: Hour,
+    pub to: Hour,
+}
+
+impl GroupKey {
+    fn days(&self) -> impl Iterator<Item = Day> {
+        (self.from.day().0..=Hour(self.to.0 - 1).day().0).map(Day)
+    }
+
+    fn within_one_day(&self) -> bool {
+        self.from.day() == Hour(self.to.0 - 1).day()
+    }
+}
+
+/// Charges of a group that rules cannot tell apart, added up before the split.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Amount {
+    pub kind: u32,
+    pub period: BillingPeriod,
+    pub value: CubeValue,
+}
+
+#[derive(Default)]
+struct Group {
+    consumed_s: Option<u64>,
+    amounts: BTreeMap<(u32, BillingPeriod), CubeValue>,
+}
+
+/// What rules see of a machine's charge, and its class.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct ChargeKind {
+    pub attributes: Attributes,
+    pub currency: Currency,
+    pub category: ChargeCategory,
+    pub class: Class,
+}
+
+/// Charges of machines, gathered.
+pub(crate) struct Gathered {
+    groups: BTreeMap<GroupKey, Group>,
+    kinds: Vec<ChargeKind>,
+    kind_ids: BTreeMap<ChargeKind, u32>,
+    kind_of_set: PlHashMap<(u32, Class), u32>,
+}
+
+/// The machines some days of usage know.
+pub(crate) fn join_of(lake: &Lake, usage: &[UsageFile]) -> Result<Join, LakeError> {
+    let mut join = Join::default();
+    for file in usage {
+        for (node, _) in read_nodes(lake, file)? {
+            join.add(&file.cluster, &node);
+        }
+    }
+    Ok(join)
+}
+
+impl Gathered {
+    pub fn new() -> Gathered {
+        Gathered {
+            groups: BTreeMap::new(),
+            kinds: Vec::new(),
+            kind_ids: BTreeMap::new(),
+            kind_of_set: PlHashMap::default(),
+        }
+    }
+
+    /// Takes a charge, if it is one of a known machine.
+    pub fn take(&mut self, charges: &mut Charges<'_>, row: &Row) -> Result<bool, LakeError> {
+        let Some(target) = row.target else {
+            return Ok(false);
+        };
+        let key = charges.key_at(row, row.span.start);
+        let class = charges.key(key).class;
+        let machine = match (MachineCost::of(class), target) {
+            (Some(MachineCost::Compute), Target::Machine(id) | Target::Either(id, _)) => (id, MachineCost::Compute),
+            (Some(MachineCost::RootDisk), Target::RootDisk(id) | Target::Either(_, id)) => (id, MachineCost::RootDisk),
+            _ => return Ok(false),
+        };
+        let (from, to) = hours_of(row.span);
+        let group = GroupKey {
+            machine: machine.0,
+            cost: machine.1,
+            from,
+            to,
+        };
+        let kind = self.kind(charges, row.set, machine.1.class());
+        let group = self.groups.entry(group).or_default();
+        if let Some(seconds) = row.consumed_s
+            && charges.set(row.set).category == ChargeCategory::Usage
+        {
+            group.consumed_s = Some(group.consumed_s.unwrap_or(0).saturating_add(seconds));
+        }
+        let value = CubeValue {
+            charges: 1,
+            billed: row.billed,
+            effective: row.effective,
+        };
+        let sum = group.amounts.entry((kind, row.period)).or_default();
+        sum.add(value).map_err(|_| LakeError::Overflow {
+            what: "the charges".to_owned(),
+        })?;
+        Ok(true)
+    }
+
+    fn kind(&mut self, charges: &Charges<'_>, set: u32, class: Class) -> u32 {
+        if let Some(kind) = self.kind_of_set.get(&(set, class)) {
+            return *kind;
+        }
+        let known = charges.set(set);
+        let kind = ChargeKind {
+            attributes: known.attributes.clone(),
+            currency: known.currency.clone(),
+            category: known.category,
+            class,
+        };
+        let next = u32::try_from(self.kinds.len()).unwrap_or(u32::MAX);
+        let id = *self.kind_ids.entry(kind.clone()).or_insert(next);
+        if id == next {
+            self.kinds.push(kind);
+        }
+        self.kind_of_set.insert((set, class), id);
+        id
+    }
+}
+
+/// Node hours of a cluster that no charge of the bill pays for.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Unbilled {
+    /// Cluster id.
+    pub cluster: String,
+    /// Ready node hours without a bill line.
+    pub node_hours: u64,
+}
+
+/// Splits what was gathered by the days of usage, and lands it.
+///
+/// # Errors
+/// When a file cannot be read, or an amount split or added exactly.
+pub(crate) fn split(
+    lake: &Lake,
+    gathered: &Gathered,
+    usage: &[UsageFile],
+    join: &Join,
+    charges: &mut Charges<'_>,
+    split: Splitter,
+    sums: &mut PlHashMap<(u32, BillingPeriod, Day), CubeValue>,
+) -> Result<(), LakeError> {
+    let mut by_day: BTreeMap<(u32, Day), Vec<&GroupKey>> = BTreeMap::new();
+    for key in gathered.groups.keys() {
+        for day in key.days() {
+            by_day.entry((key.machine, day)).or_default().push(key);
+        }
+    }
+    let mut lander = Lander::new(&gathered.kinds, split, charges, sums);
+    // facts of groups that span days wait until their last day was read
+    let mut waiting: BTreeMap<GroupKey, GroupFacts> = BTreeMap::new();
+    let mut done: BTreeSet<GroupKey> = BTreeSet::new();
+    for file in usage {
+        let nodes = read_nodes(lake, file)?;
+        let machines: Vec<Option<u32>> = nodes.iter().map(|(node, _)| join.id_of(&file.cluster, node)).collect();
+        let wanted = |machine: &Option<u32>| machine.is_some_and(|id| by_day.contains_key(&(id, file.day)));
+        if !machines.iter().any(wanted) {
+            continue;
+        }
+        let hours = read_slot_hours(lake, file)?;
+        let ranges = node_ranges(&hours);
+        for ((node, node_hours), machine) in nodes.iter().zip(&machines) {
+            let Some(groups) = machine.and_then(|id| by_day.get(&(id, file.day))) else {
+                continue;
+            };
+            let day = MachineDay::new(file, node, node_hours, &hours, ranges.get(node.name.as_str()));
+            for key in groups {
+                if key.within_one_day() {
+                    let mut facts = GroupFacts::default();
+                    facts.add(&day, key);
+                    lander.land(
+                        key,
+                        &amounts(gathered, key),
+                        billed_s(gathered, key),
+                        &file.cluster,
+                        node,
+                        &facts,
+                    )?;
+                    done.insert(**key);
+                } else {
+                    waiting.entry(**key).or_default().add(&day, key);
+                }
+            }
+        }
+    }
+    for (key, mut facts) in waiting {
+        facts.sort();
+        let machine = join.machine(key.machine);
+        lander.land(
+            &key,
+            &amounts(gathered, &key),
+            billed_s(gathered, &key),
+            &machine.cluster,
+            join.node(key.machine),
+            &facts,
+        )?;
+        done.insert(key);
+    }
+    // a machine known on other days only: nothing was observed
+    for key in gathered.groups.keys().filter(|key| !done.contains(key)) {
+        let machine = join.machine(key.machine);
+        let facts = GroupFacts::default();
+        lander.land(
+            key,
+            &amounts(gathered, key),
+            billed_s(gathered, key),
+            &machine.cluster,
+            join.node(key.machine),
+            &facts,
+        )?;
+    }
+    Ok(())
+}
+
+fn amounts(gathered: &Gathered, key: &GroupKey) -> Vec<Amount> {
+    let group = gathered.groups.get(key);
+    let amounts = group.iter().flat_map(|group| &group.amounts);
+    amounts
+        .map(|((kind, period), value)| Amount {
+            kind: *kind,
+            period: *period,
+            value: *value,
+        })
+        .collect()
+}
+
+/// Billed seconds of a group: halves of one instance add up (A4), to its hours at most.
+fn billed_s(gathered: &Gathered, key: &GroupKey) -> Option<u64> {
+    let most = u64::from(key.to.0.abs_diff(key.from.0)) * u64::from(HOUR_S);
+    gathered.groups.get(key)?.consumed_s.map(|seconds| seconds.min(most))
+}
+
+/// Node hours of the days of `period` that no gathered charge covers.
+///
+/// # Errors
+/// When a file cannot be read.
+pub(crate) fn unbilled(
+    lake: &Lake,
+    gathered: &Gathered,
+    usage: &[UsageFile],
+    join: &Join,
+    period: BillingPeriod,
+) -> Result<Vec<Unbilled>, LakeError> {
+    let mut covered: BTreeMap<u32, Vec<(Hour, Hour)>> = BTreeMap::new();
+    for key in gathered.groups.keys().filter(|key| key.cost == MachineCost::Compute) {
+        covered.entry(key.machine).or_default().push((key.from, key.to));
+    }
+    let mut missing: BTreeMap<String, u64> = BTreeMap::new();
+    for file in usage
+        .iter()
+        .filter(|file| BillingPeriod::of(file.day.start()) == period)
+    {
+        for (node, hours) in read_nodes(lake, file)? {
+            let spans = join.id_of(&file.cluster, &node).and_then(|id| covered.get(&id));
+            let paid =
+                |hour: Hour| spans.is_some_and(|spans| spans.iter().any(|(from, to)| *from <= hour && hour < *to));
+            let count = hours.iter().filter(|hour| hour.ready_s > 0 && !paid(hour.hour)).count() as u64;
+            if count > 0 {
+                *missing.entry(file.cluster.clone()).or_default() += count;
+            }
+        }
+    }
+    Ok(missing
+        .into_iter()
+        .map(|(cluster, node_hours)| Unbilled { cluster, node_hours })
+        .collect())
+}

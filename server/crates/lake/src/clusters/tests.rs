@@ -1,0 +1,364 @@
+//! The fast split of clusters against the reference, on random worlds: several
+//! clusters, gaps, over-commitment, machines that live part of an hour, hourly,
+//! daily and long charges, refunds, root disks, machines without facts.
+
+use crate::tests::deliver;
+use crate::usage::{UsageFile, merge, read_day, write_day};
+use crate::{Lake, allocate_with_usage};
+use domain::Money;
+use domain::allocate::clusters as reference;
+use domain::allocate::{Cube, Program};
+use domain::apportion::{ApportionError, apportion};
+use domain::class::{Class, ClassRules};
+use domain::instant::{Day, Instant, Span};
+use domain::rule::RuleSet;
+use domain::usage::{Capacity, ClusterDay, Hour, Measure, Node, NodeHour, Role, Slot, SlotHour};
+use proptest::prelude::*;
+
+const COLUMNS: [&str; 13] = [
+    "BilledCost",
+    "EffectiveCost",
+    "BillingPeriodStart",
+    "BillingPeriodEnd",
+    "ChargePeriodStart",
+    "ChargePeriodEnd",
+    "ChargeCategory",
+    "BillingCurrency",
+    "ServiceCategory",
+    "ResourceId",
+    "ConsumedQuantity",
+    "ConsumedUnit",
+    "Tags",
+];
+
+const RULES: &str = r#"
+format: 1
+rules:
+  - {name: moved, from: 2024-09-02, when: {column: Namespace, equals: b}, set: {tenant: new}}
+  - {name: label, when: {tag: "label:tenant", exists: true}, set: {tenant: {tag: "label:tenant"}}}
+  - {name: space, when: {column: Namespace, exists: true}, set: {tenant: {column: Namespace}, service: {column: Workload}}}
+  - {name: idle, when: {column: AllocationPart, equals: idle_capacity}, set: {service: idle}}
+  - {name: pool, when: {column: NodePool, exists: true}, set: {tier: {column: NodePool}}}
+"#;
+
+fn program() -> Program {
+    Program {
+        rules: RuleSet::parse(RULES).expect("valid"),
+        classes: ClassRules::preset(),
+    }
+}
+
+/// 2024-09-01.
+const FIRST: i32 = 19_967;
+
+fn node(at: usize) -> Node {
+    let text = |text: &str| format!("{text}{at}");
+    Node {
+        name: text("n"),
+        provider_id: if at == 2 {
+            String::new()
+        } else {
+            format!("aws:///z/i-{at}")
+        },
+        pool: if at == 0 { "general".to_owned() } else { String::new() },
+        root_volume_id: if at < 2 { text("vol-") } else { String::new() },
+        ..Node::default()
+    }
+}
+
+/// A day of a cluster: per node and hour what it was, per slot and hour what it held.
+fn cluster_day() -> impl Strategy<Value = ClusterDay> {
+    let hour = (
+        prop::sample::select(vec![3_600u32, 1_200, 0]),
+        0u32..3,
+        1u64..5,
+        0u64..2,
+    );
+    let fact = (0u8..3, 0u8..3, 0u8..6, 0u64..4_000, 0u64..9_000, 0u8..6);
+    (
+        0i32..3,
+        prop::sample::select(vec!["c", "d"]),
+        prop::collection::vec((0usize..3, 0u8..4, hour), 0..8),
+        prop::collection::vec(fact, 0..14),
+    )
+        .prop_map(|(day, cluster, nodes, facts)| {
+            let mut all = ClusterDay {
+                cluster: cluster.to_owned(),
+                day: Day(FIRST + day),
+                ..ClusterDay::default()
+            };
+            let hour_at = |hour: u8| Hour((FIRST + day) * 24 + i32::from(hour) * 5);
+            for (at, hour, (ready_s, observed, cores, reserved)) in nodes {
+                let capacity = Capacity {
+                    cpu_millicores: cores * 1_000,
+                    memory_mib: cores * 2_048,
+                    gpu_milli: if cores == 4 { 1_000 } else { 0 },
+                };
+                let kept = Capacity {
+                    cpu_millicores: reserved * 200,
+                    memory_mib: reserved * 100,
+                    gpu_milli: 0,
+                };
+                let facts = NodeHour {
+                    hour: hour_at(hour),
+                    ready_s,
+                    observed_s: ready_s * observed / 2,
+                    capacity,
+                    allocatable: capacity.less(&kept),
+                };
+                all.nodes.push((node(at), vec![facts]));
+            }
+            for (at, slot, hour, cpu, memory, role) in facts {
+                let role = [
+                    Role::Workload,
+                    Role::Workload,
+                    Role::Workload,
+                    Role::PodOverhead,
+                    Role::DaemonSet,
+                    Role::Placeholder,
+                ][usize::from(role)];
+                let namespace = ["a", "b", "sys"][usize::from(slot)];
+                let slot = Slot {
+                    node: format!("n{at}"),
+                    pod_uid: format!("u{slot}-{}", role.as_str()),
+                    container: if role == Role::PodOverhead {
+                        String::new()
+                    } else {
+                        "c".to_owned()
+                    },
+                    role,
+                    namespace: namespace.to_owned(),
+                    pod: format!("p{slot}"),
+                    workload_kind: "Deployment".to_owned(),
+                    workload: format!("w{slot}"),
+                    labels: if slot == 0 {
+                        [("tenant".to_owned(), "t".to_owned())].into()
+                    } else {
+                        Default::default()
+                    },
+                };
+                let effective = Measure {
+                    cpu_core_ms: cpu * 3_600,
+                    memory_mib_s: memory * 3_600,
+                    gpu_ms: u64::from(hour == 2) * 1_800_000,
+                };
+                let fact = SlotHour {
+                    hour: hour_at(hour.min(3)),
+                    seconds: 3_600,
+                    effective,
+                    requested: effective,
+                    used: Measure::ZERO,
+                };
+                all.slots.push((slot, vec![fact]));
+            }
+            all
+        })
+}
+
+fn row() -> impl Strategy<Value = Vec<String>> {
+    let pick = |texts: &'static [&'static str]| prop::sample::select(texts).prop_map(str::to_owned);
+    let cost = || (-400_000i64..2_000_000).prop_map(|units| format!("{units}e-7"));
+    (
+        (cost(), cost()),
+        0i64..3 * 24 - 1,
+        prop_oneof![4 => Just(1i64), 2 => Just(24), 1 => Just(50)],
+        pick(&[
+            "i-0",
+            "i-1",
+            "arn:aws:ec2:z:1:instance/i-1",
+            "n2",
+            "vol-0",
+            "vol-1",
+            "i-9",
+            "",
+        ]),
+        pick(&["1", "0.5", "24", ""]),
+        pick(&["Hours", "GB-Mo"]),
+        prop::bool::ANY,
+    )
+        .prop_map(|((billed, effective), start, hours, resource, quantity, unit, same)| {
+            let start = if hours == 24 { start / 24 * 24 } else { start };
+            let at = |hour: i64| {
+                let instant = Instant(i64::from(FIRST) * 86_400_000_000 + hour * 3_600_000_000);
+                instant.to_string()
+            };
+            let disk = resource.starts_with("vol");
+            let text = |text: &str| text.to_owned();
+            vec![
+                if same { effective.clone() } else { billed },
+                effective,
+                text("2024-09-01"),
+                text("2024-10-01"),
+                at(start),
+                at(start + hours),
+                text("Usage"),
+                text("USD"),
+                text(if disk { "Storage" } else { "Compute" }),
+                resource,
+                quantity,
+                unit,
+                text(r#"{"aws:eks:cluster-name":"c"}"#),
+            ]
+        })
+}
+
+/// The days as the lake keeps them: one per cluster and day, merged.
+fn stored(lake: &Lake, days: Vec<ClusterDay>) -> (Vec<UsageFile>, Vec<ClusterDay>) {
+    let mut merged: std::collections::BTreeMap<(String, Day), ClusterDay> = std::collections::BTreeMap::new();
+    for day in days {
+        let empty = ClusterDay {
+            cluster: day.cluster.clone(),
+            day: day.day,
+            ..ClusterDay::default()
+        };
+        merge(merged.entry((day.cluster.clone(), day.day)).or_insert(empty), day);
+    }
+    let days: Vec<ClusterDay> = merged.into_values().collect();
+    let files = days.iter().map(|day| write_day(lake, day).expect("writes")).collect();
+    (files, days)
+}
+
+fn total(cube: &Cube) -> (Money, Money, u64) {
+    let values = || cube.lines.values();
+    (
+        Money::sum(values().map(|value| value.billed)).expect("small"),
+        Money::sum(values().map(|value| value.effective)).expect("small"),
+        values().map(|value| value.charges).sum(),
+    )
+}
+
+fn wrong(total: Money, weights: &[i128]) -> Result<Vec<Money>, ApportionError> {
+    let mut parts = apportion(total, weights)?;
+    if let [first, .., last] = parts.as_mut_slice() {
+        std::mem::swap(first, last);
+    }
+    Ok(parts)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 96, ..ProptestConfig::default() })]
+
+    #[test]
+    fn the_fast_split_is_the_reference(
+        days in prop::collection::vec(cluster_day(), 0..5),
+        rows in prop::collection::vec(row(), 1..12),
+    ) {
+        let lake = Lake::memory();
+        let (usage, days) = stored(&lake, days);
+        for (file, day) in usage.iter().zip(&days) {
+            prop_assert_eq!(&read_day(&lake, file).expect("reads"), day);
+        }
+        let (files, charges) = deliver(&lake, &[(COLUMNS.to_vec(), rows)]);
+        let expect = reference::allocate_with_usage(&charges, &days, &program(), apportion).expect("allocates");
+        let found = allocate_with_usage(&lake, &files, &usage, None, &program(), apportion).expect("allocates");
+        prop_assert_eq!(&found.cube, &expect);
+        // nothing is lost: bill, lines and both costs
+        let sum = |pick: fn(&domain::charge::Charge) -> Money| Money::sum(charges.iter().map(pick)).expect("small");
+        prop_assert_eq!(total(&expect), (sum(|c| c.billed), sum(|c| c.effective), charges.len() as u64));
+    }
+}
+
+/// One node of two pods and a DaemonSet, one charge of an hour.
+fn small_world() -> (Vec<ClusterDay>, Vec<Vec<String>>) {
+    let hour = Hour(FIRST * 24);
+    let capacity = Capacity {
+        cpu_millicores: 4_000,
+        memory_mib: 16_384,
+        gpu_milli: 0,
+    };
+    let slot = |name: &str, role, cores: u64| {
+        let slot = Slot {
+            node: "n0".to_owned(),
+            pod_uid: name.to_owned(),
+            container: "c".to_owned(),
+            namespace: name.to_owned(),
+            role,
+            ..Slot::default()
+        };
+        let held = Capacity {
+            cpu_millicores: cores * 1_000,
+            memory_mib: cores * 4_096,
+            gpu_milli: 0,
+        }
+        .over(3_600);
+        let fact = SlotHour {
+            hour,
+            seconds: 3_600,
+            effective: held,
+            requested: held,
+            used: Measure::ZERO,
+        };
+        (slot, vec![fact])
+    };
+    let facts = NodeHour {
+        hour,
+        ready_s: 3_600,
+        observed_s: 3_600,
+        capacity,
+        allocatable: capacity,
+    };
+    let day = ClusterDay {
+        cluster: "c".to_owned(),
+        day: Day(FIRST),
+        nodes: vec![(node(0), vec![facts])],
+        slots: vec![
+            slot("a", Role::Workload, 1),
+            slot("agent", Role::DaemonSet, 1),
+            slot("b", Role::Workload, 1),
+        ],
+    };
+    let span = Span {
+        start: hour.start(),
+        end: Hour(hour.0 + 1).start(),
+    };
+    let texts = [
+        "8",
+        "8",
+        "2024-09-01",
+        "2024-10-01",
+        &span.start.to_string(),
+        &span.end.to_string(),
+        "Usage",
+        "USD",
+        "Compute",
+        "i-0",
+        "1",
+        "Hours",
+        r#"{"aws:eks:cluster-name":"c"}"#,
+    ];
+    (vec![day], vec![texts.iter().map(|text| (*text).to_owned()).collect()])
+}
+
+#[test]
+fn a_daemon_set_is_paid_by_the_pods_of_its_node() {
+    let lake = Lake::memory();
+    let (days, rows) = small_world();
+    let (usage, days) = stored(&lake, days);
+    let (files, charges) = deliver(&lake, &[(COLUMNS.to_vec(), rows)]);
+    let found = allocate_with_usage(&lake, &files, &usage, None, &program(), apportion).expect("allocates");
+    let lines: Vec<(Option<&str>, Option<&str>, String)> = found
+        .cube
+        .lines
+        .iter()
+        .map(|(key, value)| {
+            assert_eq!(key.class, Class::NodeCompute);
+            (
+                key.columns[8].as_deref(),
+                key.columns[11].as_deref(),
+                value.effective.to_string(),
+            )
+        })
+        .collect();
+    let expect = [
+        (None, Some("idle_capacity"), "2"),
+        (Some("a"), Some("daemon_set"), "1"),
+        (Some("a"), Some("workload"), "2"),
+        (Some("b"), Some("daemon_set"), "1"),
+        (Some("b"), Some("workload"), "2"),
+    ];
+    assert_eq!(lines, expect.map(|(space, part, cost)| (space, part, cost.to_owned())));
+    // and the suite would notice a splitter that swaps parts
+    let swapped = allocate_with_usage(&lake, &files, &usage, None, &program(), wrong).expect("allocates");
+    let expect = reference::allocate_with_usage(&charges, &days, &program(), apportion).expect("allocates");
+    assert_ne!(swapped.cube, expect);
+}

@@ -1,0 +1,490 @@
+//! Ingest of usage files: rows to facts by cluster and day, written to the lake
+//! merged with what it has of these days. Nothing counts before the manifest
+//! names it.
+
+use super::table::{BadCell, Fact, Table, UsageKind};
+use super::{UsageFile, merge, read_day, write_day};
+use crate::error::LakeError;
+use crate::object::Lake;
+use crate::scan;
+use domain::finding::Finding;
+use domain::instant::Day;
+use domain::usage::{ClusterDay, HOUR_S, Node, NodeHour, Slot, SlotHour};
+use polars::prelude::{DataType, PlHashMap};
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::File;
+use std::io::{BufRead, BufReader, Read};
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+use std::thread;
+
+/// Rows held before the days touched so far are written.
+const FLUSH_ROWS: usize = 2_000_000;
+/// Days written at the same time.
+const WRITERS: usize = 4;
+/// Findings of single rows that are kept; the rest is counted.
+const MAX_ROW_FINDINGS: usize = 20;
+
+/// Usage files to take in.
+pub struct UsageRequest<'a> {
+    /// Files, by the name the user knows and by path: CSV (also gzipped) or Parquet.
+    pub files: &'a [(String, PathBuf)],
+    /// Keep the good rows of a file with bad ones.
+    pub skip_bad_rows: bool,
+    /// What the manifest has of a cluster's day.
+    pub known: &'a dyn Fn(&str, Day) -> Option<UsageFile>,
+}
+
+/// How far an ingest is.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct UsageProgress {
+    /// Rows read.
+    pub rows: u64,
+}
+
+/// What an ingest wrote.
+#[derive(Debug, Default)]
+pub struct StagedUsage {
+    /// Days, merged, in order.
+    pub days: Vec<UsageFile>,
+    /// Rows taken.
+    pub rows: u64,
+    /// Rows refused.
+    pub rejected_rows: u64,
+    /// What was remarkable.
+    pub findings: Vec<Finding>,
+}
+
+/// Why usage was not taken.
+#[derive(Debug, thiserror::Error)]
+pub enum UsageError {
+    /// Bad input; each finding says where and what to do.
+    #[error("{}", .0.first().map_or_else(String::new, ToString::to_string))]
+    Refused(Vec<Finding>),
+    /// The machinery.
+    #[error(transparent)]
+    Lake(#[from] LakeError),
+}
+
+/// Reads usage files and writes the days they touch, merged with the known ones.
+///
+/// # Errors
+/// [`UsageError::Refused`] names file, line, column and remedy; nothing is named then.
+pub fn ingest_usage(
+    lake: &Lake,
+    request: &UsageRequest<'_>,
+    progress: &dyn Fn(UsageProgress),
+) -> Result<StagedUsage, UsageError> {
+    let mut stage = Stage {
+        lake,
+        request,
+        progress,
+        pending: BTreeMap::new(),
+        pending_rows: 0,
+        written: BTreeMap::new(),
+        staged: StagedUsage::default(),
+        row_findings: Vec::new(),
+        conflicts: 0,
+    };
+    for (name, path) in request.files {
+        let before = stage.staged.rows;
+        stage.file(name, path)?;
+        if stage.staged.rows == before && stage.row_findings.is_empty() {
+            return Err(UsageError::Refused(vec![
+                Finding::error("no_rows", "the file has no rows")
+                    .in_file(name)
+                    .remedy("export it again, or leave it out"),
+            ]));
+        }
+    }
+    stage.flush()?;
+    stage.finish()
+}
+
+type DayKey = (String, Day);
+
+#[derive(Default)]
+struct Pending {
+    slot_ids: PlHashMap<Slot, usize>,
+    slots: Vec<(Slot, Vec<SlotHour>)>,
+    node_ids: PlHashMap<Node, usize>,
+    nodes: Vec<(Node, Vec<NodeHour>)>,
+}
+
+struct Stage<'a> {
+    lake: &'a Lake,
+    request: &'a UsageRequest<'a>,
+    progress: &'a dyn Fn(UsageProgress),
+    pending: BTreeMap<DayKey, Pending>,
+    pending_rows: usize,
+    written: BTreeMap<DayKey, UsageFile>,
+    staged: StagedUsage,
+    row_findings: Vec<Finding>,
+    conflicts: u64,
+}
+
+/// The subject of the row before, so that its texts are read once.
+struct Last {
+    cells: Vec<String>,
+    key: DayKey,
+    at: usize,
+}
+
+impl Stage<'_> {
+    fn file(&mut self, name: &str, path: &Path) -> Result<(), UsageError> {
+        let mut magic = [0u8; 4];
+        let mut file = File::open(path).map_err(LakeError::io("open", path))?;
+        let read = file.read(&mut magic).map_err(LakeError::io("read", path))?;
+        if magic[..read] == *b"PAR1" {
+            return self.parquet(name, path);
+        }
+        let file = File::open(path).map_err(LakeError::io("open", path))?;
+        let reader: Box<dyn BufRead> = if magic[..read].starts_with(&[0x1f, 0x8b]) {
+            Box::new(BufReader::with_capacity(
+                1 << 18,
+                flate2::read::MultiGzDecoder::new(file),
+            ))
+        } else {
+            Box::new(BufReader::with_capacity(1 << 18, file))
+        };
+        self.csv(name, reader)
+    }
+
+    fn csv(&mut self, name: &str, reader: impl Read) -> Result<(), UsageError> {
+        let mut csv = csv::ReaderBuilder::new()
+            .flexible(true)
+            .has_headers(false)
+            .from_reader(reader);
+        let mut record = csv::StringRecord::new();
+        let mut rows = csv_row(&mut csv, &mut record, name)?
+            .then(|| Rows::bind(name, &record))
+            .transpose()?;
+        let Some(rows) = &mut rows else {
+            return Ok(());
+        };
+        while csv_row(&mut csv, &mut record, name)? {
+            let line = record.position().map_or(0, csv::Position::line);
+            let cells: Vec<&str> = record.iter().collect();
+            self.row(rows, line, &cells)?;
+        }
+        Ok(())
+    }
+
+    fn parquet(&mut self, name: &str, path: &Path) -> Result<(), UsageError> {
+        let schema = scan::schema(path, name)?;
+        let header: Vec<String> = schema.iter_names().map(ToString::to_string).collect();
+        let table = Table::bind(&header).map_err(|finding| UsageError::Refused(vec![(*finding).in_file(name)]))?;
+        let mut rows = Rows {
+            name,
+            table,
+            last: None,
+        };
+        let mut line = 0;
+        scan::batches(path, name, &header, |frame| {
+            let texts = frame.columns().iter().map(|column| column.cast(&DataType::String));
+            let texts: Vec<_> = texts
+                .collect::<Result<_, _>>()
+                .map_err(LakeError::parquet("read", name))?;
+            let columns: Vec<_> = texts.iter().map(|column| column.str().ok()).collect();
+            for row in 0..frame.height() {
+                line += 1;
+                let cells: Vec<&str> = columns
+                    .iter()
+                    .map(|column| column.and_then(|column| column.get(row)).unwrap_or(""))
+                    .collect();
+                self.row(&mut rows, line, &cells)?;
+            }
+            Ok(())
+        })
+    }
+
+    fn row(&mut self, rows: &mut Rows<'_>, line: u64, cells: &[&str]) -> Result<(), UsageError> {
+        if let Err((column, message)) = self.take(rows, cells) {
+            self.staged.rejected_rows += 1;
+            let finding = Finding::error("bad_usage_row", format!("{column} {message}"))
+                .in_file(rows.name)
+                .at_line(line)
+                .in_column(column)
+                .remedy("correct the export, or keep the other rows with --on-error quarantine");
+            if self.row_findings.len() < MAX_ROW_FINDINGS {
+                self.row_findings.push(finding);
+            }
+            return Ok(());
+        }
+        self.staged.rows += 1;
+        self.pending_rows += 1;
+        if self.staged.rows.is_multiple_of(100_000) {
+            (self.progress)(UsageProgress { rows: self.staged.rows });
+        }
+        if self.pending_rows >= FLUSH_ROWS {
+            rows.last = None;
+            self.flush()?;
+        }
+        Ok(())
+    }
+
+    fn take(&mut self, rows: &mut Rows<'_>, cells: &[&str]) -> Result<(), BadCell> {
+        let table = &rows.table;
+        if cells.len() != table.width {
+            return Err((
+                "row",
+                format!("has {} cells where the header has {}", cells.len(), table.width),
+            ));
+        }
+        let (hour, day) = table.hour(cells)?;
+        if let Some(last) = &rows.last
+            && last.key.1 == day
+            && table.same_subject(&last.cells, cells)
+            && let Some(pending) = self.pending.get_mut(&last.key)
+        {
+            match table.kind {
+                UsageKind::Containers => pending.slots[last.at].1.push(table.slot_hour(cells, hour)?),
+                UsageKind::Nodes => pending.nodes[last.at].1.push(table.node_hour(cells, hour)?),
+            }
+            return Ok(());
+        }
+        let fact = table.read(cells, hour)?;
+        let key = (table.cluster(cells).to_owned(), day);
+        let pending = self.pending.entry(key.clone()).or_default();
+        let at = match fact {
+            Fact::Container(slot, hour) => {
+                let next = pending.slots.len();
+                let at = *pending.slot_ids.entry(slot.clone()).or_insert(next);
+                if at == next {
+                    pending.slots.push((slot, Vec::new()));
+                }
+                pending.slots[at].1.push(hour);
+                at
+            }
+            Fact::Node(node, hour) => {
+                let next = pending.nodes.len();
+                let at = *pending.node_ids.entry(node.clone()).or_insert(next);
+                if at == next {
+                    pending.nodes.push((node, Vec::new()));
+                }
+                pending.nodes[at].1.push(hour);
+                at
+            }
+        };
+        rows.last = Some(Last {
+            cells: cells.iter().map(|cell| (*cell).to_owned()).collect(),
+            key,
+            at,
+        });
+        Ok(())
+    }
+
+    /// Writes what is pending, merged with what was written or known before;
+    /// several days at once, since most of the time goes into syncing files.
+    fn flush(&mut self) -> Result<(), LakeError> {
+        let mut days = Vec::new();
+        for (key, pending) in std::mem::take(&mut self.pending) {
+            let written = self.written.get(&key).cloned();
+            let known = written.or_else(|| (self.request.known)(&key.0, key.1));
+            days.push((key, pending, known));
+        }
+        let queue = Mutex::new(days);
+        let done = Mutex::new(Vec::new());
+        thread::scope(|scope| {
+            let writer = || -> Result<(), LakeError> {
+                loop {
+                    let next = queue.lock().unwrap_or_else(PoisonError::into_inner).pop();
+                    let Some((key, pending, known)) = next else {
+                        return Ok(());
+                    };
+                    let written = merge_and_write(self.lake, &key, pending, known)?;
+                    done.lock().unwrap_or_else(PoisonError::into_inner).push((key, written));
+                }
+            };
+            let writers: Vec<_> = (0..WRITERS).map(|_| scope.spawn(writer)).collect();
+            for writer in writers {
+                writer.join().map_err(|_| LakeError::Stage { stage: "usage" })??;
+            }
+            Ok::<(), LakeError>(())
+        })?;
+        let mut done = done.into_inner().unwrap_or_else(PoisonError::into_inner);
+        done.sort_by(|(a, _), (b, _)| a.cmp(b));
+        for (key, (file, conflicts, findings)) in done {
+            self.conflicts += conflicts;
+            self.staged.findings.extend(findings);
+            self.written.insert(key, file);
+        }
+        self.pending_rows = 0;
+        Ok(())
+    }
+
+    fn finish(mut self) -> Result<StagedUsage, UsageError> {
+        if !self.row_findings.is_empty() && !self.request.skip_bad_rows {
+            return Err(UsageError::Refused(self.row_findings));
+        }
+        if self.staged.rows == 0 {
+            return Err(UsageError::Refused(
+                self.row_findings
+                    .into_iter()
+                    .chain([Finding::error("no_good_rows", "no row could be taken")])
+                    .collect(),
+            ));
+        }
+        let mut findings: BTreeMap<(String, String), Finding> = BTreeMap::new();
+        for finding in std::mem::take(&mut self.staged.findings) {
+            let count = finding.count;
+            findings
+                .entry((finding.code.clone(), finding.message.clone()))
+                .and_modify(|known| known.count += count)
+                .or_insert(finding);
+        }
+        self.staged.findings = self.row_findings;
+        self.staged.findings.extend(findings.into_values());
+        if self.conflicts > 0 {
+            self.staged.findings.push(
+                Finding::warning(
+                    "overlapping_hours",
+                    "some hours were there already with other values; the better observed one stays",
+                )
+                .times(self.conflicts),
+            );
+        }
+        self.staged.days = self.written.into_values().collect();
+        Ok(self.staged)
+    }
+}
+
+/// A day's facts merged with the known ones and written: its files, facts that
+/// were there with other values, and what is remarkable.
+fn merge_and_write(
+    lake: &Lake,
+    (cluster, day): &DayKey,
+    pending: Pending,
+    known: Option<UsageFile>,
+) -> Result<(UsageFile, u64, Vec<Finding>), LakeError> {
+    let empty = || ClusterDay {
+        cluster: cluster.clone(),
+        day: *day,
+        ..ClusterDay::default()
+    };
+    let mut facts = known.map_or_else(|| Ok(empty()), |file| read_day(lake, &file))?;
+    // merged with itself too, so that facts twice in one file meet the same rule
+    let new = ClusterDay {
+        nodes: pending.nodes,
+        slots: pending.slots,
+        ..empty()
+    };
+    let conflicts = merge(&mut facts, new).conflicts;
+    Ok((write_day(lake, &facts)?, conflicts, remarks(&facts)))
+}
+
+/// A file being read.
+struct Rows<'f> {
+    name: &'f str,
+    table: Table,
+    last: Option<Last>,
+}
+
+impl<'f> Rows<'f> {
+    fn bind(name: &'f str, record: &csv::StringRecord) -> Result<Rows<'f>, UsageError> {
+        let header: Vec<String> = record.iter().map(str::to_owned).collect();
+        let table = Table::bind(&header).map_err(|finding| UsageError::Refused(vec![(*finding).in_file(name)]))?;
+        Ok(Rows {
+            name,
+            table,
+            last: None,
+        })
+    }
+}
+
+fn csv_row(csv: &mut csv::Reader<impl Read>, record: &mut csv::StringRecord, name: &str) -> Result<bool, UsageError> {
+    csv.read_record(record).map_err(|error| {
+        let line = error.position().map_or(0, csv::Position::line);
+        let finding = Finding::error("unreadable_usage_file", error.to_string())
+            .in_file(name)
+            .at_line(line);
+        UsageError::Refused(vec![
+            finding.remedy("export the file again: it is cut off or not CSV in UTF-8"),
+        ])
+    })
+}
+
+/// What is remarkable about a day as it now stands.
+fn remarks(day: &ClusterDay) -> Vec<Finding> {
+    let nodes: BTreeSet<&str> = day.nodes.iter().map(|(node, _)| node.name.as_str()).collect();
+    let mut findings = Vec::new();
+    if !nodes.is_empty() {
+        let unknown = day.slots.iter().filter(|(slot, _)| !nodes.contains(slot.node.as_str()));
+        let hours: u64 = unknown.map(|(_, hours)| hours.len() as u64).sum();
+        if hours > 0 {
+            findings.push(
+                Finding::warning(
+                    "usage_of_unknown_nodes",
+                    format!(
+                        "cluster {}: container hours on nodes the node hours do not have; they get no cost",
+                        day.cluster
+                    ),
+                )
+                .times(hours)
+                .remedy("ingest the node hours of these days as well"),
+            );
+        }
+    }
+    let bare = day
+        .nodes
+        .iter()
+        .flat_map(|(_, hours)| hours)
+        .filter(|hour| hour.ready_s > 0 && hour.allocatable.cpu_millicores == 0);
+    let bare = bare.count() as u64;
+    if bare > 0 {
+        findings.push(
+            Finding::warning(
+                "missing_allocatable",
+                format!(
+                    "cluster {}: node hours without allocatable capacity; idle capacity cannot be told",
+                    day.cluster
+                ),
+            )
+            .times(bare),
+        );
+    }
+    let twice = on_two_nodes(day);
+    if twice > 0 {
+        findings.push(
+            Finding::warning(
+                "container_on_two_nodes",
+                format!(
+                    "cluster {}: containers that ran on two nodes for more than an hour in one hour",
+                    day.cluster
+                ),
+            )
+            .times(twice),
+        );
+    }
+    findings
+}
+
+fn on_two_nodes(day: &ClusterDay) -> u64 {
+    let mut seconds: PlHashMap<(&str, &str, i32), u32> = PlHashMap::default();
+    let mut twice = 0;
+    let mut last: Option<(&str, &str)> = None;
+    let mut nodes: PlHashMap<(&str, &str), &str> = PlHashMap::default();
+    let mut moved: BTreeSet<(&str, &str)> = BTreeSet::new();
+    for (slot, _) in &day.slots {
+        let id = (slot.pod_uid.as_str(), slot.container.as_str());
+        if last == Some(id) {
+            continue;
+        }
+        last = Some(id);
+        if nodes.insert(id, &slot.node).is_some_and(|node| node != slot.node) {
+            moved.insert(id);
+        }
+    }
+    for (slot, hours) in &day.slots {
+        let id = (slot.pod_uid.as_str(), slot.container.as_str());
+        if !moved.contains(&id) {
+            continue;
+        }
+        for hour in hours {
+            let sum = seconds.entry((id.0, id.1, hour.hour.0)).or_default();
+            *sum += hour.seconds;
+            twice += u64::from(*sum > HOUR_S);
+        }
+    }
+    twice
+}

@@ -1,0 +1,90 @@
+//! What an allocation says about clusters: how far bill and usage found each
+//! other, in money both ways.
+
+use crate::error::AppError;
+use domain::allocate::{CUBE_COLUMNS, Cube, CubeKey};
+use domain::class::Class;
+use domain::usage::Part;
+use domain::{Currency, Finding, Money};
+use std::collections::BTreeMap;
+
+/// Share of node money without facts above which it is a warning (A5's default gate): 0.5 %.
+const UNOBSERVED_PERMILLE: i128 = 5;
+
+/// Position of a cube column that is known to exist.
+pub(crate) fn column<'k>(key: &'k CubeKey, name: &str) -> Option<&'k str> {
+    let at = CUBE_COLUMNS.iter().position(|column| *column == name)?;
+    key.columns[at].as_deref()
+}
+
+#[derive(Default)]
+struct Sums {
+    joined: Money,
+    unjoined: Money,
+    unobserved: Money,
+    lines: u64,
+}
+
+/// Findings about the join of bill and usage.
+///
+/// # Errors
+/// When a sum overflows.
+pub(crate) fn findings(cube: &Cube, unbilled: &[lake::Unbilled]) -> Result<Vec<Finding>, AppError> {
+    let mut sums: BTreeMap<Currency, Sums> = BTreeMap::new();
+    for (key, value) in cube.lines.iter().filter(|(key, _)| key.class == Class::NodeCompute) {
+        let sums = sums.entry(key.currency.clone()).or_default();
+        if column(key, "Cluster").is_none() {
+            sums.unjoined = sums.unjoined.checked_add(value.effective)?;
+            sums.lines += value.charges;
+        } else {
+            sums.joined = sums.joined.checked_add(value.effective)?;
+        }
+        if column(key, "AllocationPart") == Some(Part::Unobserved.as_str()) {
+            sums.unobserved = sums.unobserved.checked_add(value.effective)?;
+        }
+    }
+    let mut findings = Vec::new();
+    for (currency, sums) in &sums {
+        // without any usage there is nothing to miss
+        if !sums.unjoined.is_zero() && !sums.joined.is_zero() {
+            let total = sums.joined.checked_add(sums.unjoined)?;
+            findings.push(
+                Finding::warning(
+                    "node_cost_without_usage",
+                    format!("{} {currency} of {total} {currency} of node cost have no usage facts; they stay whole, with the owner of their charge", sums.unjoined),
+                )
+                .times(sums.lines.max(1))
+                .money(format!("{} {currency}", sums.unjoined))
+                .remedy("ingest the node hours of these machines, or check that provider_id is the bill's ResourceId"),
+            );
+        }
+        let limit = sums.joined.units() / 1_000 * UNOBSERVED_PERMILLE;
+        if sums.unobserved.units() > limit {
+            findings.push(
+                Finding::warning(
+                    "unobserved_node_cost",
+                    format!(
+                        "{} {currency} of node cost fall on hours without usage facts",
+                        sums.unobserved
+                    ),
+                )
+                .money(format!("{} {currency}", sums.unobserved))
+                .remedy("ingest the missing hours; facts that come late are taken in"),
+            );
+        }
+    }
+    for missing in unbilled {
+        findings.push(
+            Finding::warning(
+                "nodes_without_bill",
+                format!(
+                    "cluster {}: node hours no line of the bill pays for; they cost nothing",
+                    missing.cluster
+                ),
+            )
+            .times(missing.node_hours)
+            .remedy("check that the bill of this account is in, and that provider_id is the bill's ResourceId"),
+        );
+    }
+    Ok(findings)
+}

@@ -1,0 +1,147 @@
+//! The commit: claims and sums are checked, then one transaction makes the
+//! delivery count.
+
+use super::input::Input;
+use super::record::new_delivery;
+use super::{IngestBilling, Ingested, answer, by_period};
+use crate::app::App;
+use crate::error::AppError;
+use domain::{BillingPeriod, Currency, Finding, Money};
+use lake::ingest::Staged;
+use std::collections::{BTreeMap, BTreeSet};
+use store::{ClaimMode, NewDelivery, StoreError};
+
+impl App {
+    /// Names the files in the manifest: from here on the delivery counts.
+    pub(super) async fn commit(
+        &self,
+        request: &IngestBilling,
+        input: &Input,
+        source: &str,
+        delivery_id: &str,
+        staged: &Staged,
+    ) -> Result<Ingested, AppError> {
+        let now = self.clock.now();
+        let mode = if request.shadow {
+            ClaimMode::Shadow
+        } else {
+            ClaimMode::Hold
+        };
+        loop {
+            let version = self.store.manifest_version().await?;
+            if let Some(same) = self.already_there(source, input, request.shadow).await? {
+                return self.unchanged(&same, input, request).await;
+            }
+            let mut new = new_delivery(request, input, source, delivery_id, staged, now);
+            if !request.shadow {
+                new.findings.extend(self.changes(source, &new).await?);
+            }
+            self.check_addable(source, &new).await?;
+            match self.store.commit_delivery(&new, mode, version).await {
+                Ok(_) => {
+                    let comparison = if request.shadow {
+                        self.compare_shadow(source, &new.totals).await?
+                    } else {
+                        Vec::new()
+                    };
+                    return Ok(answer(&new, request.shadow, comparison));
+                }
+                Err(StoreError::Conflict { .. }) => {}
+                Err(StoreError::Claimed {
+                    holder,
+                    billing_account_id,
+                    period,
+                    ..
+                }) => {
+                    return Err(AppError::Held {
+                        what: format!(
+                            "source {holder:?} already holds billing account {billing_account_id} for {period}, and a bill counts once"
+                        ),
+                        remedy: format!(
+                            "pass --source {holder} to replace its delivery, or --shadow to keep this one beside it and compare"
+                        ),
+                    });
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+
+    /// Findings that say what a new delivery changes against the one it replaces.
+    async fn changes(&self, source: &str, new: &NewDelivery) -> Result<Vec<Finding>, AppError> {
+        let mut findings = Vec::new();
+        let periods = new.periods();
+        let mut before: BTreeMap<(BillingPeriod, Currency), (u64, Money, BTreeSet<String>)> = BTreeMap::new();
+        for held in self.store.active_totals(None).await? {
+            if held.source_id == source && periods.contains(&held.total.period) {
+                let entry = before
+                    .entry((held.total.period, held.total.currency.clone()))
+                    .or_default();
+                entry.0 += held.total.rows;
+                entry.1 = entry.1.checked_add(held.total.billed)?;
+                entry.2.insert(held.total.billing_account_id.clone());
+            }
+        }
+        let now = by_period(&new.totals)?;
+        for ((period, currency), (rows, billed, accounts)) in before {
+            let (new_rows, new_billed) = now
+                .iter()
+                .find(|p| p.billing_period == period && p.currency == currency)
+                .map_or((0, Money::ZERO), |p| (p.rows, p.billed_cost));
+            let difference = new_billed.checked_sub(billed)?;
+            findings.push(
+                Finding::info("period_replaced", format!("{period} was delivered before: {rows} rows and {billed} {currency} billed are replaced by {new_rows} rows and {new_billed}"))
+                    .money(format!("{difference} {currency}")),
+            );
+            let gone: Vec<String> = accounts
+                .into_iter()
+                .filter(|a| {
+                    !new.totals
+                        .iter()
+                        .any(|t| t.period == period && t.billing_account_id == *a)
+                })
+                .collect();
+            if !gone.is_empty() {
+                findings.push(
+                    Finding::warning(
+                        "account_gone",
+                        format!("{period}: billing account {} is no longer in the bill", gone.join(", ")),
+                    )
+                    .remedy("if that is wrong, deliver all accounts of the source together"),
+                );
+            }
+        }
+        Ok(findings)
+    }
+
+    /// Amounts that each fit may not fit together: billed, effective and their
+    /// difference must be addable with everything else of their month.
+    async fn check_addable(&self, source: &str, new: &NewDelivery) -> Result<(), AppError> {
+        let periods = new.periods();
+        let held = self.store.active_totals(None).await?.into_iter();
+        let others = held
+            .filter(|t| t.source_id != source && periods.contains(&t.total.period))
+            .map(|t| t.total);
+        let mut sums: BTreeMap<(BillingPeriod, Currency), Money> = BTreeMap::new();
+        for total in new.totals.iter().cloned().chain(others) {
+            let sum = sums.entry((total.period, total.currency.clone())).or_default();
+            let added = total
+                .billed
+                .abs()
+                .checked_add(total.effective.abs())
+                .and_then(|both| sum.checked_add(both));
+            *sum = added.map_err(|_| {
+                let message = format!(
+                    "the amounts of {} in {} are too large to be added exactly",
+                    total.period, total.currency
+                );
+                AppError::Refused(vec![
+                    Finding::error("amount_overflow", message)
+                        .in_column("BilledCost, EffectiveCost")
+                        .remedy("amounts of a month must stay below 10^14 in all; look for rows in the wrong unit"),
+                ])
+            })?;
+        }
+        Ok(())
+    }
+}

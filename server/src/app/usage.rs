@@ -1,0 +1,248 @@
+//! Usage comes in: from files (and later from collectors) to days of facts
+//! that count. A kill before the commit leaves files nobody names; the same
+//! call again writes the same.
+
+use super::{App, hash_of};
+use crate::error::AppError;
+use domain::instant::Day;
+use domain::{BillingPeriod, Finding};
+use lake::usage::{UsageError, UsageFile, UsageProgress, UsageRequest};
+use serde::Serialize;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use store::{NewUsage, StoreError, UsageDayRow};
+
+/// How often days are merged again because somebody committed meanwhile.
+const TRIES: u32 = 20;
+
+/// Usage files to take in.
+#[derive(Debug, Clone)]
+pub struct IngestUsage {
+    /// Files, folders, patterns.
+    pub paths: Vec<String>,
+    /// Source name [default: `usage-files`].
+    pub source: Option<String>,
+    /// Keep the good rows of files with bad ones.
+    pub skip_bad_rows: bool,
+}
+
+/// What an ingest of usage did: the answer of `ingest usage --json`.
+#[derive(Debug, Clone, Serialize, PartialEq, Eq)]
+pub struct IngestedUsage {
+    /// Its id.
+    pub delivery_id: String,
+    /// Its source.
+    pub source: String,
+    /// The same bytes were there already: nothing was changed.
+    pub unchanged: bool,
+    /// Rows taken.
+    pub rows: u64,
+    /// Rows refused.
+    pub rejected_rows: u64,
+    /// What was remarkable.
+    pub findings: Vec<Finding>,
+    /// What is there now of each cluster it touched.
+    pub clusters: Vec<IngestedCluster>,
+}
+
+/// What an ingest touched of a cluster.
+#[derive(Debug, Clone, Serialize, PartialEq, Eq)]
+pub struct IngestedCluster {
+    /// Cluster id.
+    pub cluster: String,
+    /// Days touched.
+    pub days: u64,
+    /// First day touched.
+    pub from: String,
+    /// Last day touched.
+    pub to: String,
+    /// Container hours of these days, as they now count.
+    pub slot_hours: u64,
+    /// Node hours of these days, as they now count.
+    pub node_hours: u64,
+    /// Seconds the nodes were Ready without facts.
+    pub unobserved_s: u64,
+}
+
+/// What is reported on the way.
+pub type OnUsageProgress = Arc<dyn Fn(UsageProgress) + Send + Sync>;
+
+impl App {
+    /// Takes usage files in, as one act.
+    ///
+    /// # Errors
+    /// Bad input with its place; [`AppError::Held`] when commits never pause.
+    pub async fn ingest_usage(
+        &self,
+        request: &IngestUsage,
+        progress: OnUsageProgress,
+    ) -> Result<IngestedUsage, AppError> {
+        let source = request.source.clone().unwrap_or_else(|| "usage-files".to_owned());
+        let paths = request.paths.clone();
+        let files = self.heavy("cannot look for the files", move || locate(&paths)).await?;
+        let hash = hash_of(files.iter().map(|file| file.sha256.as_bytes()));
+        if let Some(known) = self.store.usage_delivery(&source, &hash).await? {
+            return Ok(IngestedUsage {
+                delivery_id: known.delivery_id,
+                source,
+                unchanged: true,
+                rows: known.rows,
+                rejected_rows: known.rejected_rows,
+                findings: known.findings,
+                clusters: Vec::new(),
+            });
+        }
+        let files: Arc<Vec<(String, std::path::PathBuf)>> =
+            Arc::new(files.into_iter().map(|file| (file.name, file.path)).collect());
+        for _ in 0..TRIES {
+            let version = self.store.manifest_version().await?;
+            let known: BTreeMap<(String, Day), UsageFile> = self
+                .store
+                .usage_days(Day(i32::MIN), Day(i32::MAX))
+                .await?
+                .into_iter()
+                .map(|row| ((row.cluster_id.clone(), row.day), usage_file(row)))
+                .collect();
+            let (lake, files, progress) = (self.lake.clone(), files.clone(), progress.clone());
+            let skip_bad_rows = request.skip_bad_rows;
+            let staged = self
+                .heavy("cannot read the usage", move || {
+                    let request = UsageRequest {
+                        files: &files,
+                        skip_bad_rows,
+                        known: &|cluster, day| known.get(&(cluster.to_owned(), day)).cloned(),
+                    };
+                    lake::usage::ingest_usage(&lake, &request, &*progress).map_err(|error| match error {
+                        UsageError::Refused(findings) => AppError::Refused(findings),
+                        UsageError::Lake(error) => error.into(),
+                    })
+                })
+                .await?;
+            let clusters: BTreeSet<&str> = staged.days.iter().map(|day| day.cluster.as_str()).collect();
+            let new = NewUsage {
+                delivery_id: format!("u-{}", &hash_of([source.as_bytes(), hash.as_bytes()])[..24]),
+                source_id: source.clone(),
+                origin: "file".to_owned(),
+                input_hash: hash.clone(),
+                received_us: self.clock.now().0,
+                rows: staged.rows,
+                rejected_rows: staged.rejected_rows,
+                findings: staged.findings.clone(),
+                clusters: clusters.iter().map(|id| ((*id).to_owned(), (*id).to_owned())).collect(),
+                days: staged.days.iter().cloned().map(day_row).collect(),
+            };
+            match self.store.commit_usage(&new, version).await {
+                Ok(_) => {
+                    return Ok(IngestedUsage {
+                        delivery_id: new.delivery_id,
+                        source,
+                        unchanged: false,
+                        rows: staged.rows,
+                        rejected_rows: staged.rejected_rows,
+                        findings: staged.findings,
+                        clusters: touched(&staged.days),
+                    });
+                }
+                Err(StoreError::Conflict { .. }) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Err(AppError::Held {
+            what: "the manifest changes faster than usage can be merged".to_owned(),
+            remedy: "try again when the running ingest is done".to_owned(),
+        })
+    }
+
+    /// The usage an allocation of a period looks at: its days, and those of the
+    /// months before that late charges reach back to.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub(crate) async fn usage_for(&self, period: BillingPeriod) -> Result<Vec<UsageFile>, AppError> {
+        let first = period.first_day();
+        let rows = self
+            .store
+            .usage_days(Day(first.0 - REACH_BACK_DAYS), period.next().first_day())
+            .await?;
+        Ok(rows.into_iter().map(usage_file).collect())
+    }
+}
+
+/// Charges of a period whose charge period began up to this long before it are
+/// split by the usage of that time; older ones stay whole.
+const REACH_BACK_DAYS: i32 = 31;
+
+struct Found {
+    name: String,
+    path: std::path::PathBuf,
+    sha256: String,
+}
+
+fn locate(paths: &[String]) -> Result<Vec<Found>, AppError> {
+    let mut found = Vec::new();
+    for path in paths {
+        for file in sources::locate(path).map_err(super::ingest::refused)? {
+            let sha256 = sources::sha256(&file.path).map_err(super::ingest::refused)?;
+            found.push(Found {
+                name: file.name,
+                path: file.path,
+                sha256,
+            });
+        }
+    }
+    Ok(found)
+}
+
+fn touched(days: &[UsageFile]) -> Vec<IngestedCluster> {
+    let mut clusters: BTreeMap<&str, Vec<&UsageFile>> = BTreeMap::new();
+    for day in days {
+        clusters.entry(&day.cluster).or_default().push(day);
+    }
+    let sum = |days: &[&UsageFile], pick: fn(&UsageFile) -> u64| days.iter().map(|day| pick(day)).sum();
+    clusters
+        .into_iter()
+        .map(|(cluster, days)| IngestedCluster {
+            cluster: cluster.to_owned(),
+            days: days.len() as u64,
+            from: days.first().map_or_else(String::new, |day| day.day.to_string()),
+            to: days.last().map_or_else(String::new, |day| day.day.to_string()),
+            slot_hours: sum(&days, |day| day.slot_hours),
+            node_hours: sum(&days, |day| day.node_hours),
+            unobserved_s: sum(&days, |day| day.ready_s - day.observed_s.min(day.ready_s)),
+        })
+        .collect()
+}
+
+fn day_row(file: UsageFile) -> UsageDayRow {
+    UsageDayRow {
+        cluster_id: file.cluster,
+        day: file.day,
+        nodes_path: file.nodes_path,
+        slots_path: file.slots_path,
+        hours_path: file.hours_path,
+        sha256: file.sha256,
+        slot_hours: file.slot_hours,
+        node_hours: file.node_hours,
+        ready_s: file.ready_s,
+        observed_s: file.observed_s,
+        last_hour: file.last_hour,
+        pools: file.pools,
+    }
+}
+
+pub(crate) fn usage_file(row: UsageDayRow) -> UsageFile {
+    UsageFile {
+        cluster: row.cluster_id,
+        day: row.day,
+        nodes_path: row.nodes_path,
+        slots_path: row.slots_path,
+        hours_path: row.hours_path,
+        sha256: row.sha256,
+        slot_hours: row.slot_hours,
+        node_hours: row.node_hours,
+        ready_s: row.ready_s,
+        observed_s: row.observed_s,
+        last_hour: row.last_hour,
+        pools: row.pools,
+    }
+}
