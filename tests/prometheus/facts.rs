@@ -442,6 +442,26 @@ async fn without_metrics_the_requests_count() {
 }
 
 #[tokio::test]
+async fn a_silence_without_end_is_told() {
+    let Some(blocks) = Blocks::make("a silence", &both_clusters()) else {
+        return;
+    };
+    let server = blocks.start("", &[]);
+    let asked = client(&server.url());
+    // the last scrape is at 12:59:10; the silence from 10:40 on ended at 11:20
+    for (from, to, expect) in [
+        (10, 11, None),
+        (11, 13, None),
+        (12, 14, Some(12)),
+        (13, 14, Some(12)),
+        (20, 21, None),
+    ] {
+        let chunks = load(&asked, options(6), hour(from), hour(to)).await;
+        assert_eq!(chunks[0].silent_since, expect.map(hour), "from {from} to {to}");
+    }
+}
+
+#[tokio::test]
 async fn following_ends_where_samples_have_settled() {
     // 6 intervals of a minute and 4 minutes more
     for (now, expect) in [("12:09:59", 11), ("12:10:00", 12), ("12:59:00", 12)] {

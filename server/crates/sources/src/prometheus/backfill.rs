@@ -69,6 +69,11 @@ pub struct Facts {
     pub nodes: Vec<(Node, Vec<NodeHour>)>,
     /// Containers and pod overheads, by (slot, hour).
     pub slots: Vec<SlotFacts>,
+    /// The hour in which a silence began that had not ended six hours later or
+    /// by now. While these hours are younger than that, load them again from
+    /// here once kube-state-metrics answers: a node that is Ready on both sides
+    /// was Ready in between (A5).
+    pub silent_since: Option<Hour>,
     /// What is missing or was corrected.
     pub findings: Vec<Finding>,
 }
@@ -208,6 +213,11 @@ impl<'a> Backfill<'a> {
             nodes: nodes.hours(hours.clone(), reach_ms),
             hours: Hour(hours.start)..Hour(hours.end),
             slots: Vec::new(),
+            silent_since: nodes
+                .scrapes
+                .last()
+                .filter(|last| *last < window(Hour(hours.end)).0 - reach_ms)
+                .map(|last| Hour::of(Instant(last * 1_000))),
             findings,
         })
     }

@@ -136,6 +136,14 @@ impl Scrapes {
             .flat_map(move |instants| instants.range(from..=to).copied())
     }
 
+    /// The last scrape of any target.
+    pub(crate) fn last(&self) -> Option<i64> {
+        self.targets
+            .values()
+            .filter_map(|instants| instants.last().copied())
+            .max()
+    }
+
     /// Whether anything was scraped strictly between two instants.
     pub(crate) fn any_between(&self, after: i64, before: i64) -> bool {
         let within =
