@@ -5,6 +5,7 @@
 mod detect;
 pub mod kubernetes;
 mod locate;
+pub mod prometheus;
 mod sight;
 
 pub use detect::{Detected, detect, known_formats};
