@@ -229,30 +229,30 @@ pub(crate) fn one_of(copies: &BTreeMap<Labels, BTreeMap<i64, i64>>, reach_ms: i6
 /// What a counter rose by from each sample to the next, resets taken into
 /// account: (instant, instant of the next, rise).
 pub(crate) fn rises(joined: &[(i64, i64, bool)]) -> Vec<(i64, i64, i64)> {
-    joined
-        .windows(2)
-        .map(|pair| {
-            let ((at, value, _), (next_at, next, anew)) = (pair[0], pair[1]);
-            // after a reset the counter has counted from zero
-            let rise = if anew || next < value { next } else { next - value };
-            (at, next_at, rise.max(0))
-        })
-        .collect()
+    let steps = steps(joined);
+    steps.map(|(at, next_at, from, to)| (at, next_at, to - from)).collect()
+}
+
+/// (instant, instant of the next, counted from, counted to): after a reset the
+/// counter has counted from zero.
+fn steps(joined: &[(i64, i64, bool)]) -> impl Iterator<Item = (i64, i64, i64, i64)> + '_ {
+    joined.windows(2).map(|pair| {
+        let ((at, value, _), (next_at, next, anew)) = (pair[0], pair[1]);
+        let from = if anew || next < value { 0 } else { value.max(0) };
+        (at, next_at, from, next.max(from))
+    })
 }
 
 /// Millicores used from each sample on, of a counter in core-ns: the rise to
 /// the next sample, or where none comes within reach the rise before.
 pub(crate) fn millicores(joined: &[(i64, i64, bool)], reach_ms: i64) -> Vec<(i64, Option<u64>)> {
     let mut before = None;
-    let rises = rises(joined);
+    let mut steps = steps(joined);
     joined
         .iter()
-        .enumerate()
-        .map(|(index, (at, _, anew))| {
-            let rate = rises
-                .get(index)
-                .filter(|(at, next, _)| next - at <= reach_ms)
-                .map(|(at, next, rise)| per_second(*rise, next - at));
+        .map(|(at, _, anew)| {
+            let step = steps.next().filter(|(at, next, _, _)| next - at <= reach_ms);
+            let rate = step.map(|(at, next, from, to)| millicores_of(from, to, next - at));
             let shown = rate.or(if *anew { None } else { before });
             before = rate;
             (*at, shown)
@@ -260,10 +260,13 @@ pub(crate) fn millicores(joined: &[(i64, i64, bool)], reach_ms: i64) -> Vec<(i64
         .collect()
 }
 
-/// Core-ns over milliseconds as millicores, to the nearest.
-fn per_second(rise_ns: i64, over_ms: i64) -> u64 {
-    let (rise, over) = (rise_ns.unsigned_abs(), over_ms.unsigned_abs().max(1) * 1_000);
-    (rise + over / 2) / over
+/// Core-ns over milliseconds as millicores. Both ends are cut to whole
+/// millicores, not their difference: of evenly spaced samples the sum then
+/// follows the counter to within one, however little a container uses, and
+/// each rate still depends on its two samples alone.
+fn millicores_of(from_ns: i64, to_ns: i64, over_ms: i64) -> u64 {
+    let unit_ns = over_ms.max(1).saturating_mul(1_000);
+    (to_ns / unit_ns - from_ns / unit_ns).unsigned_abs()
 }
 
 #[cfg(test)]
@@ -289,7 +292,20 @@ mod tests {
     fn counters_and_their_resets() {
         let s = CORE_SECOND;
         // (what, pieces of series, millicores at each instant)
-        let cases: [(&str, Vec<Series>, Rates); 6] = [
+        let cases: [(&str, Vec<Series>, Rates); 7] = [
+            (
+                "0.4 millicores are not nothing",
+                vec![series(
+                    "a",
+                    "",
+                    &[0, 1, 2, 3, 4, 5].map(|n| (n * 30_000, n * 12_000_000)),
+                )],
+                [0, 0, 1, 0, 1, 1]
+                    .into_iter()
+                    .zip(0..)
+                    .map(|(rate, n)| (n * 30_000, Some(rate)))
+                    .collect(),
+            ),
             (
                 "one core",
                 vec![series("a", "", &[(0, 0), (30_000, 30 * s)])],
