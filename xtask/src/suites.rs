@@ -11,7 +11,7 @@ use crate::workspace::Workspace;
 
 /// The integration suites the design names, in the order they run. One that has no
 /// test target is reported as skipped, so that it cannot go missing unnoticed.
-const NAMED_TARGETS: [&str; 5] = ["contract", "api", "pipeline", "faults", "browser"];
+const NAMED_TARGETS: [&str; 6] = ["contract", "api", "pipeline", "prometheus", "faults", "browser"];
 
 /// One row of the report.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,7 +55,16 @@ impl Suite {
 
     /// Whether it is the browser suite.
     pub fn is_browser(&self) -> bool {
-        matches!(self, Self::Target { name, exists: true } if name == "browser")
+        self.is_target("browser")
+    }
+
+    /// Whether it is the suite that asks a real Prometheus.
+    pub fn is_prometheus(&self) -> bool {
+        self.is_target("prometheus")
+    }
+
+    fn is_target(&self, wanted: &str) -> bool {
+        matches!(self, Self::Target { name, exists: true } if name == wanted)
     }
 }
 
@@ -233,7 +242,18 @@ mod tests {
         assert_eq!(
             names(&suites),
             [
-                "fmt", "lint", "site", "unit", "property", "contract", "api", "pipeline", "faults", "browser", "xtask"
+                "fmt",
+                "lint",
+                "site",
+                "unit",
+                "property",
+                "contract",
+                "api",
+                "pipeline",
+                "prometheus",
+                "faults",
+                "browser",
+                "xtask"
             ]
         );
         let absent: Vec<_> = suites
@@ -241,7 +261,7 @@ mod tests {
             .filter(|s| matches!(s, Suite::Target { exists: false, .. }))
             .cloned()
             .collect();
-        assert_eq!(names(&absent), ["api", "pipeline", "faults"]);
+        assert_eq!(names(&absent), ["api", "pipeline", "prometheus", "faults"]);
     }
 
     #[test]

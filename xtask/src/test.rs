@@ -1,6 +1,7 @@
 //! `cargo xtask test`: every check in one command.
 
 use std::ffi::OsString;
+use std::path::PathBuf;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -17,11 +18,14 @@ const POSTGRES_REMEDY: &str = "install PostgreSQL's server (Debian: apt-get inst
 const BROWSER_REMEDY: &str = "install chromium, its driver and npm \
      (Debian: apt-get install chromium chromium-driver nodejs npm), \
      or set TEST_CHROMIUM, TEST_CHROMEDRIVER and TEST_AXE_JS";
+const PROMETHEUS_REMEDY: &str = "install Prometheus with promtool (Debian: apt-get install prometheus), \
+     or set TEST_PROMETHEUS to its binary, with promtool beside it";
 
 /// Options of `test`.
 #[derive(Args, Clone)]
 #[command(
-    after_help = "Suites: fmt, lint, site, unit, contract, api, pipeline, faults, browser, xtask,
+    after_help = "Suites: fmt, lint, site, unit, contract, api, pipeline, prometheus, faults, browser,
+xtask,
 and every other tests/*.rs target by its name.
 
 Examples:
@@ -99,7 +103,7 @@ impl Session<'_> {
         let needs_browser = chosen.iter().any(Suite::is_browser);
         let mut cluster = None;
         if needs_build {
-            install_missing(needs_browser);
+            install_missing(needs_browser, chosen.iter().any(Suite::is_prometheus));
         }
         for suite in chosen
             .iter()
@@ -129,6 +133,7 @@ impl Session<'_> {
                     );
                 }
                 suite if suite.is_browser() => self.run_browser(suite),
+                suite if suite.is_prometheus() => self.run_prometheus(suite),
                 suite => self.run_suite(suite),
             }
         }
@@ -233,6 +238,19 @@ impl Session<'_> {
         }
     }
 
+    fn run_prometheus(&mut self, suite: &Suite) {
+        match prometheus() {
+            Some(binary) => {
+                self.env.push(("TEST_PROMETHEUS", binary.into()));
+                self.run_suite(suite);
+            }
+            None => {
+                let reason = format!("there is no Prometheus here; {PROMETHEUS_REMEDY}");
+                self.report.add(suite.name(), Duration::ZERO, Outcome::Skipped(reason));
+            }
+        }
+    }
+
     fn run_browser(&mut self, suite: &Suite) {
         match browser::prepare(self.workspace) {
             Ok(found) => {
@@ -254,9 +272,15 @@ fn quiet(command: &mut Command) -> Result<(Counts, bool)> {
     Ok((Counts::default(), true))
 }
 
+/// `TEST_PROMETHEUS`, or the server on PATH.
+fn prometheus() -> Option<PathBuf> {
+    let named = std::env::var_os("TEST_PROMETHEUS").map(PathBuf::from);
+    named.or_else(|| steps::find_program(&["prometheus"]))
+}
+
 /// On Debian as root: installs what is missing. Elsewhere, or when that fails, the
 /// suites that lack something say so themselves.
-fn install_missing(needs_browser: bool) {
+fn install_missing(needs_browser: bool, needs_prometheus: bool) {
     let mut packages = Vec::new();
     if std::env::var_os("TEST_POSTGRES_URL").is_none() && postgres::programs().is_none() {
         packages.push("postgresql");
@@ -271,6 +295,9 @@ fn install_missing(needs_browser: bool) {
         if std::env::var_os("TEST_AXE_JS").is_none() && steps::find_program(&["npm"]).is_none() {
             packages.extend(["nodejs", "npm"]);
         }
+    }
+    if needs_prometheus && prometheus().is_none() {
+        packages.push("prometheus");
     }
     if packages.is_empty() || !debian::can_install() {
         return;

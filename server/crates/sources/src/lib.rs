@@ -1,10 +1,11 @@
-//! Where bills come from and what they are: finding files, looking into their
-//! first bytes, and telling dialects apart by content.
-//!
-//! Nothing here reads a bill whole except to hash it; the lake does that.
+//! Where bills and usage come from. Bills: finding files, looking into their
+//! first bytes, and telling dialects apart by content; nothing here reads a
+//! bill whole except to hash it, the lake does that. Usage: [`kubernetes`].
 
 mod detect;
+pub mod kubernetes;
 mod locate;
+pub mod prometheus;
 mod sight;
 
 pub use detect::{Detected, detect, known_formats};

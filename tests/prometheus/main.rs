@@ -1,0 +1,9 @@
+//! Facts and drivers out of a real Prometheus: Debian's package, with blocks
+//! made by promtool. Needs TEST_PROMETHEUS, which `cargo xtask test` sets.
+
+mod drivers;
+mod errors;
+mod facts;
+mod retries;
+mod server;
+mod world;
