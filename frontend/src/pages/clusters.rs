@@ -56,7 +56,10 @@ fn answer(page: &ClustersPage) -> String {
     );
     let share = |key: &str| page.parts.iter().find(|part| part.part == key)?.share_permille;
     if page.parts.is_empty() {
-        return format!("{clusters} with usage facts, and no line of the bill that pays for their nodes.");
+        return format!(
+            "{clusters} with usage facts, and no line of the bill in {} that pays for their nodes.",
+            page.context.currency
+        );
     }
     let mut text = format!(
         "The nodes of {clusters} cost {} {}",
@@ -164,10 +167,12 @@ fn facts(context: &Context, one: &Cluster) -> AnyView {
 /// What the nodes' cost paid for, adding up to it.
 fn parts(context: &Context, one: &Cluster) -> AnyView {
     let Some(total) = one.cost.as_deref() else {
+        let others = (context.currencies.len() > 1).then_some("It may be in another currency. ");
         return view! {
             <p class="banner warn" role="note">
                 <b>{format!("No line of the bill in {} pays for these nodes. ", context.currency)}</b>
-                "What they cost is not known. Check that the bill of their account is in, and that "
+                {others}
+                "What they cost is not known here. Check that the bill of their account is in, and that "
                 <code>"provider_id"</code> " is the " <code>"ResourceId"</code> " of the bill."
             </p>
         }
