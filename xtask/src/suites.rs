@@ -11,7 +11,15 @@ use crate::workspace::Workspace;
 
 /// The integration suites the design names, in the order they run. One that has no
 /// test target is reported as skipped, so that it cannot go missing unnoticed.
-const NAMED_TARGETS: [&str; 6] = ["contract", "api", "pipeline", "prometheus", "faults", "browser"];
+const NAMED_TARGETS: [&str; 7] = [
+    "contract",
+    "api",
+    "pipeline",
+    "kubernetes",
+    "prometheus",
+    "faults",
+    "browser",
+];
 
 /// One row of the report.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -261,9 +261,12 @@ fn foot(report: &CostReport) -> AnyView {
 mod tests {
     use super::next_key;
 
+    /// The keys of a row, and what it opens into.
+    type Opens<'a> = (&'a [(&'a str, &'a str)], Option<&'a str>);
+
     #[test]
     fn a_row_opens_into_something_finer() {
-        let table: [(&[(&str, &str)], Option<&str>); 10] = [
+        let table: [Opens<'_>; 10] = [
             (&[("tenant", "acme")], Some("service")),
             (&[("Cluster", "eu")], Some("Namespace")),
             (&[("Cluster", "eu"), ("Namespace", "shop")], Some("Workload")),

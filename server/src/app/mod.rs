@@ -2,6 +2,7 @@
 
 pub mod allocate;
 pub mod clusters;
+pub mod collect;
 pub mod cube;
 mod current;
 pub mod explain;

@@ -6,7 +6,7 @@ use super::{App, hash_of};
 use crate::error::AppError;
 use domain::instant::Day;
 use domain::{BillingPeriod, Finding};
-use lake::usage::{UsageError, UsageFile, UsageProgress, UsageRequest};
+use lake::usage::{StagedUsage, UsageError, UsageFile, UsageProgress, UsageRequest};
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -64,6 +64,20 @@ pub struct IngestedCluster {
     pub unobserved_s: u64,
 }
 
+/// Where usage that is committed came from.
+pub(super) struct UsageInput {
+    /// Source name.
+    pub source: String,
+    /// `file`, `kubernetes`, `prometheus`.
+    pub origin: &'static str,
+    /// Hash of the input.
+    pub hash: String,
+    /// Names of clusters, by id, where they are not the id.
+    pub clusters: Vec<(String, String)>,
+    /// Findings beside those of staging.
+    pub findings: Vec<Finding>,
+}
+
 /// What is reported on the way.
 pub type OnUsageProgress = Arc<dyn Fn(UsageProgress) + Send + Sync>;
 
@@ -94,6 +108,50 @@ impl App {
         }
         let files: Arc<Vec<(String, std::path::PathBuf)>> =
             Arc::new(files.into_iter().map(|file| (file.name, file.path)).collect());
+        let input = UsageInput {
+            source: source.clone(),
+            origin: "file",
+            hash: hash.clone(),
+            clusters: Vec::new(),
+            findings: Vec::new(),
+        };
+        let skip_bad_rows = request.skip_bad_rows;
+        let lake = self.lake.clone();
+        let (delivery_id, staged) = self
+            .commit_usage(&input, move |known| {
+                let request = UsageRequest {
+                    files: &files,
+                    skip_bad_rows,
+                    known,
+                };
+                lake::usage::ingest_usage(&lake, &request, &*progress).map_err(|error| match error {
+                    UsageError::Refused(findings) => AppError::Refused(findings),
+                    UsageError::Lake(error) => error.into(),
+                })
+            })
+            .await?;
+        Ok(IngestedUsage {
+            delivery_id,
+            source,
+            unchanged: false,
+            rows: staged.rows,
+            rejected_rows: staged.rejected_rows,
+            clusters: touched(&staged.days),
+            findings: staged.findings,
+        })
+    }
+
+    /// Stages usage against what the manifest knows and commits it; staged
+    /// anew when somebody committed meanwhile.
+    ///
+    /// # Errors
+    /// What staging ends in; [`AppError::Held`] when commits never pause.
+    pub(super) async fn commit_usage(
+        &self,
+        input: &UsageInput,
+        stage: impl Fn(&dyn Fn(&str, Day) -> Option<UsageFile>) -> Result<StagedUsage, AppError> + Send + Sync + 'static,
+    ) -> Result<(String, StagedUsage), AppError> {
+        let stage = Arc::new(stage);
         for _ in 0..TRIES {
             let version = self.store.manifest_version().await?;
             let known: BTreeMap<(String, Day), UsageFile> = self
@@ -103,46 +161,16 @@ impl App {
                 .into_iter()
                 .map(|row| ((row.cluster_id.clone(), row.day), usage_file(row)))
                 .collect();
-            let (lake, files, progress) = (self.lake.clone(), files.clone(), progress.clone());
-            let skip_bad_rows = request.skip_bad_rows;
-            let staged = self
-                .heavy("cannot read the usage", move || {
-                    let request = UsageRequest {
-                        files: &files,
-                        skip_bad_rows,
-                        known: &|cluster, day| known.get(&(cluster.to_owned(), day)).cloned(),
-                    };
-                    lake::usage::ingest_usage(&lake, &request, &*progress).map_err(|error| match error {
-                        UsageError::Refused(findings) => AppError::Refused(findings),
-                        UsageError::Lake(error) => error.into(),
-                    })
+            let stage = stage.clone();
+            let mut staged = self
+                .heavy("cannot take the usage in", move || {
+                    stage(&|cluster, day| known.get(&(cluster.to_owned(), day)).cloned())
                 })
                 .await?;
-            let clusters: BTreeSet<&str> = staged.days.iter().map(|day| day.cluster.as_str()).collect();
-            let new = NewUsage {
-                delivery_id: format!("u-{}", &hash_of([source.as_bytes(), hash.as_bytes()])[..24]),
-                source_id: source.clone(),
-                origin: "file".to_owned(),
-                input_hash: hash.clone(),
-                received_us: self.clock.now().0,
-                rows: staged.rows,
-                rejected_rows: staged.rejected_rows,
-                findings: staged.findings.clone(),
-                clusters: clusters.iter().map(|id| ((*id).to_owned(), (*id).to_owned())).collect(),
-                days: staged.days.iter().cloned().map(day_row).collect(),
-            };
+            staged.findings.extend(input.findings.iter().cloned());
+            let new = self.new_usage(input, &staged, version);
             match self.store.commit_usage(&new, version).await {
-                Ok(_) => {
-                    return Ok(IngestedUsage {
-                        delivery_id: new.delivery_id,
-                        source,
-                        unchanged: false,
-                        rows: staged.rows,
-                        rejected_rows: staged.rejected_rows,
-                        findings: staged.findings,
-                        clusters: touched(&staged.days),
-                    });
-                }
+                Ok(_) => return Ok((new.delivery_id, staged)),
                 Err(StoreError::Conflict { .. }) => {}
                 Err(error) => return Err(error.into()),
             }
@@ -151,6 +179,28 @@ impl App {
             what: "the manifest changes faster than usage can be merged".to_owned(),
             remedy: "try again when the running ingest is done".to_owned(),
         })
+    }
+
+    fn new_usage(&self, input: &UsageInput, staged: &StagedUsage, version: i64) -> NewUsage {
+        let ids: BTreeSet<&str> = staged.days.iter().map(|day| day.cluster.as_str()).collect();
+        let name = |id: &str| {
+            let named = input.clusters.iter().find(|(known, _)| known == id);
+            named.map_or_else(|| id.to_owned(), |(_, name)| name.clone())
+        };
+        let unique = format!("{version}");
+        let hash = hash_of([input.source.as_bytes(), input.hash.as_bytes(), unique.as_bytes()]);
+        NewUsage {
+            delivery_id: format!("u-{}", &hash[..24]),
+            source_id: input.source.clone(),
+            origin: input.origin.to_owned(),
+            input_hash: input.hash.clone(),
+            received_us: self.clock.now().0,
+            rows: staged.rows,
+            rejected_rows: staged.rejected_rows,
+            findings: staged.findings.clone(),
+            clusters: ids.iter().map(|id| ((*id).to_owned(), name(id))).collect(),
+            days: staged.days.iter().cloned().map(day_row).collect(),
+        }
     }
 
     /// The usage an allocation of a period looks at: its days, and those of the

@@ -3,6 +3,7 @@
 use super::output::{self, Table};
 use super::{Outcome, progress};
 use crate::app::App;
+use crate::app::collect::{CollectKubernetes, Collected, IngestPrometheus};
 use crate::app::ingest::{IngestBilling, Ingested};
 use crate::app::usage::IngestUsage;
 use crate::error::AppError;
@@ -15,8 +16,8 @@ use serde::Serialize;
 pub(super) enum Ingest {
     /// Take in a bill: FOCUS 1.0 to 1.4 as CSV, .csv.gz, .zip or Parquet
     Billing(Billing),
-    /// Take in cluster usage: container hours and node hours as CSV, .csv.gz or Parquet
-    Usage(Usage),
+    /// Take in cluster usage: from files, from a Prometheus, or by watching a cluster
+    Usage(Box<Usage>),
 }
 
 /// Facts of what ran where, hour by hour (docs/FORMATS.md, "Usage files").
@@ -26,12 +27,51 @@ pub(super) enum Ingest {
 #[command(after_help = "Examples:
   tonnage ingest usage containers-2026-10.csv.gz nodes-2026-10.csv.gz
   tonnage ingest usage usage/ --source core-eu
-  tonnage ingest usage hours.parquet --on-error quarantine   keep the good rows")]
+  tonnage ingest usage hours.parquet --on-error quarantine   keep the good rows
+  tonnage ingest usage --prometheus http://prometheus:9090 --cluster UID   from where the last load ended
+  tonnage ingest usage --prometheus http://mimir/prometheus --cluster UID --match cluster=prod --from 2026-10-01
+  tonnage ingest usage --kube prod                           watch a context of the kubeconfig until Ctrl-C
+
+UID is that of the namespace kube-system:
+  kubectl get namespace kube-system -o jsonpath={.metadata.uid}")]
 pub(super) struct Usage {
     /// Files, folders, or patterns in quotes
-    #[arg(required = true, value_name = "PATH")]
+    #[arg(required_unless_present_any = ["prometheus", "kube", "in_cluster"], value_name = "PATH")]
     paths: Vec<String>,
-    /// Name of the source [default: usage-files]
+    /// Load the series of a Prometheus (cAdvisor, kube-state-metrics) up to the last complete hour
+    #[arg(long, value_name = "URL", requires = "cluster", conflicts_with_all = ["paths", "kube", "in_cluster"])]
+    prometheus: Option<String>,
+    /// Cluster id: the UID of its namespace kube-system
+    #[arg(long, value_name = "UID")]
+    cluster: Option<String>,
+    /// Label that selects the cluster in a shared store; may be repeated
+    #[arg(long = "match", value_name = "LABEL=VALUE")]
+    matchers: Vec<String>,
+    /// First hour to load [default: where the last load ended, else a day back]
+    #[arg(long, value_name = "DATE")]
+    from: Option<String>,
+    /// End of the hours to load [default: the last complete hour]
+    #[arg(long, value_name = "DATE")]
+    to: Option<String>,
+    /// Hours loaded at once
+    #[arg(long, default_value_t = 6, value_parser = clap::value_parser!(u32).range(1..=744))]
+    chunk_hours: u32,
+    /// Bearer token for Prometheus
+    #[arg(long, env = "TONNAGE_PROMETHEUS_TOKEN", hide_env_values = true)]
+    token: Option<String>,
+    /// X-Scope-OrgID of a shared store
+    #[arg(long)]
+    tenant: Option<String>,
+    /// Watch the cluster of a kubeconfig context (the current one when empty) until Ctrl-C
+    #[arg(long, value_name = "CONTEXT", num_args = 0..=1, default_missing_value = "", conflicts_with_all = ["paths", "in_cluster"])]
+    kube: Option<String>,
+    /// Watch the cluster this runs in, by its service account
+    #[arg(long, conflicts_with = "paths")]
+    in_cluster: bool,
+    /// Seconds between samples of a watched cluster
+    #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u32).range(15..=300))]
+    interval: u32,
+    /// Name of the source [default: usage-files, prometheus-UID or kubernetes-UID]
     #[arg(long)]
     source: Option<String>,
     /// What to do with rows that cannot be taken
@@ -98,7 +138,11 @@ struct Answer<'a> {
 pub(super) async fn run(app: &App, args: Ingest, json: bool) -> Result<Outcome, AppError> {
     let args = match args {
         Ingest::Billing(args) => args,
-        Ingest::Usage(args) => return usage(app, args, json).await,
+        Ingest::Usage(args) if args.prometheus.is_some() => return from_prometheus(app, *args, json).await,
+        Ingest::Usage(args) if args.kube.is_some() || args.in_cluster => {
+            return from_kubernetes(app, *args, json).await;
+        }
+        Ingest::Usage(args) => return usage(app, *args, json).await,
     };
     let request = IngestBilling {
         paths: args.paths,
@@ -185,6 +229,71 @@ async fn usage(app: &App, args: Usage, json: bool) -> Result<Outcome, AppError> 
     }
     table.print()?;
     remarks(&ingested.findings);
+    Ok(Outcome::Done)
+}
+
+fn say(line: &str) {
+    eprintln!("{line}");
+}
+
+async fn from_prometheus(app: &App, args: Usage, json: bool) -> Result<Outcome, AppError> {
+    let instant = |text: &String| {
+        domain::instant::parse(text.as_bytes())
+            .map(|parsed| parsed.instant)
+            .map_err(|error| AppError::usage(format!("{text:?} {error}"), "write 2026-10-01 or 2026-10-01T06:00:00Z"))
+    };
+    let matcher = |text: &String| {
+        let pair = text.split_once('=').filter(|(label, _)| !label.is_empty());
+        pair.map(|(label, value)| (label.to_owned(), value.to_owned()))
+            .ok_or_else(|| AppError::usage(format!("{text:?} is no label and value"), "write --match cluster=prod"))
+    };
+    let request = IngestPrometheus {
+        url: args.prometheus.unwrap_or_default(),
+        token: args.token,
+        tenant: args.tenant,
+        cluster: args.cluster.unwrap_or_default(),
+        matchers: args.matchers.iter().map(matcher).collect::<Result<_, _>>()?,
+        from: args.from.as_ref().map(instant).transpose()?,
+        to: args.to.as_ref().map(instant).transpose()?,
+        chunk_hours: args.chunk_hours,
+        source: args.source,
+    };
+    let done = app.ingest_prometheus(&request, &say).await?;
+    collected(&done, json)
+}
+
+async fn from_kubernetes(app: &App, args: Usage, json: bool) -> Result<Outcome, AppError> {
+    let request = CollectKubernetes {
+        context: args.kube.filter(|context| !context.is_empty()),
+        in_cluster: args.in_cluster,
+        name: None,
+        interval_s: args.interval,
+        source: args.source,
+    };
+    let stop = async {
+        // without a signal handler the process ends by itself, and loses the running hour only
+        let _ = tokio::signal::ctrl_c().await;
+    };
+    let done = app.collect_kubernetes(&request, stop, &say).await?;
+    collected(&done, json)
+}
+
+fn collected(done: &Collected, json: bool) -> Result<Outcome, AppError> {
+    if json {
+        output::json(done)?;
+        return Ok(Outcome::Done);
+    }
+    match (&done.from, &done.to) {
+        (Some(from), Some(to)) => output::line(&format!(
+            "usage of cluster {} from {from} to {to} is in as source {}: {} facts",
+            done.cluster, done.source, done.rows
+        ))?,
+        _ => output::line(&format!(
+            "source {} is up to date: no complete hour is new",
+            done.source
+        ))?,
+    }
+    remarks(&done.findings);
     Ok(Outcome::Done)
 }
 

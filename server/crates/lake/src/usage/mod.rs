@@ -9,7 +9,7 @@ mod table;
 
 pub use file::{read_day, read_nodes, write_day};
 pub use merge::merge;
-pub use stage::{StagedUsage, UsageError, UsageProgress, UsageRequest, ingest_usage};
+pub use stage::{StagedUsage, UsageError, UsageProgress, UsageRequest, ingest_usage, stage_days};
 pub use table::UsageKind;
 
 pub(crate) use file::{SlotHours, read_slot_hours};

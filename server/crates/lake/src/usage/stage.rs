@@ -101,6 +101,32 @@ pub fn ingest_usage(
     stage.finish()
 }
 
+/// Writes days of facts from a collector, merged with the known ones.
+///
+/// # Errors
+/// When a file cannot be read or written.
+pub fn stage_days(
+    lake: &Lake,
+    days: Vec<ClusterDay>,
+    known: &dyn Fn(&str, Day) -> Option<UsageFile>,
+) -> Result<StagedUsage, LakeError> {
+    let mut staged = StagedUsage::default();
+    for day in days {
+        let key = (day.cluster.clone(), day.day);
+        staged.rows += day.slots.iter().map(|(_, hours)| hours.len() as u64).sum::<u64>();
+        staged.rows += day.nodes.iter().map(|(_, hours)| hours.len() as u64).sum::<u64>();
+        let pending = Pending {
+            slots: day.slots,
+            nodes: day.nodes,
+            ..Pending::default()
+        };
+        let (file, _, findings) = merge_and_write(lake, &key, pending, known(&key.0, key.1))?;
+        staged.days.push(file);
+        staged.findings.extend(findings);
+    }
+    Ok(staged)
+}
+
 type DayKey = (String, Day);
 
 #[derive(Default)]
