@@ -258,6 +258,7 @@ mod tests {
                 "contract",
                 "api",
                 "pipeline",
+                "kubernetes",
                 "prometheus",
                 "faults",
                 "browser",
@@ -269,7 +270,7 @@ mod tests {
             .filter(|s| matches!(s, Suite::Target { exists: false, .. }))
             .cloned()
             .collect();
-        assert_eq!(names(&absent), ["api", "pipeline", "prometheus", "faults"]);
+        assert_eq!(names(&absent), ["api", "pipeline", "kubernetes", "prometheus", "faults"]);
     }
 
     #[test]
