@@ -193,6 +193,7 @@ impl App {
         let (program, active) = self.active_program().await?;
         let files = self.store.active_files(Some(seed.period)).await?;
         let charges: Vec<lake::ChargeFile> = files.iter().map(super::allocate::charge_file).collect();
+        let usage = self.usage_for(seed.period).await?;
         let (lake, wanted, dimensions) = (self.lake.clone(), seed.clone(), program.rules.dimensions.clone());
         let task_program = program.clone();
         let basis = match seed.basis {
@@ -205,6 +206,7 @@ impl App {
                 Ok(lake::query::bill_lines(
                     &lake,
                     &charges,
+                    &usage,
                     &task_program,
                     &covers,
                     basis,

@@ -57,7 +57,7 @@ pub fn allocate_with_usage(
     let mut landings = Vec::new();
     for file in files {
         charges.read(lake, file, |charges, row| {
-            if gathered.take(charges, row)? {
+            if gathered.take(charges, row)?.is_some() {
                 return Ok(());
             }
             charges.landings(row, &file.path, split, &mut landings)?;
@@ -73,7 +73,18 @@ pub fn allocate_with_usage(
             Ok(())
         })?;
     }
-    clusters::split(lake, &gathered, &usage, &join, &mut charges, split, &mut sums)?;
+    clusters::split(
+        lake,
+        &gathered,
+        &usage,
+        &join,
+        &mut charges,
+        split,
+        &mut |_, _, amount, (key, day), value| {
+            let sum = sums.entry((key, amount.period, day)).or_default();
+            sum.add(value).map_err(overflow)
+        },
+    )?;
     let unbilled = match period {
         Some(period) => clusters::unbilled(lake, &gathered, &usage, &join, period)?,
         None => Vec::new(),

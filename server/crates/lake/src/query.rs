@@ -2,8 +2,10 @@
 
 use crate::error::LakeError;
 use crate::object::Lake;
-use crate::rows::Charges;
+use crate::clusters::{self, Gathered, GroupKey};
+use crate::rows::{Charges, Row};
 use crate::schema::ChargeFile;
+use crate::usage::UsageFile;
 use domain::allocate::{CubeKey, CubeValue, Program};
 use domain::apportion::apportion;
 use domain::charge::Attributes;
@@ -88,25 +90,27 @@ const SHOWN: [&str; 3] = ["ResourceId", "ChargeDescription", "ServiceName"];
 pub fn bill_lines(
     lake: &Lake,
     files: &[ChargeFile],
+    usage: &[UsageFile],
     program: &Program,
     wanted: &dyn Fn(&CubeKey) -> bool,
     basis: Basis,
     listed: Range<usize>,
 ) -> Result<BillLines, LakeError> {
-    let overflow = |_| LakeError::Overflow {
-        what: "the shares".to_owned(),
-    };
-    let mut charges = Charges::with(program, &SHOWN);
-    let mut found = BillLines {
-        lines: Vec::new(),
-        count: 0,
-        total: Money::ZERO,
-        groups: Vec::new(),
-    };
-    let mut groups: BTreeMap<(String, Class, Assignment), (u64, Money)> = BTreeMap::new();
+    let mut usage = usage.to_vec();
+    usage.sort_by(|a, b| (&a.cluster, a.day).cmp(&(&b.cluster, b.day)));
+    let join = clusters::join_of(lake, &usage)?;
+    let mut charges = Charges::with(program, &SHOWN).joining(&join);
+    let mut gathered = Gathered::new();
+    let mut found = Found::new(listed);
     let mut landings = Vec::new();
+    let mut machines: BTreeMap<AmountKey, Vec<BillLine>> = BTreeMap::new();
     for file in files {
         charges.read(lake, file, |charges, row| {
+            if let Some((group, kind)) = gathered.take(charges, row)? {
+                let lines = machines.entry((group, kind, row.period)).or_default();
+                lines.push(bill_line(charges, file, row));
+                return Ok(());
+            }
             charges.landings(row, &file.path, apportion, &mut landings)?;
             let mut share = None;
             for landing in &landings {
@@ -116,52 +120,154 @@ pub fn bill_lines(
                     ..charges.key(landing.key).clone()
                 };
                 if wanted(&key) {
-                    let part = if basis == Basis::Billed {
-                        landing.billed
-                    } else {
-                        landing.effective
-                    };
-                    let (sum, first) = share.take().unwrap_or((Money::ZERO, (key.class, key.assignment)));
-                    share = Some((sum.checked_add(part).map_err(overflow)?, first));
+                    let value = (landing.billed, landing.effective);
+                    add_share(&mut share, picked(basis, value), &key)?;
                 }
             }
-            let Some((share, (class, assignment))) = share else {
-                return Ok(());
-            };
-            let group = groups
-                .entry((file.delivery_id.clone(), class, assignment.clone()))
-                .or_default();
-            *group = (group.0 + 1, group.1.checked_add(share).map_err(overflow)?);
-            found.count += 1;
-            found.total = found.total.checked_add(share).map_err(overflow)?;
-            found.lines.push(BillLine {
-                delivery_id: file.delivery_id.clone(),
-                part: u32::try_from(row.part).unwrap_or(0),
-                line: u64::try_from(row.line).unwrap_or(0),
-                span: row.span,
-                attributes: charges.set(row.set).attributes.clone(),
-                billed: row.billed,
-                effective: row.effective,
-                share,
-                assignment,
-            });
-            if found.lines.len() > listed.end.saturating_mul(2).max(1_000) {
-                keep_largest(&mut found.lines, listed.end);
+            match share {
+                Some(share) => found.push(bill_line(charges, file, row), share),
+                None => Ok(()),
             }
-            Ok(())
         })?;
     }
-    keep_largest(&mut found.lines, listed.end);
-    found.lines.drain(..listed.start.min(found.lines.len()));
-    let group = |((delivery_id, class, assignment), (count, total))| LineGroup {
-        delivery_id,
-        class,
-        assignment,
-        count,
-        total,
-    };
-    found.groups = groups.into_iter().map(group).collect();
-    Ok(found)
+    let mut shares: BTreeMap<AmountKey, Share> = BTreeMap::new();
+    clusters::split(
+        lake,
+        &gathered,
+        &usage,
+        &join,
+        &mut charges,
+        apportion,
+        &mut |charges, group, amount, (key, day), value| {
+            let key = CubeKey {
+                period: amount.period,
+                day: Some(day),
+                ..charges.key(key).clone()
+            };
+            if wanted(&key) {
+                let at = (*group, amount.kind, amount.period);
+                let mut share = shares.remove(&at);
+                add_share(&mut share, picked(basis, (value.billed, value.effective)), &key)?;
+                shares.extend(share.map(|share| (at, share)));
+            }
+            Ok(())
+        },
+    )?;
+    for (at, (share, of)) in shares {
+        let lines = machines.remove(&at).unwrap_or_default();
+        for (share, line) in over_lines(share, &lines, basis).into_iter().zip(lines) {
+            found.push(line, (share, of.clone()))?;
+        }
+    }
+    found.finish()
+}
+
+/// Charges that are split together, of one kind and month.
+type AmountKey = (GroupKey, u32, BillingPeriod);
+/// Money in a figure, and whose it is (the first piece, when rules changed meanwhile).
+type Share = (Money, (Class, Assignment));
+
+fn picked(basis: Basis, (billed, effective): (Money, Money)) -> Money {
+    match basis {
+        Basis::Billed => billed,
+        Basis::Effective => effective,
+    }
+}
+
+fn overflow(_: domain::money::MoneyOverflow) -> LakeError {
+    LakeError::Overflow {
+        what: "the shares".to_owned(),
+    }
+}
+
+fn add_share(share: &mut Option<Share>, part: Money, key: &CubeKey) -> Result<(), LakeError> {
+    let first = || (Money::ZERO, (key.class, key.assignment.clone()));
+    let (sum, of) = share.take().unwrap_or_else(first);
+    *share = Some((sum.checked_add(part).map_err(overflow)?, of));
+    Ok(())
+}
+
+/// The share of charges that were split together, over their bill lines: by
+/// their amounts, or to the first when these are of both signs or nothing.
+fn over_lines(share: Money, lines: &[BillLine], basis: Basis) -> Vec<Money> {
+    let amounts = lines.iter().map(|line| picked(basis, (line.billed, line.effective)).units());
+    let same_sign = amounts.clone().all(|units| units >= 0) || amounts.clone().all(|units| units <= 0);
+    let weights: Vec<i128> = amounts.map(i128::abs).collect();
+    let split = if same_sign { apportion(share, &weights).ok() } else { None };
+    split.unwrap_or_else(|| {
+        let first = |at| if at == 0 { share } else { Money::ZERO };
+        (0..lines.len()).map(first).collect()
+    })
+}
+
+fn bill_line(charges: &Charges<'_>, file: &ChargeFile, row: &Row) -> BillLine {
+    BillLine {
+        delivery_id: file.delivery_id.clone(),
+        part: u32::try_from(row.part).unwrap_or(0),
+        line: u64::try_from(row.line).unwrap_or(0),
+        span: row.span,
+        attributes: charges.set(row.set).attributes.clone(),
+        billed: row.billed,
+        effective: row.effective,
+        share: Money::ZERO,
+        assignment: Assignment::nobody(0),
+    }
+}
+
+/// Lines found so far: the largest ones, and sums of all.
+struct Found {
+    listed: Range<usize>,
+    lines: Vec<BillLine>,
+    count: u64,
+    total: MoneySum,
+    groups: BTreeMap<(String, Class, Assignment), (u64, Money)>,
+}
+
+impl Found {
+    fn new(listed: Range<usize>) -> Found {
+        Found {
+            listed,
+            lines: Vec::new(),
+            count: 0,
+            total: MoneySum::default(),
+            groups: BTreeMap::new(),
+        }
+    }
+
+    fn push(&mut self, line: BillLine, (share, (class, assignment)): Share) -> Result<(), LakeError> {
+        let key = (line.delivery_id.clone(), class, assignment.clone());
+        let group = self.groups.entry(key).or_default();
+        *group = (group.0 + 1, group.1.checked_add(share).map_err(overflow)?);
+        self.count += 1;
+        self.total.add(share);
+        self.lines.push(BillLine {
+            share,
+            assignment,
+            ..line
+        });
+        if self.lines.len() > self.listed.end.saturating_mul(2).max(1_000) {
+            keep_largest(&mut self.lines, self.listed.end);
+        }
+        Ok(())
+    }
+
+    fn finish(mut self) -> Result<BillLines, LakeError> {
+        keep_largest(&mut self.lines, self.listed.end);
+        self.lines.drain(..self.listed.start.min(self.lines.len()));
+        let group = |((delivery_id, class, assignment), (count, total))| LineGroup {
+            delivery_id,
+            class,
+            assignment,
+            count,
+            total,
+        };
+        Ok(BillLines {
+            lines: self.lines,
+            count: self.count,
+            total: self.total.total().map_err(overflow)?,
+            groups: self.groups.into_iter().map(group).collect(),
+        })
+    }
 }
 
 /// A [`CubeValue`] that is still being added up.

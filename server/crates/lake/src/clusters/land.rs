@@ -18,10 +18,15 @@ pub(super) struct Lander<'a, 'p> {
     kinds: &'a [ChargeKind],
     split: Splitter,
     charges: &'a mut Charges<'p>,
-    sums: &'a mut PlHashMap<(u32, BillingPeriod, Day), CubeValue>,
+    sink: Sink<'a, 'p>,
     places: PlHashMap<PlaceKey, u32>,
     keys: PlHashMap<(u32, u32, Option<Part>, usize), u32>,
 }
+
+/// Takes each piece: whose it is (group and kind), the position of its key, its
+/// day and value.
+pub(crate) type Sink<'a, 'p> =
+    &'a mut dyn FnMut(&Charges<'p>, &GroupKey, &Amount, (u32, Day), CubeValue) -> Result<(), LakeError>;
 
 /// What of a slot and node owner rules see, as one text.
 type PlaceKey = Box<[u8]>;
@@ -41,13 +46,13 @@ impl<'a, 'p> Lander<'a, 'p> {
         kinds: &'a [ChargeKind],
         split: Splitter,
         charges: &'a mut Charges<'p>,
-        sums: &'a mut PlHashMap<(u32, BillingPeriod, Day), CubeValue>,
+        sink: Sink<'a, 'p>,
     ) -> Lander<'a, 'p> {
         Lander {
             kinds,
             split,
             charges,
-            sums,
+            sink,
             places: PlHashMap::default(),
             keys: PlHashMap::default(),
         }
@@ -136,7 +141,7 @@ impl<'a, 'p> Lander<'a, 'p> {
                 };
                 if value != CubeValue::default() {
                     let id = *place.get_or_insert_with(|| self.place(cluster, of));
-                    self.on_slot(amount, (cluster, node), of, (part, id), value)?;
+                    self.on_slot((key, amount), (cluster, node), of, (part, id), value)?;
                 }
             }
         }
@@ -171,7 +176,7 @@ impl<'a, 'p> Lander<'a, 'p> {
             if value != CubeValue::default() {
                 let id = self.place(cluster, of);
                 self.on_slot(
-                    amount,
+                    (key, amount),
                     (cluster, node),
                     of,
                     (Part::of(claim.role, of.filled), id),
@@ -184,7 +189,7 @@ impl<'a, 'p> Lander<'a, 'p> {
 
     fn on_slot(
         &mut self,
-        amount: &Amount,
+        charge: (&GroupKey, &Amount),
         (cluster, node): (&str, &Node),
         of: &ClaimOf,
         (part, id): (Part, u32),
@@ -206,7 +211,7 @@ impl<'a, 'p> Lander<'a, 'p> {
             day: of.day,
             id,
         };
-        self.add(amount, &place, value)
+        self.add(charge, &place, value)
     }
 
     /// A piece nobody on the machine has: over the days of the charge, by time.
@@ -240,7 +245,7 @@ impl<'a, 'p> Lander<'a, 'p> {
                 id,
             };
             self.add(
-                amount,
+                (key, amount),
                 &place,
                 CubeValue {
                     charges,
@@ -252,7 +257,12 @@ impl<'a, 'p> Lander<'a, 'p> {
         Ok(())
     }
 
-    fn add(&mut self, amount: &Amount, place: &Place<'_>, value: CubeValue) -> Result<(), LakeError> {
+    fn add(
+        &mut self,
+        (group, amount): (&GroupKey, &Amount),
+        place: &Place<'_>,
+        value: CubeValue,
+    ) -> Result<(), LakeError> {
         if value == CubeValue::default() {
             return Ok(());
         }
@@ -267,10 +277,7 @@ impl<'a, 'p> Lander<'a, 'p> {
                 key
             }
         };
-        let sum = self.sums.entry((key, amount.period, place.day)).or_default();
-        sum.add(value).map_err(|_| LakeError::Overflow {
-            what: "the charges".to_owned(),
-        })
+        (self.sink)(self.charges, group, amount, (key, place.day), value)
     }
 
     fn find(&mut self, amount: &Amount, place: &Place<'_>, at: Instant) -> u32 {

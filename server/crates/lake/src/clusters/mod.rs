@@ -22,7 +22,7 @@ use domain::instant::Day;
 use domain::usage::{HOUR_S, Hour};
 use domain::{BillingPeriod, Currency};
 use join::{Join, Target};
-use land::Lander;
+use land::{Lander, Sink};
 use machine_day::{GroupFacts, MachineDay, node_ranges};
 use polars::prelude::PlHashMap;
 use std::collections::{BTreeMap, BTreeSet};
@@ -99,26 +99,26 @@ impl Gathered {
     }
 
     /// Takes a charge, if it is one of a known machine.
-    pub fn take(&mut self, charges: &mut Charges<'_>, row: &Row) -> Result<bool, LakeError> {
+    pub fn take(&mut self, charges: &mut Charges<'_>, row: &Row) -> Result<Option<(GroupKey, u32)>, LakeError> {
         let Some(target) = row.target else {
-            return Ok(false);
+            return Ok(None);
         };
         let key = charges.key_at(row, row.span.start);
         let class = charges.key(key).class;
         let machine = match (MachineCost::of(class), target) {
             (Some(MachineCost::Compute), Target::Machine(id) | Target::Either(id, _)) => (id, MachineCost::Compute),
             (Some(MachineCost::RootDisk), Target::RootDisk(id) | Target::Either(_, id)) => (id, MachineCost::RootDisk),
-            _ => return Ok(false),
+            _ => return Ok(None),
         };
         let (from, to) = hours_of(row.span);
-        let group = GroupKey {
+        let key = GroupKey {
             machine: machine.0,
             cost: machine.1,
             from,
             to,
         };
         let kind = self.kind(charges, row.set, machine.1.class());
-        let group = self.groups.entry(group).or_default();
+        let group = self.groups.entry(key).or_default();
         if let Some(seconds) = row.consumed_s
             && charges.set(row.set).category == ChargeCategory::Usage
         {
@@ -133,7 +133,7 @@ impl Gathered {
         sum.add(value).map_err(|_| LakeError::Overflow {
             what: "the charges".to_owned(),
         })?;
-        Ok(true)
+        Ok(Some((key, kind)))
     }
 
     fn kind(&mut self, charges: &Charges<'_>, set: u32, class: Class) -> u32 {
@@ -141,8 +141,12 @@ impl Gathered {
             return *kind;
         }
         let known = charges.set(set);
+        // columns that are read for show only must not keep charges apart
+        let columns = charges.program().columns();
+        let mut attributes = known.attributes.clone();
+        attributes.columns.retain(|name, _| columns.contains(name));
         let kind = ChargeKind {
-            attributes: known.attributes.clone(),
+            attributes,
             currency: known.currency.clone(),
             category: known.category,
             class,
@@ -170,14 +174,14 @@ pub struct Unbilled {
 ///
 /// # Errors
 /// When a file cannot be read, or an amount split or added exactly.
-pub(crate) fn split(
+pub(crate) fn split<'p>(
     lake: &Lake,
     gathered: &Gathered,
     usage: &[UsageFile],
     join: &Join,
-    charges: &mut Charges<'_>,
+    charges: &mut Charges<'p>,
     split: Splitter,
-    sums: &mut PlHashMap<(u32, BillingPeriod, Day), CubeValue>,
+    sink: Sink<'_, 'p>,
 ) -> Result<(), LakeError> {
     let mut by_day: BTreeMap<(u32, Day), Vec<&GroupKey>> = BTreeMap::new();
     for key in gathered.groups.keys() {
@@ -185,7 +189,7 @@ pub(crate) fn split(
             by_day.entry((key.machine, day)).or_default().push(key);
         }
     }
-    let mut lander = Lander::new(&gathered.kinds, split, charges, sums);
+    let mut lander = Lander::new(&gathered.kinds, split, charges, sink);
     // facts of groups that span days wait until their last day was read
     let mut waiting: BTreeMap<GroupKey, GroupFacts> = BTreeMap::new();
     let mut done: BTreeSet<GroupKey> = BTreeSet::new();

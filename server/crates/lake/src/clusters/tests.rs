@@ -2,6 +2,7 @@
 //! clusters, gaps, over-commitment, machines that live part of an hour, hourly,
 //! daily and long charges, refunds, root disks, machines without facts.
 
+use crate::query::{Basis, bill_lines};
 use crate::tests::deliver;
 use crate::usage::{UsageFile, merge, read_day, write_day};
 use crate::{Lake, allocate_with_usage};
@@ -252,6 +253,14 @@ proptest! {
         let expect = reference::allocate_with_usage(&charges, &days, &program(), apportion).expect("allocates");
         let found = allocate_with_usage(&lake, &files, &usage, None, &program(), apportion).expect("allocates");
         prop_assert_eq!(&found.cube, &expect);
+        // every figure is walked back to its bill lines, to the last digit
+        for (key, value) in expect.lines.iter().take(4) {
+            let lines = bill_lines(&lake, &files, &usage, &program(), &|k| k == key, Basis::Effective, 0..3).expect("finds");
+            prop_assert_eq!(lines.total, value.effective);
+        }
+        let all = bill_lines(&lake, &files, &usage, &program(), &|_| true, Basis::Billed, 0..1_000).expect("finds");
+        prop_assert_eq!(all.count, charges.len() as u64);
+        prop_assert!(all.lines.iter().all(|line| line.share == line.billed), "each line is wholly explained");
         // nothing is lost: bill, lines and both costs
         let sum = |pick: fn(&domain::charge::Charge) -> Money| Money::sum(charges.iter().map(pick)).expect("small");
         prop_assert_eq!(total(&expect), (sum(|c| c.billed), sum(|c| c.effective), charges.len() as u64));
