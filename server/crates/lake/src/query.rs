@@ -187,12 +187,17 @@ fn add_share(share: &mut Option<Share>, part: Money, key: &CubeKey) -> Result<()
     Ok(())
 }
 
-/// The share of charges that were split together, over their bill lines: by
-/// their amounts, or to the first when these are of both signs or nothing.
+/// The share of charges that were split together, over their bill lines: all of
+/// it is each line's own amount; a part goes by their amounts, or to the first
+/// line when these are of both signs or nothing.
 fn over_lines(share: Money, lines: &[BillLine], basis: Basis) -> Vec<Money> {
-    let amounts = lines.iter().map(|line| picked(basis, (line.billed, line.effective)).units());
-    let same_sign = amounts.clone().all(|units| units >= 0) || amounts.clone().all(|units| units <= 0);
-    let weights: Vec<i128> = amounts.map(i128::abs).collect();
+    let amounts: Vec<Money> = lines.iter().map(|line| picked(basis, (line.billed, line.effective))).collect();
+    if Money::sum(amounts.iter().copied()) == Ok(share) {
+        return amounts;
+    }
+    let units = || amounts.iter().map(|amount| amount.units());
+    let same_sign = units().all(|units| units >= 0) || units().all(|units| units <= 0);
+    let weights: Vec<i128> = units().map(i128::abs).collect();
     let split = if same_sign { apportion(share, &weights).ok() } else { None };
     split.unwrap_or_else(|| {
         let first = |at| if at == 0 { share } else { Money::ZERO };
