@@ -185,8 +185,16 @@ fn a_bill_reads_back_as_it_was_taken_in() {
         }
         let covers = |_: &domain::allocate::CubeKey| true;
         let files = charged(&staged, "d1");
-        let lines = lake::query::bill_lines(lake, &files, &[], &program(), &covers, lake::query::Basis::Billed, 0..10)
-            .expect("lines");
+        let lines = lake::query::bill_lines(
+            lake,
+            &files,
+            &[],
+            &program(),
+            &covers,
+            lake::query::Basis::Billed,
+            0..10,
+        )
+        .expect("lines");
         let mut costs: Vec<(u64, String)> = lines
             .lines
             .iter()

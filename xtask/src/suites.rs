@@ -270,7 +270,10 @@ mod tests {
             .filter(|s| matches!(s, Suite::Target { exists: false, .. }))
             .cloned()
             .collect();
-        assert_eq!(names(&absent), ["api", "pipeline", "kubernetes", "prometheus", "faults"]);
+        assert_eq!(
+            names(&absent),
+            ["api", "pipeline", "kubernetes", "prometheus", "faults"]
+        );
     }
 
     #[test]

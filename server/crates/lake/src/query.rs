@@ -1,8 +1,8 @@
 //! From a figure back to the lines of the bill.
 
+use crate::clusters::{self, Gathered, GroupKey};
 use crate::error::LakeError;
 use crate::object::Lake;
-use crate::clusters::{self, Gathered, GroupKey};
 use crate::rows::{Charges, Row};
 use crate::schema::ChargeFile;
 use crate::usage::UsageFile;
@@ -14,7 +14,7 @@ use domain::instant::Span;
 use domain::money::MoneySum;
 use domain::owner::Assignment;
 use domain::rule::{RuleSet, Sample};
-use domain::{Currency, Money};
+use domain::{BillingPeriod, Currency, Money};
 use std::collections::BTreeMap;
 use std::ops::Range;
 
@@ -191,14 +191,21 @@ fn add_share(share: &mut Option<Share>, part: Money, key: &CubeKey) -> Result<()
 /// it is each line's own amount; a part goes by their amounts, or to the first
 /// line when these are of both signs or nothing.
 fn over_lines(share: Money, lines: &[BillLine], basis: Basis) -> Vec<Money> {
-    let amounts: Vec<Money> = lines.iter().map(|line| picked(basis, (line.billed, line.effective))).collect();
+    let amounts: Vec<Money> = lines
+        .iter()
+        .map(|line| picked(basis, (line.billed, line.effective)))
+        .collect();
     if Money::sum(amounts.iter().copied()) == Ok(share) {
         return amounts;
     }
     let units = || amounts.iter().map(|amount| amount.units());
     let same_sign = units().all(|units| units >= 0) || units().all(|units| units <= 0);
     let weights: Vec<i128> = units().map(i128::abs).collect();
-    let split = if same_sign { apportion(share, &weights).ok() } else { None };
+    let split = if same_sign {
+        apportion(share, &weights).ok()
+    } else {
+        None
+    };
     split.unwrap_or_else(|| {
         let first = |at| if at == 0 { share } else { Money::ZERO };
         (0..lines.len()).map(first).collect()
