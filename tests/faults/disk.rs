@@ -60,9 +60,12 @@ fn says_full(ended: &Ended) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_full_disk_is_an_error_and_the_next_run_completes() {
     let scene = Scene::new();
-    let (expected, _, _) = undisturbed(&scene).await;
+    let (expected, _) = undisturbed(&scene).await;
     let mut refused = 0;
     let sizes = [64, 320, 640, 1024, 1536, 2048, 3072];
+    let rules = ["rules", "apply", &scene.rules];
+    let (bill, usage) = (scene.ingest(), scene.ingest_usage());
+    let steps = [&rules[..], &bill, &usage, &["allocate"]];
     for kilobytes in sizes {
         let at = scene.folder(&format!("disk-{kilobytes}"));
         let Some(disk) = Small::mount(&at, kilobytes) else {
@@ -71,7 +74,7 @@ async fn a_full_disk_is_an_error_and_the_next_run_completes() {
         };
         let data = at.join("data");
         let mut first = None;
-        for args in [&["rules", "apply", &scene.rules][..], &scene.ingest(), &["allocate"]] {
+        for args in steps {
             let ended = run(&data, args);
             if ended.code != Some(0) {
                 first = Some(ended.exits(3));
@@ -83,7 +86,7 @@ async fn a_full_disk_is_an_error_and_the_next_run_completes() {
             says_full(ended);
         }
         disk.grow();
-        for args in [&["rules", "apply", &scene.rules][..], &scene.ingest(), &["allocate"]] {
+        for args in steps {
             let _ = run(&data, args).exits(0);
         }
         let state = State::of(&data).await;
@@ -120,11 +123,11 @@ fn limited(data: &Path, args: &[&str], blocks: u32) -> Ended {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_limit_on_file_sizes_is_an_error_and_the_next_run_completes() {
     let scene = Scene::new();
-    let (expected, _, _) = undisturbed(&scene).await;
+    let (expected, _) = undisturbed(&scene).await;
     let mut refused = 0;
     for (number, blocks) in [300, 600, 900].into_iter().enumerate() {
         let data = scene.prepared(&format!("limited-{number}"));
-        for args in [&scene.ingest()[..], &["allocate"]] {
+        for args in [&scene.ingest()[..], &scene.ingest_usage(), &["allocate"]] {
             let ended = limited(&data, args, blocks);
             if ended.code != Some(0) {
                 refused += 1;

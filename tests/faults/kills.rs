@@ -1,4 +1,4 @@
-//! SIGKILL at seeded random points of ingest and allocation.
+//! SIGKILL at seeded random points of the ingest of bills and usage, and of allocation.
 
 use crate::scene::{Random, Scene, State, undisturbed};
 use std::path::Path;
@@ -23,17 +23,18 @@ async fn killed(data: &Path, args: &[&str], after: Duration) -> bool {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_kill_at_any_moment_loses_and_doubles_nothing() {
-    let kills: u32 = if long() { 200 } else { 20 };
+    let kills: u32 = if long() { 204 } else { 24 };
     let seed = std::env::var("TONNAGE_TEST_SEED")
         .ok()
         .and_then(|text| text.parse().ok())
         .unwrap_or(1);
     let scene = Scene::new();
-    let (expected, ingest, allocate) = undisturbed(&scene).await;
+    let (expected, took) = undisturbed(&scene).await;
+    let [ingest, usage, allocate] = took;
     let mut random = Random(seed);
     let mut hits = 0;
-    // four kills hit each folder: two in each step, one on what the other left
-    let folders = kills / 4;
+    // six kills hit each folder: two in each step, one on what the other left
+    let folders = kills / 6;
     for number in 0..folders {
         let data = scene.folder(&format!("killed-{number}"));
         if number % 4 != 0 {
@@ -41,14 +42,19 @@ async fn a_kill_at_any_moment_loses_and_doubles_nothing() {
             let _ = run(&data, &["rules", "apply", &scene.rules]).exits(0);
         }
         let mut moments = Vec::new();
-        for (args, takes) in [(&scene.ingest()[..], ingest), (&["allocate"], allocate)] {
+        let steps = [
+            (&scene.ingest()[..], ingest),
+            (&scene.ingest_usage()[..], usage),
+            (&["allocate"], allocate),
+        ];
+        for (args, takes) in steps {
             for half in 0..2 {
                 // spread over the whole run: a slice of its own for every kill
                 let slice = f64::from(2 * number + half) + random.below(1000) as f64 / 1000.0;
                 let after = takes.mul_f64(slice / f64::from(2 * folders));
                 let hit = killed(&data, args, after).await;
                 hits += u32::from(hit);
-                moments.push(format!("{} {:?} {hit}", args[0], after));
+                moments.push(format!("{} {after:?} {hit}", args.join(" ")));
             }
             let _ = run(&data, args).exits(0);
         }
@@ -64,7 +70,7 @@ async fn a_kill_at_any_moment_loses_and_doubles_nothing() {
         std::fs::remove_dir_all(&data).expect("a folder of its own");
     }
     aloud(&format!(
-        "{hits} of {kills} kills hit a running program (ingest {ingest:.1?}, allocate {allocate:.1?}, seed {seed})"
+        "{hits} of {kills} kills hit a running program (ingest {ingest:.1?}, usage {usage:.1?}, allocate {allocate:.1?}, seed {seed})"
     ));
     assert!(hits * 2 > kills, "only {hits} of {kills} kills hit a running program");
 }

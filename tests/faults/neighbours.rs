@@ -43,7 +43,7 @@ async fn two_sources_at_the_same_moment_both_count() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_same_file_at_the_same_moment_counts_once() {
     let scene = Scene::new();
-    let (expected, _, _) = undisturbed(&scene).await;
+    let (expected, _) = undisturbed(&scene).await;
     for round in 0..3 {
         let data = scene.prepared(&format!("same-{round}"));
         let call = [&scene.ingest()[..], &["--json"]].concat();
@@ -53,6 +53,10 @@ async fn the_same_file_at_the_same_moment_counts_once() {
             .map(|ended| ended.exits(0).json())
             .filter(|answer| answer["deliveries"][0]["unchanged"] == false);
         assert_eq!(fresh.count(), 1, "one of the two took it in");
+        let usage = scene.ingest_usage().to_vec();
+        for ended in at_once(&data, &[usage.clone(), usage]) {
+            let _ = ended.exits(0);
+        }
         let _ = run(&data, &["allocate"]).exits(0);
         assert_eq!(State::of(&data).await, expected);
     }

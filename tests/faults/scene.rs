@@ -29,6 +29,7 @@ rules:
 pub struct Scene {
     dir: TempDir,
     pub bill: String,
+    pub usage: String,
     pub rules: String,
 }
 
@@ -36,10 +37,21 @@ impl Scene {
     pub fn new() -> Scene {
         let dir = TempDir::new().expect("a temporary folder");
         let bill = write(dir.path(), "bill.csv.gz", &big_bill("4711"));
+        let usage = dir.path().join("usage");
+        std::fs::create_dir(&usage).expect("a writable folder");
+        let (nodes, containers) = facts();
+        let _ = write(&usage, "nodes.csv.gz", &nodes);
+        let _ = write(&usage, "containers.csv.gz", &containers);
+        let usage = usage.display().to_string();
         let rules = dir.path().join("rules.yaml");
         std::fs::write(&rules, RULES).expect("a writable folder");
         let rules = rules.display().to_string();
-        Scene { dir, bill, rules }
+        Scene {
+            dir,
+            bill,
+            usage,
+            rules,
+        }
     }
 
     /// Another account's bill of the same size.
@@ -58,9 +70,37 @@ impl Scene {
         data
     }
 
+    pub fn ingest_usage(&self) -> [&str; 3] {
+        ["ingest", "usage", &self.usage]
+    }
+
     pub fn ingest(&self) -> [&str; 6] {
         ["ingest", "billing", &self.bill, "--source", "payer", "--no-allocate"]
     }
+}
+
+/// Hours of two nodes and their containers over both months.
+fn facts() -> (String, String) {
+    let mut nodes = "hour,cluster,node,provider_id,ready_seconds,observed_seconds,cpu_capacity_millicores,cpu_allocatable_millicores,memory_capacity_mib,memory_allocatable_mib\n".to_owned();
+    let mut containers = "hour,cluster,node,namespace,pod,container,seconds,cpu_request_core_ms,cpu_usage_core_ms,memory_request_mib_s,memory_usage_mib_s\n".to_owned();
+    let mut random = Random(11);
+    for month in MONTHS {
+        for day in 1..=28 {
+            for node in ["n1", "n2"] {
+                for hour in 0..24 {
+                    let at = format!("{month}-{day:02}T{hour:02}:00:00Z");
+                    nodes.push_str(&format!("{at},c,{node},{node},3600,3600,4000,3900,16384,15000\n"));
+                    for tenant in 0..6 {
+                        let used = random.below(3_600_000);
+                        containers.push_str(&format!(
+                            "{at},c,{node},t{tenant},p{tenant},app,3600,1800000,{used},3600000,{used}\n"
+                        ));
+                    }
+                }
+            }
+        }
+    }
+    (nodes, containers)
 }
 
 fn write(folder: &Path, name: &str, text: &str) -> String {
@@ -221,15 +261,20 @@ fn timeless(mut value: Value) -> Value {
     value
 }
 
-/// What an undisturbed run ends in, and how long its two steps take.
-pub async fn undisturbed(scene: &Scene) -> (State, Duration, Duration) {
+/// What an undisturbed run ends in, and how long its steps take: bill, usage, allocation.
+pub async fn undisturbed(scene: &Scene) -> (State, [Duration; 3]) {
     let data = scene.prepared("undisturbed");
-    let started = Instant::now();
-    let _ = run(&data, &scene.ingest()).exits(0);
-    let ingested = started.elapsed();
-    let _ = run(&data, &["allocate"]).exits(0);
-    let allocated = started.elapsed().saturating_sub(ingested);
+    let timed = |args: &[&str]| {
+        let started = Instant::now();
+        let _ = run(&data, args).exits(0);
+        started.elapsed()
+    };
+    let took = [
+        timed(&scene.ingest()),
+        timed(&scene.ingest_usage()),
+        timed(&["allocate"]),
+    ];
     let state = State::of(&data).await;
     assert_eq!(state.rows(), ROWS);
-    (state, ingested, allocated)
+    (state, took)
 }
