@@ -51,16 +51,16 @@ pub struct DemoArgs {
 pub fn run(workspace: &Workspace, args: &DemoArgs) -> Result<Verdict> {
     let mut steps = Steps::new(5);
     steps.run("WebAssembly target", || islands::ensure_target(workspace))?;
-    let islands = steps.run("islands", || islands::build(workspace))?;
-    steps.run("stylesheet and assets", || site::build(workspace, &islands))?;
-    steps.run("server", || {
+    let build_server = || {
         run_program(
             workspace
                 .cargo()
                 .args(SERVER_BUILD)
                 .args(args.release.then_some("--release")),
         )
-    })?;
+    };
+    let (islands, ()) = steps.run_both(("islands", || islands::build(workspace)), ("server", build_server))?;
+    steps.run("stylesheet and assets", || site::build(workspace, &islands))?;
     let profile_dir = if args.release { "release" } else { "debug" };
     let binary = workspace.server_binary(profile_dir);
     steps.run("demo company", || {

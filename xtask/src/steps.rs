@@ -37,6 +37,39 @@ impl Steps {
         Ok(value)
     }
 
+    /// Runs two steps side by side: while one links on a single core, the other compiles.
+    ///
+    /// # Errors
+    /// That of either step, with its title.
+    pub fn run_both<A: Send, B>(
+        &mut self,
+        one: (&str, impl FnOnce() -> Result<A> + Send),
+        two: (&str, impl FnOnce() -> Result<B>),
+    ) -> Result<(A, B)> {
+        let first = self.done.len() + 1;
+        println!(
+            "==> [{first}+{}/{}] {} and {}, side by side",
+            first + 1,
+            self.planned,
+            one.0,
+            two.0
+        );
+        let started = Instant::now();
+        let ((a, a_took), (b, b_took)) = std::thread::scope(|scope| {
+            let first = scope.spawn(|| ((one.1)(), started.elapsed()));
+            let second = ((two.1)(), started.elapsed());
+            let first = first.join().map_err(|_| anyhow::anyhow!("step panicked: {}", one.0));
+            first.map(|first| (first, second))
+        })?;
+        let a = a.with_context(|| format!("step failed: {}", one.0))?;
+        let b = b.with_context(|| format!("step failed: {}", two.0))?;
+        for (title, took) in [(one.0, a_took), (two.0, b_took)] {
+            println!("    {title}: {}", seconds(took));
+            self.done.push((format!("{title} (side by side)"), took));
+        }
+        Ok((a, b))
+    }
+
     /// Prints the time of every step and the total.
     pub fn print_summary(&self) {
         println!();

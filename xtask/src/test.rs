@@ -156,13 +156,7 @@ impl Session<'_> {
             Suite::Target { name, .. } => {
                 suites::run_counted(session.cargo_test().args(["--no-fail-fast", "--test", name]))
             }
-            Suite::Xtask => {
-                suites::run_counted(
-                    workspace
-                        .cargo()
-                        .args(["test", "--package", "xtask", "--profile", "xtask"]),
-                )
-            }
+            Suite::Xtask => suites::run_counted(workspace.cargo().args(["test", "--package", "xtask"])),
         });
     }
 
@@ -185,7 +179,7 @@ impl Session<'_> {
             command
         };
         steps::run(clippy().args(HOST_PACKAGES).args(deny))?;
-        quiet(clippy().args(["--package", "xtask", "--profile", "xtask"]).args(deny))
+        quiet(clippy().args(["--package", "xtask"]).args(deny))
     }
 
     /// Everything the suites run, compiled once, with the server's binary.

@@ -346,6 +346,9 @@ fn prometheus(error: PrometheusError) -> AppError {
 fn kubernetes(error: CollectError) -> AppError {
     match error {
         CollectError::Unreachable { .. } => AppError::broken("the Kubernetes API server does not answer", error),
-        error => AppError::usage(error.to_string(), "what was complete before is in"),
+        CollectError::Config { .. } => {
+            AppError::usage(error.to_string(), "set KUBECONFIG, or name a context with --kube")
+        }
+        error => AppError::usage(error.to_string(), "hours that were complete are in"),
     }
 }

@@ -22,6 +22,8 @@ use std::thread;
 const FLUSH_ROWS: usize = 2_000_000;
 /// Days written at the same time.
 const WRITERS: usize = 4;
+/// The column of a bad cell that is a whole row.
+const WHOLE_ROW: &str = "row";
 /// Findings of single rows that are kept; the rest is counted.
 const MAX_ROW_FINDINGS: usize = 20;
 
@@ -197,6 +199,20 @@ impl Stage<'_> {
     }
 
     fn parquet(&mut self, name: &str, path: &Path) -> Result<(), UsageError> {
+        self.parquet_rows(name, path).map_err(|error| match error {
+            // a file of the user that is no Parquet is bad input, not a broken machine
+            UsageError::Lake(LakeError::Parquet { source, .. }) => {
+                let finding = Finding::error(
+                    "unreadable_usage_file",
+                    format!("is no Parquet file that can be read: {source}"),
+                );
+                UsageError::Refused(vec![finding.in_file(name).remedy("export the file again")])
+            }
+            error => error,
+        })
+    }
+
+    fn parquet_rows(&mut self, name: &str, path: &Path) -> Result<(), UsageError> {
         let schema = scan::schema(path, name)?;
         let header: Vec<String> = schema.iter_names().map(ToString::to_string).collect();
         let table = Table::bind(&header).map_err(|finding| UsageError::Refused(vec![(*finding).in_file(name)]))?;
@@ -227,11 +243,19 @@ impl Stage<'_> {
     fn row(&mut self, rows: &mut Rows<'_>, line: u64, cells: &[&str]) -> Result<(), UsageError> {
         if let Err((column, message)) = self.take(rows, cells) {
             self.staged.rejected_rows += 1;
-            let finding = Finding::error("bad_usage_row", format!("{column} {message}"))
-                .in_file(rows.name)
-                .at_line(line)
-                .in_column(column)
-                .remedy("correct the export, or keep the other rows with --on-error quarantine");
+            let finding = if self.request.skip_bad_rows {
+                Finding::warning("bad_usage_row", message)
+                    .remedy("the row was left out; correct it and ingest it again")
+            } else {
+                Finding::error("bad_usage_row", message)
+                    .remedy("correct the export, or keep the other rows with --on-error quarantine")
+            };
+            let finding = finding.in_file(rows.name).at_line(line);
+            let finding = if column == WHOLE_ROW {
+                finding
+            } else {
+                finding.in_column(column)
+            };
             if self.row_findings.len() < MAX_ROW_FINDINGS {
                 self.row_findings.push(finding);
             }
@@ -253,7 +277,7 @@ impl Stage<'_> {
         let table = &rows.table;
         if cells.len() != table.width {
             return Err((
-                "row",
+                WHOLE_ROW,
                 format!("has {} cells where the header has {}", cells.len(), table.width),
             ));
         }
@@ -420,10 +444,11 @@ impl<'f> Rows<'f> {
 
 fn csv_row(csv: &mut csv::Reader<impl Read>, record: &mut csv::StringRecord, name: &str) -> Result<bool, UsageError> {
     csv.read_record(record).map_err(|error| {
-        let line = error.position().map_or(0, csv::Position::line);
-        let finding = Finding::error("unreadable_usage_file", error.to_string())
-            .in_file(name)
-            .at_line(line);
+        let finding = Finding::error("unreadable_usage_file", error.to_string()).in_file(name);
+        let finding = match error.position() {
+            Some(position) => finding.at_line(position.line()),
+            None => finding,
+        };
         UsageError::Refused(vec![
             finding.remedy("export the file again: it is cut off or not CSV in UTF-8"),
         ])
