@@ -315,6 +315,7 @@ fn small_world() -> (Vec<ClusterDay>, Vec<Vec<String>>) {
             slot("agent", Role::DaemonSet, 1),
             slot("b", Role::Workload, 1),
         ],
+        ..ClusterDay::default()
     };
     let span = Span {
         start: hour.start(),

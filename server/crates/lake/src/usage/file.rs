@@ -195,6 +195,7 @@ pub fn read_day(lake: &Lake, file: &UsageFile) -> Result<ClusterDay, LakeError> 
         day: file.day,
         nodes: read_nodes(lake, file)?,
         slots,
+        ..ClusterDay::default()
     })
 }
 
