@@ -3,7 +3,7 @@
 
 use super::clusters::{MachineCost, Piece};
 use crate::apportion::ApportionError;
-use crate::instant::Span;
+use crate::instant::{Day, Span};
 use crate::money::Money;
 use crate::split::balancer::{Backend as Weights, Charged, split_charge};
 use crate::usage::{Backend, Balancer, BalancerDay, Hour, Part, Slot};
@@ -20,13 +20,21 @@ pub struct BalancerFacts {
 }
 
 impl BalancerFacts {
-    /// Adds a day of the load balancer, days in order.
-    pub fn add(&mut self, day: &BalancerDay, hours: &Range<Hour>) {
-        let first = day.hours.first().map(|hour| hour.hour);
-        if self.balancer.is_none() || first.is_some_and(|first| first < hours.end) {
-            self.balancer = Some(day.balancer.clone());
+    /// A load balancer of which nothing is known in the hours of a charge.
+    #[must_use]
+    pub fn unseen(nearest: Balancer) -> BalancerFacts {
+        BalancerFacts {
+            balancer: Some(nearest),
+            ..BalancerFacts::default()
         }
-        for (backend, backend_hours) in &day.backends {
+    }
+
+    /// Adds what is known of it on a day, days in order.
+    pub fn add(&mut self, day: Day, known: &BalancerDay, hours: &Range<Hour>) {
+        if self.balancer.is_none() || day <= Hour(hours.end.0 - 1).day() {
+            self.balancer = Some(known.balancer.clone());
+        }
+        for (backend, backend_hours) in &known.backends {
             for hour in backend_hours.iter().filter(|hour| hours.contains(&hour.hour)) {
                 let key = (backend.namespace.clone(), backend.service.clone());
                 let (known, weights) = self.backends.entry(key).or_default();

@@ -74,6 +74,15 @@ impl MachineCost {
         }
     }
 
+    /// Whether it is split by the facts of one node.
+    #[must_use]
+    pub fn follows_node(self) -> bool {
+        matches!(
+            self,
+            MachineCost::Compute | MachineCost::RootDisk | MachineCost::Network
+        )
+    }
+
     /// The class of the charge, now that it is known what it pays for.
     #[must_use]
     pub fn class(self) -> Class {
@@ -335,3 +344,5 @@ fn billed_s(charges: &[&Charge], from: Hour, to: Hour) -> Option<u64> {
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod worlds;

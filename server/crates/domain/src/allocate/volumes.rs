@@ -4,7 +4,7 @@
 
 use super::clusters::Piece;
 use crate::apportion::{ApportionError, Splitter};
-use crate::instant::{DAY_US, Instant, Span};
+use crate::instant::{DAY_US, Day, Instant, Span};
 use crate::money::Money;
 use crate::split::volume::{RETAINED_DAYS, VolumeHold, VolumeShare, split_volume};
 use crate::usage::{Hour, Part, Slot, Volume, VolumeDay};
@@ -15,7 +15,7 @@ use std::ops::Range;
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct VolumeFacts {
     claims: BTreeMap<(String, String), ClaimFacts>,
-    /// The claim of the last day that is not after the charge, else of the first after it.
+    /// As it was on the last day that is not after the charge, else on the first after it.
     nearest: Option<Volume>,
 }
 
@@ -28,22 +28,30 @@ struct ClaimFacts {
 }
 
 impl VolumeFacts {
-    /// Adds a day of the volume, days in order.
-    pub fn add(&mut self, day: &VolumeDay, hours: &Range<Hour>) {
-        let first = day.hours.first().map(|hour| hour.hour);
-        if self.nearest.is_none() || first.is_some_and(|first| first < hours.end) {
-            self.nearest = Some(day.volume.clone());
+    /// A volume of which nothing is known in the hours of a charge.
+    #[must_use]
+    pub fn unseen(nearest: Volume) -> VolumeFacts {
+        VolumeFacts {
+            nearest: Some(nearest),
+            ..VolumeFacts::default()
         }
-        let seconds = day.hours.iter().filter(|hour| hours.contains(&hour.hour));
+    }
+
+    /// Adds what is known of it on a day, days in order.
+    pub fn add(&mut self, day: Day, known: &VolumeDay, hours: &Range<Hour>) {
+        if self.nearest.is_none() || day <= Hour(hours.end.0 - 1).day() {
+            self.nearest = Some(known.volume.clone());
+        }
+        let seconds = known.hours.iter().filter(|hour| hours.contains(&hour.hour));
         let seconds: u64 = seconds.map(|hour| u64::from(hour.seconds)).sum();
-        let key = (day.volume.namespace.clone(), day.volume.claim.clone());
-        if seconds == 0 && !self.claims.contains_key(&key) {
+        if seconds == 0 {
             return;
         }
+        let key = (known.volume.namespace.clone(), known.volume.claim.clone());
         let claim = self.claims.entry(key).or_default();
-        claim.volume = day.volume.clone();
+        claim.volume = known.volume.clone();
         claim.seconds += seconds;
-        for (mount, mount_hours) in &day.mounts {
+        for (mount, mount_hours) in &known.mounts {
             let own = mount_hours.iter().filter(|hour| hours.contains(&hour.hour));
             for hour in own.filter(|hour| hour.seconds > 0) {
                 let workload = (mount.workload_kind.clone(), mount.workload.clone());

@@ -14,7 +14,7 @@ use crate::split::Claim;
 use crate::split::balancer::Charged;
 use crate::usage::fill::fill;
 use crate::usage::key::resource_key;
-use crate::usage::{ClusterDay, Hour, Measure, Node, NodeHour, Slot};
+use crate::usage::{BalancerDay, ClusterDay, Hour, Measure, Node, NodeHour, Slot, VolumeDay};
 use std::collections::BTreeMap;
 use std::ops::Range;
 
@@ -116,15 +116,19 @@ impl<'a> Facts<'a> {
         }
         if cost == MachineCost::Volume {
             let mut facts = VolumeFacts::default();
-            let days = self.days_of(cluster).flat_map(|day| &day.volumes);
-            days.filter(|day| resource_key(&day.volume.volume_id) == *key)
-                .for_each(|day| facts.add(day, &hours));
+            for day in self.days_of(cluster) {
+                let own = |known: &&VolumeDay| resource_key(&known.volume.volume_id) == *key;
+                let known = day.volumes.iter().filter(own);
+                known.for_each(|known| facts.add(day.day, known, &hours));
+            }
             return facts.divide(money, &hours, split);
         }
         let mut facts = BalancerFacts::default();
-        let days = self.days_of(cluster).flat_map(|day| &day.balancers);
-        days.filter(|day| resource_key(&day.balancer.balancer_id) == *key)
-            .for_each(|day| facts.add(day, &hours));
+        for day in self.days_of(cluster) {
+            let own = |known: &&BalancerDay| resource_key(&known.balancer.balancer_id) == *key;
+            let known = day.balancers.iter().filter(own);
+            known.for_each(|known| facts.add(day.day, known, &hours));
+        }
         facts.divide(money, cost, &hours)
     }
 

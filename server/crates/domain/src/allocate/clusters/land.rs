@@ -108,14 +108,12 @@ impl Lander<'_> {
                 effective: effective.money,
             };
             // a control plane of no known cluster is split by time, as any charge
-            let part = (!self.cluster.is_empty()).then_some(billed.part);
-            let attributes = placed(
-                &charge.attributes,
-                self.cluster,
-                &Node::default(),
-                Some(&billed.place),
-                part,
-            );
+            let attributes = if self.cluster.is_empty() {
+                charge.attributes.clone()
+            } else {
+                let (node, place) = (Node::default(), Some(&billed.place));
+                placed(&charge.attributes, self.cluster, &node, place, Some(billed.part))
+            };
             self.land_over(cube, charge, &attributes, billed.span, value)?;
         }
         Ok(())
