@@ -138,6 +138,7 @@ impl App {
         self.check_against_control(period, &cube).await?;
         let mut findings = findings(&cube)?;
         findings.extend(super::clusters::findings(&cube, &allocation.unbilled, is_final)?);
+        findings.extend(super::clusters::provider_findings(&allocation.provider_rows));
         Ok(AllocationRow {
             allocation_id: inputs[..32].to_owned(),
             period,

@@ -135,3 +135,46 @@ fn without_bill(missing: &lake::Unbilled, is_final: bool) -> Vec<Finding> {
     };
     missing.estimates.iter().map(estimate).collect()
 }
+
+/// Bills that have the provider's own split: whose counts, and what counts twice.
+pub(crate) fn provider_findings(rows: &[lake::ProviderRows]) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for found in rows {
+        let (cluster, currency) = (&found.cluster, &found.currency);
+        let mut push = |code: &str, money: Money, text: String, remedy: &str| {
+            if !money.is_zero() {
+                let finding = Finding::warning(code, format!("cluster {cluster}: {text}"));
+                let finding = finding.times(found.rows).money(format!("{money} {currency}"));
+                findings.push(finding.remedy(remedy));
+            }
+        };
+        push(
+            "provider_split",
+            found.ours,
+            format!(
+                "{} {currency} of rows that the provider split (AllocatedMethodId) are split by usage instead",
+                found.ours
+            ),
+            "nothing to do; to let the provider's split count, name the cluster under clusters: provider_split in the rules",
+        );
+        push(
+            "provider_split",
+            found.theirs,
+            format!(
+                "{} {currency} of rows that the provider split keep their split, as the rules say",
+                found.theirs
+            ),
+            "nothing to do; other charges of these nodes are split by usage",
+        );
+        push(
+            "provider_split_twice",
+            found.twice,
+            format!(
+                "{} {currency} are in the bill twice: as rows that the provider split, and as the charges they were made from",
+                found.twice
+            ),
+            "export the bill with one of them",
+        );
+    }
+    findings
+}

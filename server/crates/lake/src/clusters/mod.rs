@@ -7,6 +7,7 @@ mod cluster_wide;
 pub(crate) mod join;
 mod land;
 mod machine_day;
+mod provider;
 #[cfg(test)]
 mod tests;
 mod things;
@@ -30,6 +31,8 @@ use join::Join;
 use land::{Lander, Sink};
 use machine_day::{GroupFacts, MachineDay, node_ranges};
 use polars::prelude::PlHashMap;
+pub use provider::ProviderRows;
+pub(crate) use provider::provider_rows;
 use std::collections::{BTreeMap, BTreeSet};
 use things::ThingCharges;
 pub use unbilled::Unbilled;
@@ -86,6 +89,8 @@ pub(crate) struct ChargeKind {
 pub(crate) struct Gathered {
     groups: BTreeMap<GroupKey, Group>,
     things: ThingCharges,
+    /// Rows of the provider's own split, by cluster and currency.
+    provider: BTreeMap<(String, Currency), provider::Seen>,
     kinds: Vec<ChargeKind>,
     kind_ids: BTreeMap<ChargeKind, u32>,
     kind_of_set: PlHashMap<(u32, Class), u32>,
@@ -114,6 +119,7 @@ impl Gathered {
         Gathered {
             groups: BTreeMap::new(),
             things: ThingCharges::default(),
+            provider: BTreeMap::new(),
             kinds: Vec::new(),
             kind_ids: BTreeMap::new(),
             kind_of_set: PlHashMap::default(),
@@ -122,7 +128,7 @@ impl Gathered {
 
     /// Takes a charge, if it is one of a known thing, or of a control plane.
     pub fn take(&mut self, charges: &mut Charges<'_>, row: &Row) -> Result<Option<(GroupKey, u32)>, LakeError> {
-        let Some((machine, cost)) = self.find(charges, row) else {
+        let Some((machine, cost)) = self.find(charges, row)? else {
             return Ok(None);
         };
         let (from, to) = hours_of(row.span);
@@ -165,25 +171,30 @@ impl Gathered {
     }
 
     /// What a charge pays for, and of what.
-    fn find(&mut self, charges: &mut Charges<'_>, row: &Row) -> Option<(u32, MachineCost)> {
+    fn find(&mut self, charges: &mut Charges<'_>, row: &Row) -> Result<Option<(u32, MachineCost)>, LakeError> {
         if !charges.joins() {
-            return None;
+            return Ok(None);
         }
         let key = charges.key_at(row, row.span.start);
         let class = charges.key(key).class;
         let target = row.target.unwrap_or_default();
         let known = |(thing, cost): &(Thing, MachineCost)| Some((*thing, target.get(*thing)?, *cost));
         if let Some((thing, id, cost)) = MachineCost::of(class, row.charged).iter().find_map(known) {
+            let set = charges.set(row.set);
+            if !is_provider_split(&set.attributes) {
+                return Ok(Some((id, cost)));
+            }
+            let cluster = charges.cluster(thing, id).unwrap_or("");
             let rules = &charges.program().rules.clusters;
-            let theirs = is_provider_split(&charges.set(row.set).attributes)
-                && rules.keeps_provider_split(charges.cluster(thing, id)?, row.span.start);
-            return (!theirs).then_some((id, cost));
+            let theirs = rules.keeps_provider_split(cluster, row.span.start);
+            self.saw_provider_row((cluster, &set.currency), row.effective, theirs)?;
+            return Ok((!theirs).then_some((id, cost)));
         }
         if class != Class::ControlPlane || !may_be_plane(Some(charges.resource())) {
-            return None;
+            return Ok(None);
         }
         let names = plane_names(Some(charges.resource()), &charges.set(row.set).attributes);
-        Some((self.things.plane(names), MachineCost::ControlPlane))
+        Ok(Some((self.things.plane(names), MachineCost::ControlPlane)))
     }
 
     /// The days that charges of machines span when they are longer than one.
