@@ -215,10 +215,15 @@ fn effective(slot: &Slot, of_day: u8) -> Measure {
 /// What the root disk of a node follows: the day's effective requests of ordinary pods (A27), in the
 /// unit weights of the node.
 pub fn followed<'a>(node: &'a NodeDay<'_>) -> Vec<(&'a Slot, u128)> {
+    followed_in(node, (0, 24))
+}
+
+/// The same in some hours of the day: what the control plane of its cluster follows (A27).
+pub fn followed_in<'a>(node: &'a NodeDay<'_>, hours: (u8, u8)) -> Vec<(&'a Slot, u128)> {
     let weight = |measure: Measure| {
         u128::from(UNITS.cpu) * u128::from(measure.cpu) + u128::from(UNITS.memory) * u128::from(measure.memory)
     };
-    let claims = hold(node, (0, 24), 0).claims.into_iter();
+    let claims = hold(node, hours, 0).claims.into_iter();
     claims
         .filter(Claim::ordinary)
         .map(|claim| (claim.slot, weight(claim.held)))

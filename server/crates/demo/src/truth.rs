@@ -7,6 +7,7 @@ use std::io::Write;
 use chrono::{NaiveTime, Timelike};
 
 use crate::DemoError;
+use crate::catalog;
 use crate::facts::{Facts, NodeDay};
 use crate::meter::{Owner, Part, Provider};
 use crate::money::{ONE, decimal};
@@ -57,6 +58,9 @@ impl Truth {
                     machine(row, node, totals, split);
                 }
                 (Some(Part::RootDisk), Some(node)) => disk(row, node, totals),
+                _ if std::ptr::eq(row.meter.sku, &catalog::CONTROL_PLANE) && !row.correction => {
+                    control_plane(row, facts, totals);
+                }
                 _ => whole
                     .into_iter()
                     .for_each(|(owner, amounts)| add(totals, &owner, amounts)),
@@ -240,15 +244,23 @@ fn machine(
     }
 }
 
-/// A division by what its parts are called.
+/// A division by what its parts are called. What finds nobody to follow is idle capacity (A27).
 fn called(parts: &Division<'_>) -> Vec<(Called, i128)> {
+    let alone = !parts
+        .claims
+        .iter()
+        .any(|claim| claim.ordinary() && claim.held / GRAINS != 0);
+    let follower = |called: Called| match called {
+        Called::SystemReserved | Called::DaemonSet if alone => Called::IdleCapacity,
+        called => called,
+    };
     let mut all = vec![
-        (Called::SystemReserved, parts.system),
+        (follower(Called::SystemReserved), parts.system),
         (Called::NotReady, parts.not_ready),
         (Called::Unobserved, parts.unobserved),
         (Called::IdleCapacity, parts.idle),
     ];
-    all.extend(parts.claims.iter().map(|claim| (claim.called(), claim.held)));
+    all.extend(parts.claims.iter().map(|claim| (follower(claim.called()), claim.held)));
     all
 }
 
@@ -266,16 +278,20 @@ fn owners(node: &NodeDay<'_>, parts: &Division<'_>, mut give: impl FnMut(&Owner,
     };
     let all: u128 = parts.claims.iter().map(weight).sum();
     let shared = parts.system + agents;
+    if all == 0 {
+        // nobody to follow: idle capacity (A27)
+        for claim in parts.claims.iter().filter(|claim| !agent(claim)) {
+            give(&claim.slot.pod.owner, claim.held);
+        }
+        return give(spare, shared + parts.not_ready + parts.unobserved + parts.idle);
+    }
     let mut left = shared;
     for claim in parts.claims.iter().filter(|claim| !agent(claim)) {
-        let follows = match all {
-            0 => 0,
-            _ => share(shared, weight(claim), all),
-        };
+        let follows = share(shared, weight(claim), all);
         left -= follows;
         give(&claim.slot.pod.owner, claim.held + follows);
     }
-    // nobody to follow, or the cuts below 1e-30
+    // the cuts below 1e-30
     give(own, left);
     give(spare, parts.not_ready + parts.unobserved + parts.idle);
 }
@@ -296,5 +312,40 @@ fn disk(row: &Row<'_>, node: &NodeDay<'_>, totals: &mut BTreeMap<Owner, Amounts>
     }
     if rest != (0, 0) {
         add(totals, &row.meter.owner, rest);
+    }
+}
+
+/// Divides a day's fee of a control plane: each hour's by what the pods of its cluster hold in it
+/// (A2, A27). Nobody's hours, and clusters without usage, are its own owner's. What a pod does not
+/// say about its owner, the control plane says.
+fn control_plane(row: &Row<'_>, facts: &Facts<'_>, totals: &mut BTreeMap<Owner, Amounts>) {
+    let own = &row.meter.owner;
+    let nodes: Vec<&NodeDay<'_>> = facts
+        .values()
+        .filter(|node| node.day == row.start.date() && node.place.cluster == row.meter.name)
+        .collect();
+    let mut left = grains(row);
+    for hour in 0..24u8 {
+        let hours_left = u128::from(24 - hour);
+        let fee = (share(left.0, 1, hours_left), share(left.1, 1, hours_left));
+        left = (left.0 - fee.0, left.1 - fee.1);
+        let weights: Vec<(&Owner, u128)> = nodes
+            .iter()
+            .flat_map(|node| split::followed_in(node, (hour, hour + 1)))
+            .map(|(slot, weight)| (if slot.pod.labels == "{}" { own } else { &slot.pod.owner }, weight))
+            .filter(|(_, weight)| *weight > 0)
+            .collect();
+        let all: u128 = weights.iter().map(|(_, weight)| weight).sum();
+        let mut rest = fee;
+        for (owner, weight) in &weights {
+            let part = (share(fee.0, *weight, all), share(fee.1, *weight, all));
+            rest = (rest.0 - part.0, rest.1 - part.1);
+            add(totals, owner, part);
+        }
+        if rest != (0, 0) {
+            // nobody there, or the cuts below 1e-30
+            let receiver = weights.last().map_or(own, |(owner, _)| *owner);
+            add(totals, receiver, rest);
+        }
     }
 }
