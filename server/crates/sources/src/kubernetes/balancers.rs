@@ -51,7 +51,10 @@ impl Balancers {
         for (hour, from, to) in asked.stretches() {
             for (id, seen) in self.seen(from, to, &mut askers) {
                 let seconds = whole_seconds(seen.spans.duration_us());
-                hours.entry(id.clone()).or_default().push(BalancerHour { hour, seconds });
+                hours
+                    .entry(id.clone())
+                    .or_default()
+                    .push(BalancerHour { hour, seconds });
                 for (service, fact) in backends(hour, &askers[&id], seen) {
                     behind.entry((id.clone(), service)).or_default().push(fact);
                 }
@@ -99,7 +102,12 @@ impl Balancers {
     fn seen(&self, from: Instant, to: Instant, askers: &mut BTreeMap<String, Asker>) -> BTreeMap<String, Seen> {
         let mut seen: BTreeMap<String, Seen> = BTreeMap::new();
         let mut ask = |id: &str, ingress: bool, entry: &Entry<Balancer>| {
-            let asker = (ingress, entry.namespace.clone(), entry.name.clone(), entry.labels.clone());
+            let asker = (
+                ingress,
+                entry.namespace.clone(),
+                entry.name.clone(),
+                entry.labels.clone(),
+            );
             let known = askers.entry(id.to_owned()).or_insert_with(|| asker.clone());
             if asker < *known {
                 *known = asker;

@@ -382,12 +382,7 @@ impl Collector {
         self.facts(nodes, slots, resources)
     }
 
-    fn facts(
-        &mut self,
-        nodes: Vec<(Node, Vec<NodeHour>)>,
-        slots: Vec<HourFacts>,
-        resources: ResourceFacts,
-    ) -> Facts {
+    fn facts(&mut self, nodes: Vec<(Node, Vec<NodeHour>)>, slots: Vec<HourFacts>, resources: ResourceFacts) -> Facts {
         let mut findings = lock(&self.shared.world).findings.take();
         findings.extend(self.findings.take());
         Facts {

@@ -59,7 +59,9 @@ impl<T> History<T> {
     /// Whether it was gone before an instant.
     #[must_use]
     pub fn is_over(&self, before: Instant) -> bool {
-        self.0.last().is_some_and(|(at, version)| version.is_none() && *at <= before)
+        self.0
+            .last()
+            .is_some_and(|(at, version)| version.is_none() && *at <= before)
     }
 }
 

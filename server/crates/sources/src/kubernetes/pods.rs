@@ -162,7 +162,9 @@ impl PodTrack {
     fn note(&mut self, before: Option<&PodFact>, pod: &PodFact, at: Instant, look: Look) {
         for container in &pod.containers {
             let known = before.and_then(|pod| pod.containers.iter().find(|known| known.name == container.name));
-            let risen = container.restarts.saturating_sub(known.map_or(0, |known| known.restarts));
+            let risen = container
+                .restarts
+                .saturating_sub(known.map_or(0, |known| known.restarts));
             let killed = container
                 .oom_at
                 .filter(|killed| known.and_then(|known| known.oom_at).is_none_or(|known| known < *killed));

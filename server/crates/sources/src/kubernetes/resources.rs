@@ -68,7 +68,9 @@ impl Resources {
         volumes.volumes.follow(world.volumes.changes(), last, uid, created);
         volumes.claims.follow(world.claims.changes(), last, uid, created);
         balancers.services.follow(world.services.changes(), last, uid, created);
-        balancers.ingresses.follow(world.ingresses.changes(), last, uid, created);
+        balancers
+            .ingresses
+            .follow(world.ingresses.changes(), last, uid, created);
         let scaled = world.autoscalers.changes();
         self.autoscalers.follow(scaled, last, uid, |_| None);
         for (kind, table) in [

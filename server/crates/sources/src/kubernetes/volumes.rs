@@ -98,7 +98,10 @@ impl Volumes {
 
     fn volume(&self, entry: &Entry<Volume>, asked: &Asked) -> usage::Volume {
         let (volume_id, namespace, claim) = key(entry);
-        let claimed = self.claims.get(&entry.what.claim_uid).and_then(|history| history.newest());
+        let claimed = self
+            .claims
+            .get(&entry.what.claim_uid)
+            .and_then(|history| history.newest());
         let class = [&entry.what.class]
             .into_iter()
             .chain(claimed.map(|claim| &claim.what.class))
@@ -128,7 +131,10 @@ impl Volumes {
         type ByMount = BTreeMap<Mount, BTreeMap<Hour, MountHour>>;
         let mut found: BTreeMap<Key, ByMount> = BTreeMap::new();
         let stretches: Vec<_> = asked.stretches().collect();
-        let owners: Vec<_> = stretches.iter().map(|(_, from, to)| self.by_claim(*from, *to)).collect();
+        let owners: Vec<_> = stretches
+            .iter()
+            .map(|(_, from, to)| self.by_claim(*from, *to))
+            .collect();
         for (pod, mount, start, end) in mounts {
             for ((hour, from, to), owners) in stretches.iter().zip(&owners) {
                 let seconds = whole_seconds(end.min(*to).0.saturating_sub(start.max(*from).0).max(0));

@@ -3,7 +3,7 @@
 use super::answer::Series;
 use super::labels::{Names, accelerator_milli, node};
 use super::series::{Scrapes, Timeline, label};
-use super::spans::{Presence, Stretch, Tick, covered_ms, stood, union};
+use super::spans::{Presence, Stretch, Tick, covered_ms, stood, through_silences, union};
 use domain::tags::Tags;
 use domain::usage::{Capacity, Hour, Node, NodeHour};
 use std::collections::BTreeMap;
@@ -129,7 +129,7 @@ impl Nodes {
                 None => shown,
             };
             let observed = stood(&ticks);
-            let ready = self.lived(name, &ticks, &observed, reach_ms);
+            let ready = self.lived(name, &ticks, reach_ms);
             for hour in hours.clone().map(Hour) {
                 let window = window(hour);
                 let ready_ms = covered_ms(&ready, window);
@@ -156,15 +156,8 @@ impl Nodes {
     }
 
     /// When it was Ready, with the silences it lived through.
-    fn lived(&self, name: &str, ticks: &[Tick], observed: &[Stretch], reach_ms: i64) -> Vec<Stretch> {
-        let mut ready = observed.to_vec();
-        for pair in ticks.windows(2) {
-            let (last, next) = (pair[0], pair[1]);
-            let silent = last.until < next.at && !self.scrapes.any_between(last.at, next.at);
-            if silent && next.at - last.until <= SILENCE_MS {
-                ready.push((last.until, next.at));
-            }
-        }
+    fn lived(&self, name: &str, ticks: &[Tick], reach_ms: i64) -> Vec<Stretch> {
+        let mut ready = through_silences(ticks, &self.scrapes);
         // its own exporter speaks for it while kube-state-metrics is silent
         for &at in self.exporter.get(name).into_iter().flatten() {
             if !self.scrapes.any_between(at - reach_ms, at + reach_ms) {

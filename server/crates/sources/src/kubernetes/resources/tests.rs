@@ -59,7 +59,11 @@ impl Scene {
         macro_rules! take {
             ($kind:ty, $table:ident, $read:expr) => {{
                 let object: $kind = serde_json::from_value(object.clone()).expect("object");
-                let event = if gone { Event::Delete(object) } else { Event::Apply(object) };
+                let event = if gone {
+                    Event::Delete(object)
+                } else {
+                    Event::Apply(object)
+                };
                 let World { $table, findings, .. } = &mut self.world;
                 $table.take(event, at(seconds), $read, findings);
             }};
@@ -144,7 +148,8 @@ fn state(mut pod: Value, restarts: u32, since: i64, killed: Option<i64>) -> Valu
 fn sizes(day: &VolumeDay) -> Vec<(i32, u32, u64)> {
     let number = |fact: &VolumeHour| fact.hour.0 - hour(0).0;
     let all = day.hours.iter();
-    all.map(|fact| (number(fact), fact.seconds, fact.capacity_mib)).collect()
+    all.map(|fact| (number(fact), fact.seconds, fact.capacity_mib))
+        .collect()
 }
 
 /// (workload, hour, seconds) of a volume's mounts.
@@ -172,15 +177,31 @@ fn two_owners_half_an_hour_each() {
         panic!("one volume: {:?}", facts.volumes)
     };
     assert_eq!(
-        (day.volume.volume_id.as_str(), day.volume.namespace.as_str(), day.volume.claim.as_str()),
+        (
+            day.volume.volume_id.as_str(),
+            day.volume.namespace.as_str(),
+            day.volume.claim.as_str()
+        ),
         ("vol-a", "shop", "data")
     );
-    assert_eq!(day.volume.labels, Tags::from([("tenant".to_owned(), "acme".to_owned())]));
-    assert_eq!((day.volume.provisioned, day.volume.claim_deleted), (Some(at(-86_400)), None));
+    assert_eq!(
+        day.volume.labels,
+        Tags::from([("tenant".to_owned(), "acme".to_owned())])
+    );
+    assert_eq!(
+        (day.volume.provisioned, day.volume.claim_deleted),
+        (Some(at(-86_400)), None)
+    );
     assert_eq!(sizes(day), [(0, 3_600, 102_400), (1, 3_600, 204_800)]);
     let expect = [("batch", 0, 1_800), ("batch", 1, 3_600), ("web", 0, 1_800)];
-    assert_eq!(mounts(day), expect.map(|(who, hour, seconds)| (who.to_owned(), hour, seconds)));
-    assert!(day.hours.iter().all(|fact| fact.used_mib_s.is_none()), "unknown, not zero");
+    assert_eq!(
+        mounts(day),
+        expect.map(|(who, hour, seconds)| (who.to_owned(), hour, seconds))
+    );
+    assert!(
+        day.hours.iter().all(|fact| fact.used_mib_s.is_none()),
+        "unknown, not zero"
+    );
 }
 
 #[test]
@@ -205,7 +226,10 @@ fn a_claim_that_goes_leaves_a_volume_that_stays() {
     };
     assert_eq!(old.volume.claim_deleted, Some(at(601)));
     assert_eq!(old.volume.labels.len(), 1, "labels outlive their claim");
-    assert_eq!((sizes(old), mounts(old)), (vec![(0, 3_600, 1_024), (1, 3_600, 1_024)], vec![]));
+    assert_eq!(
+        (sizes(old), mounts(old)),
+        (vec![(0, 3_600, 1_024), (1, 3_600, 1_024)], vec![])
+    );
     assert_eq!(sizes(new), [(0, 2_900, 2_048), (1, 1_800, 2_048)]);
     assert_eq!(mounts(new)[0], ("web".to_owned(), 0, 2_895));
     assert!(scene.drain(3).volumes.iter().all(|day| day.volume.volume_id == "vol-a"));
@@ -274,7 +298,12 @@ fn balancers_and_what_is_behind_them() {
         service("traefik", "LoadBalancer", &["edge.elb"]),
         service("pending", "LoadBalancer", &[]),
         // told by the address, told by the class alone, two that share one of their own, and one of no controller here
-        ingress("a", "other", &["edge.elb"], &[("a.example", "web"), ("b.example", "web"), ("b.example", "api")]),
+        ingress(
+            "a",
+            "other",
+            &["edge.elb"],
+            &[("a.example", "web"), ("b.example", "web"), ("b.example", "api")],
+        ),
         ingress("b", "traefik", &[], &[("", "api")]),
         ingress("d", "alb", &["alb.elb"], &[("d.example", "web")]),
         ingress("c", "alb", &["alb.elb"], &[("c.example", "web")]),
@@ -289,7 +318,12 @@ fn balancers_and_what_is_behind_them() {
     let expect = [
         ("alb.elb", "c", 3_600, behind(&[("web", "web", 2)])),
         ("also.ssh", "ssh", 1_800, behind(&[("ssh", "", 0)])),
-        ("edge.elb", "traefik", 3_600, behind(&[("api", "", 2), ("web", "web", 2)])),
+        (
+            "edge.elb",
+            "traefik",
+            3_600,
+            behind(&[("api", "", 2), ("web", "web", 2)]),
+        ),
     ];
     let facts = scene.drain(1);
     let expect = expect.map(|(id, asker, seconds, behind)| (id.to_owned(), asker.to_owned(), seconds, behind));
@@ -358,20 +392,47 @@ fn limits_restarts_kills_and_replicas() {
         .flat_map(|(slot, hours)| hours.iter().map(|fact| (slot.pod_uid.as_str(), fact)))
         .map(|(pod, fact)| {
             let limits = (fact.cpu_limit_millicores, fact.memory_limit_mib);
-            (pod, fact.hour.0 - hour(0).0, fact.metered_s, limits, fact.restarts, fact.oom_kills, fact.replicas)
+            (
+                pod,
+                fact.hour.0 - hour(0).0,
+                fact.metered_s,
+                limits,
+                fact.restarts,
+                fact.oom_kills,
+                fact.replicas,
+            )
         })
         .collect();
     let expect = [
         ("uid-gone", 1, 600, (None, None), None, None, Some(5)),
-        ("uid-web-1", 0, 600, (Some(2_000), Some(1_024)), Some(2), Some(1), Some(7)),
+        (
+            "uid-web-1",
+            0,
+            600,
+            (Some(2_000), Some(1_024)),
+            Some(2),
+            Some(1),
+            Some(7),
+        ),
         ("uid-web-1", 1, 1_200, (None, Some(2_048)), Some(0), Some(0), Some(5)),
-        ("uid-web-2", 1, 600, (Some(2_000), Some(1_024)), Some(1), Some(1), Some(5)),
+        (
+            "uid-web-2",
+            1,
+            600,
+            (Some(2_000), Some(1_024)),
+            Some(1),
+            Some(1),
+            Some(5),
+        ),
     ];
     assert_eq!(found, expect);
     let (_, hours) = &facts.sizing[1];
     let profile = UsageProfile::from_bytes(&hours[1].profile).expect("a profile");
     assert_eq!(profile.cpu.recorded_ms(), 1_200_000, "two facts of one hour are one");
-    assert!(hours.iter().all(|fact| fact.throttling.is_none()), "the API does not tell");
+    assert!(
+        hours.iter().all(|fact| fact.throttling.is_none()),
+        "the API does not tell"
+    );
 }
 
 proptest! {
