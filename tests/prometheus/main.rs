@@ -4,6 +4,7 @@
 mod drivers;
 mod errors;
 mod facts;
+mod resources;
 mod retries;
 mod server;
 mod world;

@@ -31,7 +31,7 @@ pub(crate) struct Volumes {
     claims: BTreeMap<ClaimName, Claim>,
     /// Bytes times milliseconds, by claim and hour.
     used: BTreeMap<(ClaimName, i32), u128>,
-    /// Since when a volume is released, at latest; milliseconds.
+    /// Since when a volume is released, milliseconds: the first full hour that showed it.
     released: BTreeMap<String, i64>,
 }
 
@@ -316,7 +316,7 @@ impl Volumes {
             .ticks(&self.scrapes, reach, |_| true)
             .first()
             .map(|tick| tick.at);
-        let since = first.map(|first| self.released.get(name).map_or(first, |known| first.min(*known)));
+        let since = first.map(|first| self.released.get(name).copied().unwrap_or(first));
         Volume {
             volume_id: seen.id.clone(),
             namespace: claim.0.clone(),
@@ -329,7 +329,7 @@ impl Volumes {
                 .cloned()
                 .unwrap_or_default(),
             provisioned: seen.created.map(|seconds| ms(seconds.saturating_mul(1_000))),
-            claim_deleted: since.filter(|since| *since < span.1 && !claim.0.is_empty()).map(ms),
+            claim_deleted: since.filter(|_| !claim.0.is_empty()).map(ms),
         }
     }
 
