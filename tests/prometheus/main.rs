@@ -4,6 +4,7 @@
 mod drivers;
 mod errors;
 mod facts;
+mod resource_world;
 mod resources;
 mod retries;
 mod server;

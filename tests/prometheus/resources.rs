@@ -1,201 +1,22 @@
 //! Volumes, load balancers and what sizing needs, of the same small world.
 
 use crate::facts::{client, load, options};
+use crate::resource_world::resources;
 use crate::server::Blocks;
-use crate::world::{ALWAYS, Metrics, clock, hour, world};
-use domain::instant::Instant;
+use crate::world::{clock, hour};
+use domain::instant::{Day, Instant};
 use domain::usage::profile::UsageProfile;
-use domain::usage::{BackendHour, Hour, MountHour, SizingHour, Throttling, VolumeHour};
+use domain::usage::{
+    BackendHour, BalancerDay, ClusterDay, Hour, MountHour, SizingHour, SlotId, Throttling, VolumeDay, VolumeHour,
+};
+use lake::Lake;
+use lake::usage::UsageFile;
 use sources::prometheus::Facts;
 use std::collections::BTreeMap;
-
-const GIB: i64 = 1 << 30;
-
-fn one(_: i64) -> String {
-    "1".to_owned()
-}
-
-/// A volume of kube-state-metrics with the claim that has it.
-fn volume(m: &mut Metrics, name: &str, (namespace, claim): (&str, &str), made: &str, shown: (&str, &str)) {
-    let of = format!("persistentvolume=\"{name}\"");
-    let info = format!("{of},storageclass=\"gp3\",csi_driver=\"ebs.csi.aws.com\",csi_volume_handle=\"vol-{name}\"");
-    m.ksm("kube_persistentvolume_info", &info, shown, one);
-    let claimed = format!("{of},name=\"{claim}\",claim_namespace=\"{namespace}\"");
-    m.ksm("kube_persistentvolume_claim_ref", &claimed, shown, one);
-    let made = clock(made);
-    m.ksm("kube_persistentvolume_created", &of, shown, |_| made.to_string());
-}
-
-fn volumes(m: &mut Metrics) {
-    // mounted by the database, grown at 09:00
-    volume(m, "data", ("tnt-b", "data-db-0"), "01:00:00", ALWAYS);
-    let grown = clock("09:00:00");
-    m.ksm(
-        "kube_persistentvolume_capacity_bytes",
-        "persistentvolume=\"data\"",
-        ALWAYS,
-        |at| (if at < grown { 10 * GIB } else { 20 * GIB }).to_string(),
-    );
-    let claim = "namespace=\"tnt-b\",persistentvolumeclaim=\"data-db-0\"";
-    let info = format!("{claim},storageclass=\"gp3\",volumename=\"data\"");
-    m.ksm("kube_persistentvolumeclaim_info", &info, ALWAYS, one);
-    m.ksm(
-        "kube_persistentvolumeclaim_labels",
-        &format!("{claim},label_tenant=\"b\""),
-        ALWAYS,
-        one,
-    );
-    for (uid, shown) in [
-        ("u-db-1", ("07:36:00", "09:40:00")),
-        ("u-db-2", ("09:41:00", "13:00:00")),
-    ] {
-        let mount = format!("{claim},pod=\"db-0\",uid=\"{uid}\",volume=\"data\"");
-        m.ksm("kube_pod_spec_volumes_persistentvolumeclaims_info", &mount, shown, one);
-        let kubelet = format!("job=\"kubelet\",{claim}");
-        m.scraped("kubelet_volume_stats_used_bytes", &kubelet, 20, shown, |_| {
-            (5 * GIB).to_string()
-        });
-    }
-    // its claim went at 07:30, itself at 11:30
-    volume(m, "old", ("tnt-a", "old"), "02:00:00", ("05:00:00", "11:30:00"));
-    let released = clock("07:30:00");
-    let phase = "persistentvolume=\"old\",phase=\"Released\"";
-    m.ksm(
-        "kube_persistentvolume_status_phase",
-        phase,
-        ("05:00:00", "11:30:00"),
-        |at| u8::from(at >= released).to_string(),
-    );
-    let info = "namespace=\"tnt-a\",persistentvolumeclaim=\"old\",volumename=\"old\"";
-    m.ksm("kube_persistentvolumeclaim_info", info, ("05:00:00", "07:30:00"), one);
-    // made at 09:15, mounted by nobody; its size is told by its claim alone
-    volume(m, "new", ("tnt-a", "new"), "09:15:00", ("09:15:00", "13:00:00"));
-    let claim = "namespace=\"tnt-a\",persistentvolumeclaim=\"new\"";
-    let requested = "kube_persistentvolumeclaim_resource_requests_storage_bytes";
-    m.ksm(requested, claim, ("09:15:00", "13:00:00"), |_| GIB.to_string());
-}
-
-fn balancers(m: &mut Metrics) {
-    for (namespace, service, kind, shown) in [
-        ("kube-system", "traefik", "LoadBalancer", ALWAYS),
-        ("tnt-a", "web", "ClusterIP", ALWAYS),
-        ("tnt-a", "api", "ClusterIP", ALWAYS),
-        ("tnt-b", "direct", "LoadBalancer", ("09:15:00", "10:15:00")),
-    ] {
-        let of = format!("namespace=\"{namespace}\",service=\"{service}\"");
-        m.ksm("kube_service_spec_type", &format!("{of},type=\"{kind}\""), shown, one);
-        m.ksm(
-            "kube_service_labels",
-            &format!("{of},label_app=\"{service}\""),
-            shown,
-            one,
-        );
-        let point = match service {
-            "traefik" => "hostname=\"edge.elb\",ip=\"\"",
-            _ => "hostname=\"\",ip=\"203.0.113.7\"",
-        };
-        if kind == "LoadBalancer" {
-            let status = format!("{of},{point}");
-            m.ksm("kube_service_status_load_balancer_ingress", &status, shown, one);
-        }
-    }
-    let ingress = "namespace=\"tnt-a\",ingress=\"web\"";
-    m.ksm(
-        "kube_ingress_info",
-        &format!("{ingress},ingressclass=\"traefik\""),
-        ALWAYS,
-        one,
-    );
-    for (host, service, shown) in [
-        ("a.example", "web", ALWAYS),
-        ("b.example", "web", ALWAYS),
-        ("", "api", ("09:00:00", "13:00:00")),
-    ] {
-        let path = format!("{ingress},host=\"{host}\",path=\"/\",service_name=\"{service}\",service_port=\"80\"");
-        m.ksm("kube_ingress_path", &path, shown, one);
-    }
-    let traefik = "job=\"traefik\",instance=\"t-1\",namespace=\"kube-system\",service=\"tnt-a-web-80@kubernetes\"";
-    // ten a second; it starts anew at 09:00, and the first errors are counted at 09:30:15
-    let (begun, anew) = (clock("05:00:00"), clock("09:00:00"));
-    let requests = "traefik_service_requests_total";
-    m.scraped(requests, &format!("{traefik},code=\"200\""), 15, ALWAYS, |at| {
-        (10 * (at - if at < anew { begun } else { anew })).to_string()
-    });
-    let errors = format!("{traefik},code=\"500\"");
-    m.scraped(requests, &errors, 15, ("09:30:00", "13:00:00"), |_| "3".to_owned());
-    for (metric, each_s) in [
-        ("traefik_service_requests_bytes_total", 100),
-        ("traefik_service_responses_bytes_total", 900),
-    ] {
-        let of = format!("{traefik},code=\"200\"");
-        m.scraped(metric, &of, 15, ALWAYS, |at| (each_s * (at - begun)).to_string());
-    }
-    let own = "job=\"traefik\",instance=\"t-1\",namespace=\"kube-system\",service=\"dashboard@internal\",code=\"200\"";
-    m.scraped(requests, own, 15, ALWAYS, |at| at.to_string());
-}
-
-fn sizing(m: &mut Metrics) {
-    let app = "namespace=\"tnt-a\",pod=\"web-1\",container=\"app\"";
-    let of = format!("{app},uid=\"u-web\"");
-    let resized = clock("08:00:00");
-    m.ksm(
-        "kube_pod_container_resource_limits",
-        &format!("{of},resource=\"cpu\",unit=\"core\""),
-        ALWAYS,
-        one,
-    );
-    m.ksm(
-        "kube_pod_container_resource_limits",
-        &format!("{of},resource=\"memory\",unit=\"byte\""),
-        ALWAYS,
-        |at| (if at < resized { GIB } else { 2 * GIB }).to_string(),
-    );
-    // killed for want of memory at 09:00, ended by itself at 10:05
-    let (killed, ended) = (clock("09:00:00"), clock("10:05:00"));
-    m.ksm("kube_pod_container_status_restarts_total", &of, ALWAYS, |at| {
-        (2 + u8::from(at >= killed) + u8::from(at >= ended)).to_string()
-    });
-    let reason = format!("{of},reason=\"OOMKilled\"");
-    m.ksm(
-        "kube_pod_container_status_last_terminated_reason",
-        &reason,
-        ("09:00:00", "10:05:00"),
-        one,
-    );
-    let scaled = clock("08:30:00");
-    m.ksm(
-        "kube_deployment_spec_replicas",
-        "namespace=\"tnt-a\",deployment=\"web\"",
-        ALWAYS,
-        |at| (if at < scaled { 2 } else { 5 }).to_string(),
-    );
-    for (id, shown, since) in [
-        ("c1", ("05:00:00", "09:00:00"), "05:00:00"),
-        ("c2", ("09:00:00", "13:00:00"), "09:00:00"),
-    ] {
-        let since = clock(since);
-        let of = format!("job=\"kubelet\",{app},id=\"{id}\"");
-        for (metric, each_s) in [
-            ("container_cpu_cfs_periods_total", 10.0),
-            ("container_cpu_cfs_throttled_periods_total", 1.0),
-            ("container_cpu_cfs_throttled_seconds_total", 0.05),
-        ] {
-            m.scraped(metric, &of, 20, shown, |at| {
-                format!("{:.3}", each_s * (at - since) as f64)
-            });
-        }
-    }
-    let side = "job=\"kubelet\",namespace=\"tnt-a\",pod=\"web-1\",container=\"side\",id=\"s1\"";
-    m.scraped("container_oom_events_total", side, 20, ALWAYS, |_| "0".to_owned());
-}
-
-fn resources() -> String {
-    let mut metrics = Metrics::new("demo");
-    volumes(&mut metrics);
-    balancers(&mut metrics);
-    sizing(&mut metrics);
-    Metrics::finish(vec![world("demo"), metrics, world("other")])
-}
+use store::Store;
+use tonnage::app::App;
+use tonnage::app::collect::IngestPrometheus;
+use tonnage::clock::Clock;
 
 /// Everything that chunks hold, whatever their size.
 #[derive(Debug, Default, PartialEq)]
@@ -207,35 +28,116 @@ struct Whole {
     sizing: BTreeMap<(String, String), Vec<SizingHour>>,
 }
 
+impl Whole {
+    fn volumes(&mut self, days: &[VolumeDay]) {
+        for day in days {
+            let volume = format!("{} {}/{}", day.volume.volume_id, day.volume.namespace, day.volume.claim);
+            self.volumes.entry(volume.clone()).or_default().extend(&day.hours);
+            for (mount, hours) in &day.mounts {
+                let key = (volume.clone(), mount.pod_uid.clone());
+                self.mounts.entry(key).or_default().extend(hours);
+            }
+        }
+    }
+
+    fn balancers(&mut self, days: &[BalancerDay]) {
+        for day in days {
+            let id = &day.balancer.balancer_id;
+            let hours = day.hours.iter().map(|hour| (hour.hour, hour.seconds));
+            self.balancers.entry(id.clone()).or_default().extend(hours);
+            for (backend, hours) in &day.backends {
+                let key = (id.clone(), format!("{}/{}", backend.namespace, backend.service));
+                self.backends.entry(key).or_default().extend(hours);
+            }
+        }
+    }
+
+    fn sizing(&mut self, slot: &SlotId, hours: impl IntoIterator<Item = SizingHour>) {
+        let known = self
+            .sizing
+            .entry((slot.pod_uid.clone(), slot.container.clone()))
+            .or_default();
+        known.extend(hours);
+        known.sort();
+    }
+}
+
 fn whole(chunks: &[Facts]) -> Whole {
     let mut whole = Whole::default();
     for chunk in chunks {
-        for day in &chunk.volumes {
-            let volume = format!("{} {}/{}", day.volume.volume_id, day.volume.namespace, day.volume.claim);
-            whole.volumes.entry(volume.clone()).or_default().extend(&day.hours);
-            for (mount, hours) in &day.mounts {
-                let key = (volume.clone(), mount.pod_uid.clone());
-                whole.mounts.entry(key).or_default().extend(hours);
-            }
-        }
-        for day in &chunk.balancers {
-            let id = &day.balancer.balancer_id;
-            let hours = day.hours.iter().map(|hour| (hour.hour, hour.seconds));
-            whole.balancers.entry(id.clone()).or_default().extend(hours);
-            for (backend, hours) in &day.backends {
-                let key = (id.clone(), format!("{}/{}", backend.namespace, backend.service));
-                whole.backends.entry(key).or_default().extend(hours);
-            }
-        }
+        whole.volumes(&chunk.volumes);
+        whole.balancers(&chunk.balancers);
         for slot in &chunk.slots {
-            let of = &slot.facts.slot;
-            assert_eq!(slot.sizing.is_none(), of.container.is_empty());
-            let key = (of.pod_uid.clone(), of.container.clone());
-            whole.sizing.entry(key).or_default().extend(slot.sizing.clone());
+            assert_eq!(slot.sizing.is_none(), slot.facts.slot.container.is_empty());
+            if let Some(sizing) = &slot.sizing {
+                whole.sizing(&slot.facts.slot.id(), [sizing.clone()]);
+            }
         }
     }
-    whole.sizing.values_mut().for_each(|hours| hours.sort());
     whole
+}
+
+/// The one day that is in the lake.
+async fn stored(app: &App) -> (ClusterDay, String) {
+    let all = (Day(i32::MIN), Day(i32::MAX));
+    let rows = app.store().usage_days(all.0, all.1).await.expect("days");
+    let [row] = <[_; 1]>::try_from(rows).expect("one day");
+    let file = UsageFile {
+        cluster: row.cluster_id,
+        day: row.day,
+        nodes_path: row.nodes_path,
+        slots_path: row.slots_path,
+        hours_path: row.hours_path,
+        volumes_path: row.volumes_path,
+        balancers_path: row.balancers_path,
+        sizing_path: row.sizing_path,
+        sha256: row.sha256.clone(),
+        slot_hours: row.slot_hours,
+        node_hours: row.node_hours,
+        ready_s: row.ready_s,
+        observed_s: row.observed_s,
+        last_hour: row.last_hour,
+        pools: row.pools,
+    };
+    (lake::usage::read_day(app.lake(), &file).expect("a day"), row.sha256)
+}
+
+#[tokio::test]
+async fn the_commit_carries_them_into_the_day() {
+    let Some(blocks) = Blocks::make("resources in the lake", &resources()) else {
+        return;
+    };
+    let server = blocks.start("", &[]);
+    let asked = client(&server.url());
+    let expect = whole(&load(&asked, options(6), hour(6), hour(12)).await);
+    let folder = tempfile::tempdir().expect("a folder");
+    let url = format!("sqlite://{}", folder.path().join("tonnage.db").display());
+    let store = Store::open(&url).await.expect("a database");
+    let lake = Lake::file(&folder.path().join("lake")).expect("a lake");
+    let app = App::new(store, lake, Clock::Fixed(hour(20).start()), folder.path());
+    let request = |from: i64| IngestPrometheus {
+        url: server.url(),
+        token: None,
+        tenant: None,
+        cluster: "uid-demo".to_owned(),
+        matchers: options(1).matchers,
+        from: Some(hour(from).start()),
+        to: Some(hour(12).start()),
+        chunk_hours: 2,
+        source: None,
+    };
+    app.ingest_prometheus(&request(6), &|_| ()).await.expect("taken in");
+    let (day, sha256) = stored(&app).await;
+    let mut found = Whole::default();
+    found.volumes(&day.volumes);
+    found.balancers(&day.balancers);
+    for (slot, hours) in &day.sizing {
+        found.sizing(slot, hours.clone());
+    }
+    assert_eq!(found, expect, "three chunks, merged in the lake");
+    // loaded once more, in part
+    app.ingest_prometheus(&request(8), &|_| ()).await.expect("taken in");
+    assert_eq!(stored(&app).await.1, sha256, "the same facts are the same files");
 }
 
 #[tokio::test]

@@ -98,10 +98,7 @@ impl Volumes {
 
     fn volume(&self, entry: &Entry<Volume>, asked: &Asked) -> usage::Volume {
         let (volume_id, namespace, claim) = key(entry);
-        let claimed = self
-            .claims
-            .get(&entry.what.claim_uid)
-            .and_then(|history| history.newest());
+        let claimed = self.claim_of(entry);
         let class = [&entry.what.class]
             .into_iter()
             .chain(claimed.map(|claim| &claim.what.class))
@@ -111,7 +108,7 @@ impl Volumes {
             volume_id,
             namespace,
             claim,
-            claim_uid: entry.what.claim_uid.clone(),
+            claim_uid: claimed.map_or_else(|| entry.what.claim_uid.clone(), |claim| claim.uid.clone()),
             name: entry.name.clone(),
             storage_class: class.cloned().unwrap_or_default(),
             labels: claimed.map(|claim| claim.labels.clone()).unwrap_or_default(),
@@ -119,6 +116,18 @@ impl Volumes {
             // a server that does not say when: it was so when it was first seen
             claim_deleted: released.then(|| entry.what.phase_since.unwrap_or(asked.begun)),
         }
+    }
+
+    /// The claim that has, or last had, a volume. One that was reserved for a
+    /// claim by name does not know its UID until they are bound.
+    fn claim_of(&self, entry: &Entry<Volume>) -> Option<&Arc<Entry<Claim>>> {
+        let what = &entry.what;
+        if !what.claim_uid.is_empty() {
+            return self.claims.get(&what.claim_uid)?.newest();
+        }
+        let (namespace, name) = what.claim.as_ref()?;
+        let mut all = self.claims.values().filter_map(|history| history.newest());
+        all.find(|claim| (&claim.namespace, &claim.name, &claim.what.volume) == (namespace, name, &entry.name))
     }
 
     /// Gives the pods' mounts to the volumes that had their claims.

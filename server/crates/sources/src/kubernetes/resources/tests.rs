@@ -241,10 +241,15 @@ fn file_systems_are_billed_as_such_and_claims_of_ephemeral_volumes_are_found() {
     efs["spec"]["csi"] = json!({"driver": "efs.csi.aws.com", "volumeHandle": "fs-1::fsap-2"});
     let mut pod = pod("web-1", -60, &[]);
     pod["spec"]["volumes"] = json!([{"name": "scratch", "ephemeral": {}}]);
-    let mut scene = Scene::new(&[efs, pod]);
+    // reserved for a claim by name, as long as nothing binds them
+    let mut reserved = volume("r", "later", "Pending", "1Gi");
+    reserved["spec"]["claimRef"] = json!({"namespace": "shop", "name": "later"});
+    let mut scene = Scene::new(&[efs, pod, reserved, claim("later", "r")]);
     scene.look(3_600);
     let facts = scene.drain(1);
     assert_eq!(facts.volumes[0].volume.volume_id, "fs-1");
+    let later = &facts.volumes[1].volume;
+    assert_eq!((later.claim_uid.as_str(), later.labels.len()), ("uid-later", 1));
     assert_eq!(mounts(&facts.volumes[0]), [("web".to_owned(), 0, 3_600)]);
 }
 
