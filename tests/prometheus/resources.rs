@@ -3,7 +3,7 @@
 use crate::facts::{client, load, options};
 use crate::resource_world::resources;
 use crate::server::Blocks;
-use crate::world::{clock, hour};
+use crate::world::{ALWAYS, Metrics, clock, hour, world};
 use domain::instant::{Day, Instant};
 use domain::usage::profile::UsageProfile;
 use domain::usage::{
@@ -335,4 +335,55 @@ fn assert_sizing(found: &Whole) {
         "what nobody tells is unknown"
     );
     assert_eq!((side.cpu_limit_millicores, side.throttling), (None, None));
+}
+
+#[tokio::test]
+async fn the_exporter_of_a_node_tells_its_capacity_where_nobody_else_does() {
+    let mut own = Metrics::new("demo");
+    let job = "job=\"node\",instance=\"10.0.0.1:9100\"";
+    let one = |_| "1".to_owned();
+    own.scraped("node_uname_info", &format!("{job},nodename=\"a\""), 40, ALWAYS, one);
+    for cpu in 0..8 {
+        let idle = format!("{job},cpu=\"{cpu}\",mode=\"idle\"");
+        own.scraped("node_cpu_seconds_total", &idle, 40, ALWAYS, |at| at.to_string());
+    }
+    own.scraped("node_memory_MemTotal_bytes", job, 40, ALWAYS, |_| {
+        (32_i64 << 30).to_string()
+    });
+    let all = Metrics::finish(vec![world("demo"), own]);
+    let lost = |line: &&str| {
+        line.starts_with("kube_node_status_") && line.contains("resource=") && line.contains("node=\"a\"")
+    };
+    let metrics: String = all
+        .lines()
+        .filter(|line| !lost(line))
+        .map(|line| format!("{line}\n"))
+        .collect();
+    let Some(blocks) = Blocks::make("capacity of a node's own exporter", &metrics) else {
+        return;
+    };
+    let server = blocks.start("", &[]);
+    let chunks = load(&client(&server.url()), options(2), hour(6), hour(8)).await;
+    let codes: Vec<&str> = chunks[0].findings.iter().map(|finding| finding.code.as_str()).collect();
+    assert!(codes.contains(&"capacity_from_node_exporter"), "{codes:?}");
+    let of = |name: &str| {
+        let mut nodes = chunks[0].nodes.iter();
+        nodes
+            .find(|(node, _)| node.name == name)
+            .expect("a node")
+            .1
+            .last()
+            .copied()
+            .expect("an hour")
+    };
+    // all of it allocatable; what kube-state-metrics tells of the other stands
+    for (name, cores, allocatable, gib) in [("a", 8_000, 8_000, 32), ("b", 4_000, 3_900, 16)] {
+        let hour = of(name);
+        assert_eq!(
+            (hour.capacity.cpu_millicores, hour.capacity.memory_mib),
+            (cores, gib * 1_024),
+            "{name}"
+        );
+        assert_eq!(hour.allocatable.cpu_millicores, allocatable, "{name}");
+    }
 }

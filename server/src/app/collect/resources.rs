@@ -17,13 +17,6 @@ pub(super) struct ResourceFacts {
 /// Adds volumes, load balancers and what sizing needs to the days they are of.
 pub(super) fn with_resources(cluster: &str, days: Vec<ClusterDay>, facts: ResourceFacts) -> Vec<ClusterDay> {
     let mut days: BTreeMap<Day, ClusterDay> = days.into_iter().map(|day| (day.day, day)).collect();
-    let mut of = |at: Day| -> &mut ClusterDay {
-        days.entry(at).or_insert_with(|| ClusterDay {
-            cluster: cluster.to_owned(),
-            day: at,
-            ..ClusterDay::default()
-        })
-    };
     for VolumeDay { volume, hours, mounts } in facts.volumes {
         let mut mounted: BTreeMap<Day, Vec<(Mount, Vec<MountHour>)>> = BTreeMap::new();
         for (mount, hours) in mounts {
@@ -32,7 +25,7 @@ pub(super) fn with_resources(cluster: &str, days: Vec<ClusterDay>, facts: Resour
             }
         }
         for (at, hours) in by_day(hours, |hour| hour.hour) {
-            of(at).volumes.push(VolumeDay {
+            day_of(&mut days, cluster, at).volumes.push(VolumeDay {
                 volume: volume.clone(),
                 hours,
                 mounts: mounted.remove(&at).unwrap_or_default(),
@@ -47,7 +40,7 @@ pub(super) fn with_resources(cluster: &str, days: Vec<ClusterDay>, facts: Resour
             }
         }
         for (at, hours) in by_day(day.hours, |hour| hour.hour) {
-            of(at).balancers.push(BalancerDay {
+            day_of(&mut days, cluster, at).balancers.push(BalancerDay {
                 balancer: day.balancer.clone(),
                 hours,
                 backends: behind.remove(&at).unwrap_or_default(),
@@ -56,10 +49,18 @@ pub(super) fn with_resources(cluster: &str, days: Vec<ClusterDay>, facts: Resour
     }
     for (slot, hours) in facts.sizing {
         for (at, hours) in by_day(hours, |hour| hour.hour) {
-            of(at).sizing.push((slot.clone(), hours));
+            day_of(&mut days, cluster, at).sizing.push((slot.clone(), hours));
         }
     }
     days.into_values().collect()
+}
+
+fn day_of<'d>(days: &'d mut BTreeMap<Day, ClusterDay>, cluster: &str, at: Day) -> &'d mut ClusterDay {
+    days.entry(at).or_insert_with(|| ClusterDay {
+        cluster: cluster.to_owned(),
+        day: at,
+        ..ClusterDay::default()
+    })
 }
 
 fn by_day<T>(hours: Vec<T>, hour: impl Fn(&T) -> Hour) -> BTreeMap<Day, Vec<T>> {

@@ -181,20 +181,34 @@ impl Balancers {
                 }
             }
             day.hours.sort();
-            let own = [(*name).clone()];
-            let known = behind.services(name);
-            let services = if known.is_empty() { &own[..] } else { &known };
-            for service in services {
-                let has: BTreeSet<Hour> = day.hours.iter().map(|fact| fact.hour).collect();
-                let facts: Vec<BackendHour> = has.iter().map(|hour| behind.fact(name, service, *hour)).collect();
-                match day.backends.iter_mut().find(|(known, _)| same(known, service)) {
-                    Some((_, known)) => known.extend(facts),
-                    None => day.backends.push((self.backend(service, hours), facts)),
-                }
+        }
+        for (name, id) in &ids {
+            if let Some(day) = days.get_mut(*id) {
+                self.lead(name, day, &behind, hours);
             }
-            day.backends.sort();
         }
         days.into_values().collect()
+    }
+
+    /// Adds what a service of a load balancer leads to.
+    fn lead(&self, name: &ServiceName, day: &mut BalancerDay, behind: &Behind, hours: &Range<i32>) {
+        let mut services = behind.services(name);
+        if services.is_empty() {
+            services.push(name.clone());
+        }
+        for service in &services {
+            let of_day = day.hours.iter();
+            let facts: Vec<BackendHour> = of_day.map(|fact| behind.fact(name, service, fact.hour)).collect();
+            match day.backends.iter_mut().find(|(known, _)| same(known, service)) {
+                // two services of one load balancer may lead to the same
+                Some((_, known)) => {
+                    let both = known.iter_mut().zip(facts);
+                    both.for_each(|(known, fact)| *known = fact.max(*known));
+                }
+                None => day.backends.push((self.backend(service, hours), facts)),
+            }
+        }
+        day.backends.sort();
     }
 
     fn hours_of(&self, name: &ServiceName, hours: &Range<i32>, reach: i64) -> Vec<BalancerHour> {
@@ -268,7 +282,6 @@ impl Balancers {
             for (hour, rise) in risen {
                 let facts = behind.0.entry((balancer.clone(), service.clone())).or_default();
                 *field(facts.entry(Hour(*hour)).or_default()).get_or_insert(0) += rise;
-                behind.1.entry((balancer.clone(), Hour(*hour))).or_default();
                 let metered = behind.1.entry((balancer.clone(), Hour(*hour))).or_default();
                 *field(metered) = Some(0);
             }

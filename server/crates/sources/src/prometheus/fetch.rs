@@ -204,8 +204,49 @@ pub(crate) async fn fetch_nodes(
         };
         scope.client.samples(&query, window, decimals, findings, each).await?;
     }
+    if nodes.lacks_capacity() {
+        measure_nodes(scope, window, &mut nodes, &mut unreadable, findings).await?;
+    }
     unreadable.report(findings);
     Ok(nodes)
+}
+
+/// The capacity of nodes from node-exporter, where kube-state-metrics lacks it.
+async fn measure_nodes(
+    scope: &Scope<'_>,
+    window: Stretch,
+    nodes: &mut Nodes,
+    unreadable: &mut Unreadable,
+    findings: &mut Vec<Finding>,
+) -> Result<(), PrometheusError> {
+    let reach = scope.rules.reach_ms;
+    let idle: &[(&str, &str, &str)] = &[("mode", "=", "idle")];
+    for (metric, own) in [
+        ("node_cpu_seconds_total", idle),
+        ("node_memory_MemTotal_bytes", &[][..]),
+    ] {
+        let query = selector(metric, own, scope.matchers);
+        let each = |series: Series| {
+            unreadable.count(metric, &series);
+            match metric {
+                "node_cpu_seconds_total" => nodes.see_cpu(&series),
+                _ => nodes.see_memory(&series, reach),
+            }
+        };
+        scope.client.samples(&query, window, 0, findings, each).await?;
+    }
+    let measured = nodes.measure(reach);
+    if measured > 0 {
+        let message = "nodes without kube_node_status_capacity have the CPUs and memory of their node-exporter, \
+                       all of it allocatable";
+        let finding = Finding::warning("capacity_from_node_exporter", message);
+        findings.push(
+            finding
+                .remedy("let kube-state-metrics export kube_node_status_capacity and _allocatable")
+                .times(measured),
+        );
+    }
+    Ok(())
 }
 
 /// Everything about the pods of some namespaces.
