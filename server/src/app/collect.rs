@@ -238,7 +238,14 @@ impl App {
                 _ = every.tick() => {}
             }
             let now = self.clock.now();
-            let tick = collector.tick(now).await.map_err(kubernetes)?;
+            let tick = match collector.tick(now).await {
+                Ok(tick) => tick,
+                Err(error) => {
+                    // a permission that was taken away loses nothing of what was seen with it
+                    self.commit_kubernetes(collector.finish(now), &mut done).await?;
+                    return Err(kubernetes(error));
+                }
+            };
             tracing::debug!(
                 pods = tick.pods,
                 slots = tick.slots,
@@ -381,6 +388,6 @@ fn kubernetes(error: CollectError) -> AppError {
         CollectError::Config { .. } => {
             AppError::usage(error.to_string(), "set KUBECONFIG, or name a context with --kube")
         }
-        error => AppError::usage(error.to_string(), "hours that were complete are in"),
+        error => AppError::usage(error.to_string(), "what was seen until now is in"),
     }
 }

@@ -21,6 +21,9 @@ use std::collections::{BTreeMap, HashMap};
 /// Kind, namespace and name of a workload.
 type Workload = (String, String, String);
 
+/// A pod, with kind and name of its top owner.
+type Served<'a> = (&'a PodFact, (&'a str, &'a str));
+
 /// Facts of some hours beside those of nodes and containers. A `VolumeDay` or
 /// `BalancerDay` here may reach over several days.
 #[derive(Debug, Default)]
@@ -126,7 +129,7 @@ impl Resources {
     }
 
     fn balancers(&self, asked: &Asked, namespaces: &HashMap<&str, &Tags>) -> Vec<BalancerDay> {
-        let mut by_namespace: HashMap<&str, Vec<(&PodFact, (&str, &str))>> = HashMap::new();
+        let mut by_namespace: HashMap<&str, Vec<Served<'_>>> = HashMap::new();
         for track in self.pods.values() {
             if let (Some(pod), Some(top)) = (track.pod(), track.top()) {
                 by_namespace.entry(&pod.namespace).or_default().push((pod, top));

@@ -5,11 +5,12 @@
 //! is called like the ingress class, or the one whose Traefik served the
 //! service; otherwise it stays unknown.
 
-use super::answer::{Labels, Series};
+use super::answer::Series;
+use super::counters::{Counters, Traffic};
 use super::error::PrometheusError;
 use super::fetch::{Scope, Unreadable, selector};
 use super::nodes::{SILENCE_MS, window};
-use super::series::{Scrapes, Timeline, label, target};
+use super::series::{Scrapes, Timeline, label};
 use super::spans::{Presence, Stretch, covered_ms, through_silences};
 use domain::Finding;
 use domain::tags::Tags;
@@ -20,11 +21,8 @@ use std::ops::Range;
 /// Stands for the host of a path that is for any.
 const ANY_HOST: &str = "*";
 
-/// Labels that differ between copies of one counter.
-const REPLICAS: [&str; 3] = ["prometheus_replica", "replica", "__replica__"];
-
 /// Namespace and name of a service.
-type ServiceName = (String, String);
+pub(super) type ServiceName = (String, String);
 
 /// What the series of a window say about services, ingresses and their traffic.
 #[derive(Debug, Default)]
@@ -54,23 +52,6 @@ struct Path {
     host: String,
     service: String,
 }
-
-/// Counters by what was scraped, as what they rose by in each hour.
-#[derive(Debug, Default)]
-struct Counters {
-    scrapes: Scrapes,
-    series: BTreeMap<Labels, Counter>,
-}
-
-#[derive(Debug)]
-struct Counter {
-    first: (i64, i64),
-    last: (i64, i64),
-    risen: BTreeMap<i32, u64>,
-}
-
-/// What a service had of a Traefik: by (target, service of the target, Traefik's service), by hour.
-type Traffic = BTreeMap<(ServiceName, String), BTreeMap<i32, u64>>;
 
 /// Everything about load balancers.
 pub(crate) async fn fetch_balancers(
@@ -190,22 +171,35 @@ impl Balancers {
         days.into_values().collect()
     }
 
-    /// Adds what a service of a load balancer leads to.
+    /// Adds what a service of a load balancer leads to; in an hour in which
+    /// that is nothing, itself.
     fn lead(&self, name: &ServiceName, day: &mut BalancerDay, behind: &Behind, hours: &Range<i32>) {
-        let mut services = behind.services(name);
-        if services.is_empty() {
-            services.push(name.clone());
+        let services = behind.services(name);
+        let mut led: BTreeMap<ServiceName, Vec<BackendHour>> = BTreeMap::new();
+        for hour in day.hours.iter().map(|fact| fact.hour) {
+            let facts = services
+                .iter()
+                .map(|service| (service, behind.fact(name, service, hour)));
+            let mut facts: Vec<_> = facts.filter(|(_, fact)| is_something(fact)).collect();
+            if facts.is_empty() {
+                facts.push((name, behind.fact(name, name, hour)));
+            }
+            for (service, fact) in facts {
+                led.entry(service.clone()).or_default().push(fact);
+            }
         }
-        for service in &services {
-            let of_day = day.hours.iter();
-            let facts: Vec<BackendHour> = of_day.map(|fact| behind.fact(name, service, fact.hour)).collect();
-            match day.backends.iter_mut().find(|(known, _)| same(known, service)) {
-                // two services of one load balancer may lead to the same
-                Some((_, known)) => {
-                    let both = known.iter_mut().zip(facts);
-                    both.for_each(|(known, fact)| *known = fact.max(*known));
+        for (service, facts) in led {
+            let known = day.backends.iter_mut().find(|(known, _)| same(known, &service));
+            // two services of one load balancer may lead to the same
+            let known = known.map(|(_, known)| known);
+            match known {
+                Some(known) => {
+                    known.retain(|old| facts.iter().all(|fact| fact.hour != old.hour || *fact < *old));
+                    let old: BTreeSet<Hour> = known.iter().map(|old| old.hour).collect();
+                    known.extend(facts.iter().filter(|fact| !old.contains(&fact.hour)));
+                    known.sort();
                 }
-                None => day.backends.push((self.backend(service, hours), facts)),
+                None => day.backends.push((self.backend(&service, hours), facts)),
             }
         }
         day.backends.sort();
@@ -399,6 +393,11 @@ fn span(hours: &Range<i32>) -> Stretch {
     (window(Hour(hours.start)).0, window(Hour(hours.end)).0)
 }
 
+/// Whether a service is led to at all.
+fn is_something(fact: &BackendHour) -> bool {
+    fact.hosts > 0 || fact.requests.is_some_and(|count| count > 0) || fact.bytes.is_some_and(|count| count > 0)
+}
+
 /// The one there is.
 fn only<'a>(mut all: impl Iterator<Item = &'a ServiceName>) -> Option<ServiceName> {
     let first = all.next()?;
@@ -421,79 +420,4 @@ fn balancer_of(ids: &BTreeMap<&ServiceName, &str>, place: &ServiceName) -> Optio
     }
     let beside = ids.keys().copied().filter(|(namespace, _)| *namespace == place.0);
     only(beside).or_else(|| called_like(ids, "traefik"))
-}
-
-/// Longest time between two samples across which a counter's rise is known.
-fn across(reach: i64) -> i64 {
-    // no further than a chunk looks around its hours
-    reach * 3
-}
-
-impl Counters {
-    fn see(&mut self, series: &Series, reach: i64) {
-        self.scrapes.see(series);
-        for &(at, value) in &series.samples {
-            let counter = self.series.entry(series.labels.clone()).or_insert_with(|| Counter {
-                first: (at, value),
-                last: (at, value),
-                risen: BTreeMap::new(),
-            });
-            let (last, known) = counter.last;
-            if at <= last {
-                continue;
-            }
-            if at - last <= across(reach) {
-                // after a reset it has counted from zero
-                let rise = if value < known { value } else { value - known };
-                counter.rise(at, rise);
-            }
-            counter.last = (at, value);
-        }
-    }
-
-    /// What each service had of each Traefik, by hour.
-    fn by_service(&self, hours: &Range<i32>, reach: i64) -> Traffic {
-        let mut copies: BTreeMap<Labels, BTreeMap<i32, u64>> = BTreeMap::new();
-        for (labels, counter) in &self.series {
-            let mut risen = counter.risen.clone();
-            let (at, value) = counter.first;
-            let scraped = self.scrapes.between(&target(labels), at - across(reach), at - 1).next();
-            if scraped.is_some() {
-                // a counter that appears between scrapes of its target began at zero
-                *risen.entry(hour_of(at)).or_default() += value.max(0).unsigned_abs();
-            }
-            let mut own = labels.clone();
-            own.retain(|name, _| !REPLICAS.contains(&name.as_str()));
-            let known = copies.entry(own).or_default();
-            for (hour, rise) in risen {
-                let of = known.entry(hour).or_default();
-                *of = rise.max(*of);
-            }
-        }
-        let mut traffic = Traffic::new();
-        for (labels, risen) in copies {
-            let plain = |name: &str| labels.get(name).cloned().unwrap_or_default();
-            let through = match labels.contains_key("exported_service") {
-                true => plain("service"),
-                false => String::new(),
-            };
-            let key = ((plain("namespace"), through), label(&labels, "service").to_owned());
-            let sums = traffic.entry(key).or_default();
-            for (hour, rise) in risen.into_iter().filter(|(hour, _)| hours.contains(hour)) {
-                *sums.entry(hour).or_default() += rise;
-            }
-        }
-        traffic
-    }
-}
-
-impl Counter {
-    /// A rise belongs to the hour of the sample that shows it.
-    fn rise(&mut self, at: i64, rise: i64) {
-        *self.risen.entry(hour_of(at)).or_default() += rise.max(0).unsigned_abs();
-    }
-}
-
-fn hour_of(ms: i64) -> i32 {
-    i32::try_from(ms.div_euclid(3_600_000)).unwrap_or(i32::MAX)
 }

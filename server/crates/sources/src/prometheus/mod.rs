@@ -9,6 +9,7 @@ mod answer;
 mod backfill;
 mod balancers;
 mod client;
+mod counters;
 mod drivers;
 mod error;
 mod fetch;

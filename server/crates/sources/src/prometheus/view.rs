@@ -425,8 +425,8 @@ impl View<'_> {
         let (mut restarts, mut killed) = (0u32, 0u32);
         for (at, rise) in counted.rises().into_iter().filter(|(at, _)| (from..to).contains(at)) {
             restarts = restarts.saturating_add(u32::try_from(rise).unwrap_or(u32::MAX));
-            // a reason that is no longer told ended before
-            let reason = container.out_of_memory.at(at, self.rules.reach_ms);
+            // told by the same scrape, or it was the reason of an end before
+            let reason = container.out_of_memory.at(at, 0);
             killed += u32::from(reason.is_some_and(|value| *value > 0));
         }
         (Some(restarts), Some(killed))

@@ -278,8 +278,11 @@ fn ingress(name: &str, class: &str, addresses: &[&str], routes: &[(&str, &str)])
     })
 }
 
-/// (balancer, asked for by, seconds, [(service, workload, hosts)]) of the first hour.
-fn balancers(facts: &ResourceFacts) -> Vec<(String, String, u32, Vec<(String, String, u64)>)> {
+/// Service, workload, hosts.
+type Behind = (String, String, u64);
+
+/// (balancer, asked for by, seconds, what is behind it) of the first hour.
+fn balancers(facts: &ResourceFacts) -> Vec<(String, String, u32, Vec<Behind>)> {
     let of = |day: &BalancerDay| {
         let backends = day.backends.iter();
         let behind = backends.map(|(backend, hours)| {
@@ -316,7 +319,7 @@ fn balancers_and_what_is_behind_them() {
     ]);
     scene.delete(1_800, &service("ssh", "LoadBalancer", &["ssh.elb", "also.ssh"]));
     scene.look(3_600);
-    let behind = |all: &[(&str, &str, u64)]| -> Vec<(String, String, u64)> {
+    let behind = |all: &[(&str, &str, u64)]| -> Vec<Behind> {
         let owned = |(service, workload, hosts): &(&str, &str, u64)| ((*service).into(), (*workload).into(), *hosts);
         all.iter().map(owned).collect()
     };
@@ -377,7 +380,7 @@ fn limits_restarts_kills_and_replicas() {
     scene.put(1_200, &deployment(7));
     scene.put(1_300, &deployment(5));
     scene.look(3_580);
-    let mut resized = state(web.clone(), 5, 3_590, Some(600));
+    let mut resized = state(web, 5, 3_590, Some(600));
     resized["spec"]["containers"][0]["resources"]["limits"] = json!({"memory": "2Gi"});
     scene.put(3_605, &resized);
     // one that came and was killed between two looks
