@@ -4,6 +4,8 @@
 mod drivers;
 mod errors;
 mod facts;
+mod resource_world;
+mod resources;
 mod retries;
 mod server;
 mod world;
