@@ -1,5 +1,5 @@
 //! Drivers (allocation keys): business or telemetry series that shared money
-//! follows: orders, shipments, database time, requests (A13, A34).
+//! follows: orders, shipments, database time, requests (A34).
 //!
 //! A value says what one receiver had of one driver on one UTC day. A day that
 //! is missing is missing: it is never zero, and a receiver without a value has
@@ -209,9 +209,7 @@ pub fn replaced(known: Vec<Value>, new: Vec<Value>) -> Vec<Value> {
 #[must_use]
 pub fn overlap<'v>(new: &'v [Value], others: &[Value]) -> Option<(&'v Value, u64)> {
     let held: BTreeSet<(Day, &Receiver)> = others.iter().map(|value| (value.day, &value.receiver)).collect();
-    let mut both = new
-        .iter()
-        .filter(|value| held.contains(&(value.day, &value.receiver)));
+    let mut both = new.iter().filter(|value| held.contains(&(value.day, &value.receiver)));
     let first = both.next()?;
     Some((first, 1 + both.count() as u64))
 }
@@ -357,7 +355,10 @@ mod tests {
             let parsed = Amount::parse(text).map(|amount| amount.to_string());
             assert_eq!(parsed, expect.map(str::to_owned), "{text}");
         }
-        assert_eq!(Amount::from_scaled(1_250, 3).map(|a| a.to_string()).as_deref(), Some("1.25"));
+        assert_eq!(
+            Amount::from_scaled(1_250, 3).map(|a| a.to_string()).as_deref(),
+            Some("1.25")
+        );
         assert_eq!(Amount::from_scaled(1, 13), None);
     }
 
@@ -372,7 +373,13 @@ mod tests {
         ] {
             assert_eq!(check_name(name).is_ok(), good, "{name}");
         }
-        for (name, good) in [("tenant", true), ("_x", true), ("2x", false), ("a b", false), ("", false)] {
+        for (name, good) in [
+            ("tenant", true),
+            ("_x", true),
+            ("2x", false),
+            ("a b", false),
+            ("", false),
+        ] {
             assert_eq!(check_dimension(name).is_ok(), good, "{name}");
         }
     }
@@ -388,7 +395,11 @@ mod tests {
 
     #[test]
     fn a_delivery_replaces_its_days() {
-        let known = vec![value(1, "a", "n", "1"), value(1, "b", "n", "2"), value(2, "a", "n", "3")];
+        let known = vec![
+            value(1, "a", "n", "1"),
+            value(1, "b", "n", "2"),
+            value(2, "a", "n", "3"),
+        ];
         let new = vec![value(1, "a", "n", "9")];
         assert_eq!(
             replaced(known, new),
@@ -419,7 +430,10 @@ mod tests {
             assert_eq!(found, expect, "{what}");
         }
         // a gap between two months is seen too
-        let months = [Summary::of(&[value(1, "a", "n", "1")]), Summary::of(&[value(3, "a", "n", "1")])];
+        let months = [
+            Summary::of(&[value(1, "a", "n", "1")]),
+            Summary::of(&[value(3, "a", "n", "1")]),
+        ];
         assert_eq!(remarks("orders", &months)[0].code, "driver_gap");
     }
 

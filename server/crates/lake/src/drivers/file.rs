@@ -56,9 +56,8 @@ fn frame(driver: &str, values: &[Value]) -> Result<DataFrame, LakeError> {
         .cast(&DataType::Date)
         .map_err(broken())?;
     let receivers: Vec<String> = values.iter().map(|value| json(&value.receiver)).collect();
-    let texts = |name: &str, of: &mut dyn Iterator<Item = &str>| {
-        StringChunked::from_iter_values(name.into(), of).into_column()
-    };
+    let texts =
+        |name: &str, of: &mut dyn Iterator<Item = &str>| StringChunked::from_iter_values(name.into(), of).into_column();
     let amounts = values.iter().map(|value| value.amount.units()).collect();
     let amount = Int128Chunked::from_vec("value".into(), amounts)
         .into_decimal_unchecked(PRECISION, VALUE_SCALE as usize)

@@ -156,7 +156,12 @@ mod tests {
     #[test]
     fn numbers_keep_their_digits() {
         let cells = record(br#"{"a":12345678901234567890.000000000001,"b":"x\n","c":null,"d":1e3}"#);
-        let expect = [("a", "12345678901234567890.000000000001"), ("b", "x\n"), ("c", ""), ("d", "1e3")];
+        let expect = [
+            ("a", "12345678901234567890.000000000001"),
+            ("b", "x\n"),
+            ("c", ""),
+            ("d", "1e3"),
+        ];
         assert_eq!(cells, Ok(expect.map(|(a, b)| (a.to_owned(), b.to_owned())).to_vec()));
         for bad in ["{\"a\":[1]}", "{\"a\":true}", "{\"a\":{}}", "{\"a\"}"] {
             assert!(record(bad.as_bytes()).is_err(), "{bad}");

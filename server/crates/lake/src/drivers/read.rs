@@ -132,7 +132,9 @@ impl Reading<'_> {
         } else {
             Box::new(BufReader::with_capacity(1 << 18, open()?))
         };
-        let start = reader.fill_buf().map_err(|error| place.unreadable(0, error.to_string()))?;
+        let start = reader
+            .fill_buf()
+            .map_err(|error| place.unreadable(0, error.to_string()))?;
         let start = start.strip_prefix(b"\xef\xbb\xbf").unwrap_or(start);
         let first = start.iter().find(|byte| !byte.is_ascii_whitespace());
         match first {
@@ -244,11 +246,9 @@ impl Reading<'_> {
         }
         if rows > MAX_VALUES {
             let finding = Finding::error("too_many_rows", format!("the call has more than {MAX_VALUES} rows"));
-            return Err(refused(
-                finding
-                    .in_file(place.name())
-                    .remedy("deliver a month at a time; a driver has one value a day and receiver"),
-            ));
+            return Err(refused(finding.in_file(place.name()).remedy(
+                "deliver a month at a time; a driver has one value a day and receiver",
+            )));
         }
         Ok(())
     }
@@ -258,12 +258,22 @@ impl Reading<'_> {
         if !self.values.contains_key(driver) {
             self.values.insert(driver.to_owned(), BTreeMap::new());
         }
-        let Some(values) = self.values.get_mut(driver) else { return };
+        let Some(values) = self.values.get_mut(driver) else {
+            return;
+        };
         let unclear = !self.unclear.is_empty() && self.unclear.contains(&(driver.to_owned(), key.clone()));
         match values.get(&key) {
             None => {
                 let (unit, amount, file) = (value.unit, value.amount, place.at);
-                values.insert(key, Seen { unit, amount, file, line });
+                values.insert(
+                    key,
+                    Seen {
+                        unit,
+                        amount,
+                        file,
+                        line,
+                    },
+                );
                 self.input.rows += 1;
             }
             Some(seen) if seen.unit == value.unit && seen.amount == value.amount && !unclear => {

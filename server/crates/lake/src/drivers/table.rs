@@ -28,7 +28,10 @@ impl Table {
             .map(|cell| cell.trim().trim_start_matches('\u{feff}'))
             .collect();
         let find = |name: &str| {
-            let at = names.iter().position(|cell| *cell == name).ok_or_else(|| missing(name))?;
+            let at = names
+                .iter()
+                .position(|cell| *cell == name)
+                .ok_or_else(|| missing(name))?;
             if names[at + 1..].contains(&name) {
                 return Err(complaint("duplicate_column", "is there twice", name));
             }
@@ -49,9 +52,11 @@ impl Table {
         }
         if dimensions.is_empty() {
             let finding = Finding::error("missing_column", "no column says who has the values");
-            return Err(Box::new(finding.at_line(1).remedy(
-                "add an owner dimension such as tenant, or a label such as database",
-            )));
+            return Err(Box::new(
+                finding
+                    .at_line(1)
+                    .remedy("add an owner dimension such as tenant, or a label such as database"),
+            ));
         }
         Ok(Table {
             day,

@@ -58,7 +58,8 @@ fn parquet() -> Vec<u8> {
     let days = Int32Chunked::from_vec("day".into(), vec![20_757, 20_757, 20_758])
         .cast(&DataType::Date)
         .expect("dates");
-    let text = |name: &str, cells: [&str; 3]| StringChunked::from_iter_values(name.into(), cells.into_iter()).into_column();
+    let text =
+        |name: &str, cells: [&str; 3]| StringChunked::from_iter_values(name.into(), cells.into_iter()).into_column();
     let amounts = vec![12_345_678_901_234_567_890_000_000_000_001i128, 0, 1_000_000_000_000_000];
     let columns = vec![
         days.into_column(),
@@ -104,15 +105,71 @@ fn bad_input_names_file_line_column_and_remedy() {
     let head = "day,tenant,driver,value,unit\n";
     // (what, text, code, line, column, part of the message)
     for (what, text, code, line, column, says) in [
-        ("negative", "2026-10-01,a,orders,-1,orders\n", "bad_driver_row", 2, "value", "negative"),
-        ("unknown", "2026-10-01,a,orders,,orders\n", "bad_driver_row", 2, "value", "leave the row out"),
-        ("separator", "2026-10-01,a,orders,\"1,5\",o\n", "bad_driver_row", 2, "value", "thousands"),
-        ("too fine", "2026-10-01,a,o,0.0000000000001,o\n", "bad_driver_row", 2, "value", "fractional"),
-        ("an hour", "2026-10-01T06:00:00Z,a,o,1,o\n", "bad_driver_row", 2, "day", "add the hours"),
+        (
+            "negative",
+            "2026-10-01,a,orders,-1,orders\n",
+            "bad_driver_row",
+            2,
+            "value",
+            "negative",
+        ),
+        (
+            "unknown",
+            "2026-10-01,a,orders,,orders\n",
+            "bad_driver_row",
+            2,
+            "value",
+            "leave the row out",
+        ),
+        (
+            "separator",
+            "2026-10-01,a,orders,\"1,5\",o\n",
+            "bad_driver_row",
+            2,
+            "value",
+            "thousands",
+        ),
+        (
+            "too fine",
+            "2026-10-01,a,o,0.0000000000001,o\n",
+            "bad_driver_row",
+            2,
+            "value",
+            "fractional",
+        ),
+        (
+            "an hour",
+            "2026-10-01T06:00:00Z,a,o,1,o\n",
+            "bad_driver_row",
+            2,
+            "day",
+            "add the hours",
+        ),
         ("no date", "soon,a,o,1,o\n", "bad_driver_row", 2, "day", "not a date"),
-        ("nobody", "2026-10-01, ,o,1,o\n", "bad_driver_row", 2, "tenant", "names nobody"),
-        ("a name", "2026-10-01,a,Orders,1,o\n", "bad_driver_row", 2, "driver", "lower-case"),
-        ("no unit", "2026-10-01,a,o,1,\n", "bad_driver_row", 2, "unit", "short word"),
+        (
+            "nobody",
+            "2026-10-01, ,o,1,o\n",
+            "bad_driver_row",
+            2,
+            "tenant",
+            "names nobody",
+        ),
+        (
+            "a name",
+            "2026-10-01,a,Orders,1,o\n",
+            "bad_driver_row",
+            2,
+            "driver",
+            "lower-case",
+        ),
+        (
+            "no unit",
+            "2026-10-01,a,o,1,\n",
+            "bad_driver_row",
+            2,
+            "unit",
+            "short word",
+        ),
         ("ragged", "2026-10-01,a,o,1\n", "bad_driver_row", 2, "", "4 cells"),
         (
             "twice, differently",
@@ -130,19 +187,53 @@ fn bad_input_names_file_line_column_and_remedy() {
         };
         let first = &findings[0];
         assert_eq!(first.code, code, "{what}");
-        assert_eq!((first.line.unwrap_or(0), first.column.as_deref().unwrap_or("")), (line, column), "{what}");
+        assert_eq!(
+            (first.line.unwrap_or(0), first.column.as_deref().unwrap_or("")),
+            (line, column),
+            "{what}"
+        );
         assert!(first.message.contains(says), "{what}: {}", first.message);
         assert_eq!(first.file.as_deref(), Some("bad.csv"), "{what}");
         assert!(first.remedy.is_some(), "{what}");
     }
     for (what, name, text, code, says) in [
-        ("no value", "x.csv", "day,tenant,driver,unit\n", "missing_column", "missing"),
-        ("nobody", "x.csv", "day,driver,value,unit\n", "missing_column", "who has the values"),
-        ("spaces", "x.csv", "day,driver,value,unit,my note\n", "bad_dimension", "x_"),
-        ("twice", "x.csv", "day,driver,value,unit,a,a\n", "duplicate_column", "twice"),
+        (
+            "no value",
+            "x.csv",
+            "day,tenant,driver,unit\n",
+            "missing_column",
+            "missing",
+        ),
+        (
+            "nobody",
+            "x.csv",
+            "day,driver,value,unit\n",
+            "missing_column",
+            "who has the values",
+        ),
+        (
+            "spaces",
+            "x.csv",
+            "day,driver,value,unit,my note\n",
+            "bad_dimension",
+            "x_",
+        ),
+        (
+            "twice",
+            "x.csv",
+            "day,driver,value,unit,a,a\n",
+            "duplicate_column",
+            "twice",
+        ),
         ("cut off", "x.json", "[{\"day\":", "unreadable_driver_file", "cut off"),
         ("nested", "x.json", "{\"day\":{}}", "unreadable_driver_file", "neither"),
-        ("a workbook", "x.csv", "PK\u{3}\u{4}", "unreadable_driver_file", "workbook"),
+        (
+            "a workbook",
+            "x.csv",
+            "PK\u{3}\u{4}",
+            "unreadable_driver_file",
+            "workbook",
+        ),
     ] {
         let file = write(folder.path(), name, text.as_bytes());
         let Err(DriversError::Refused(findings)) = read_files(&[file], false, &|_| {}) else {
@@ -172,12 +263,19 @@ fn quarantine_keeps_what_is_clear() {
     let codes: Vec<&str> = read.findings.iter().map(|finding| finding.code.as_str()).collect();
     assert_eq!(
         codes,
-        ["bad_driver_row", "bad_driver_row", "bad_driver_row", "repeated_driver_values"]
+        [
+            "bad_driver_row",
+            "bad_driver_row",
+            "bad_driver_row",
+            "repeated_driver_values"
+        ]
     );
 }
 
 fn values(rows: &[(&str, &str, &str)]) -> DriverValues {
-    let rows = rows.iter().map(|(day, tenant, n)| value(day, &[("tenant", tenant)], n, "o"));
+    let rows = rows
+        .iter()
+        .map(|(day, tenant, n)| value(day, &[("tenant", tenant)], n, "o"));
     DriverValues::from([("orders".to_owned(), rows.collect())])
 }
 
@@ -185,10 +283,18 @@ fn values(rows: &[(&str, &str, &str)]) -> DriverValues {
 fn a_month_is_replaced_by_days_and_held_by_one_source() {
     let folder = TempDir::new().expect("a folder");
     for lake in [Lake::memory(), Lake::file(folder.path()).expect("a folder")] {
-        let first = values(&[("2026-10-01", "a", "1"), ("2026-10-02", "a", "2"), ("2026-11-01", "a", "3")]);
+        let first = values(&[
+            ("2026-10-01", "a", "1"),
+            ("2026-10-02", "a", "2"),
+            ("2026-11-01", "a", "3"),
+        ]);
         let known = stage(&lake, "erp", first.clone(), &[]).expect("staged");
         assert_eq!(known.len(), 2);
-        assert!(known[0].path.starts_with("drivers/orders/2026-10/"), "{}", known[0].path);
+        assert!(
+            known[0].path.starts_with("drivers/orders/2026-10/"),
+            "{}",
+            known[0].path
+        );
         let back = read_month(&lake, &known[0].path).expect("reads");
         assert_eq!(back, first["orders"][..2]);
         // the same again is the same file
@@ -199,8 +305,19 @@ fn a_month_is_replaced_by_days_and_held_by_one_source() {
         assert_eq!(read_month(&lake, &later[0].path).expect("reads"), expect["orders"]);
         // another source may have other receivers of the day, not the same
         stage(&lake, "crm", values(&[("2026-10-01", "c", "1")]), &known).expect("nobody has it");
-        match stage(&lake, "crm", values(&[("2026-10-03", "a", "1"), ("2026-10-02", "a", "1")]), &known) {
-            Err(DriversError::Held { holder, receiver, day, values, .. }) => {
+        match stage(
+            &lake,
+            "crm",
+            values(&[("2026-10-03", "a", "1"), ("2026-10-02", "a", "1")]),
+            &known,
+        ) {
+            Err(DriversError::Held {
+                holder,
+                receiver,
+                day,
+                values,
+                ..
+            }) => {
                 assert_eq!((holder.as_str(), receiver.as_str(), values), ("erp", "tenant=a", 1));
                 assert_eq!(day.to_string(), "2026-10-02");
             }
