@@ -59,6 +59,8 @@ pub struct Hub {
     /// Ready seconds, at the end of the hour.
     pub ready: BTreeMap<(String, Hour), i64>,
     pub uses: BTreeMap<(Slot, Hour), Use>,
+    /// What the runtime class of a pod adds, by its UID.
+    overheads: BTreeMap<String, Pair>,
 }
 
 fn rows(path: &Path) -> Vec<BTreeMap<String, String>> {
@@ -139,6 +141,7 @@ impl Hub {
                 continue;
             }
             let of = pods[&(slot.uid.clone(), *hour)];
+            self.overheads.insert(slot.uid.clone(), overhead.request);
             for at in 0..2 {
                 let beyond = halves(&of, at).1 - of.request[at];
                 let taken = beyond.clamp(0, overhead.request[at]);
@@ -171,13 +174,15 @@ impl Hub {
         first..first + 24
     }
 
-    /// Every hour of a day as its hour so many hours in.
+    /// Every hour of a day as its hour so many hours in, and use as its mean.
     pub fn constant(&self, day: std::ops::Range<Hour>, like: i64) -> Hub {
         let mut hub = self.within(day.clone());
         hub.uses.clear();
         for ((slot, hour), used) in &self.uses {
             if *hour == day.start + like {
-                hub.uses.extend(day.clone().map(|hour| ((slot.clone(), hour), *used)));
+                let mut used = *used;
+                used.effective = [0, 1].map(|at| used.request[at].max(used.used[at]));
+                hub.uses.extend(day.clone().map(|hour| ((slot.clone(), hour), used)));
             }
         }
         hub
@@ -319,7 +324,7 @@ impl Hub {
             there.iter().map(move |at| (*at, value.clone()))
         };
         if slot.role == "pod_overhead" {
-            let overhead = self.overhead(slot);
+            let overhead = self.overheads[&slot.uid];
             for (metric, (_, value)) in ["kube_pod_overhead_cpu_cores", "kube_pod_overhead_memory_bytes"]
                 .into_iter()
                 .zip(resources(overhead))
@@ -362,14 +367,6 @@ impl Hub {
             scraped.ksm("kube_pod_container_resource_requests", &of, same(&value));
         }
         cadvisor(scraped, slot, &lives, &held);
-    }
-
-    /// What the pod's runtime class adds, which no container takes at some hour.
-    fn overhead(&self, slot: &Slot) -> Pair {
-        let of = self.uses.iter().filter(|((of, _), _)| of == slot);
-        of.fold([0, 0], |most, (_, used)| {
-            [most[0].max(used.request[0]), most[1].max(used.request[1])]
-        })
     }
 }
 

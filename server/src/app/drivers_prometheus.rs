@@ -139,9 +139,7 @@ impl App {
         // a day is complete when all its samples had time to arrive
         let settled = Instant(now.0 - SETTLE_S * SECOND_US).day();
         let to = request.to.map_or(settled, |end| Day(end.day().0.min(settled.0)));
-        let from = request
-            .from
-            .map(|from| Day((from.0 + DAY_US - 1).div_euclid(DAY_US) as i32));
+        let from = request.from.map(|from| Instant(from.0 + DAY_US - 1).day());
         let from = from.or(cursor).unwrap_or(Day(to.0 - FIRST_LOAD_DAYS));
         from..to
     }
