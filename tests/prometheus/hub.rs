@@ -153,7 +153,7 @@ impl Hub {
     }
 
     /// These hours only.
-    pub fn within(&self, hours: std::ops::Range<Hour>) -> Hub {
+    fn within(&self, hours: std::ops::Range<Hour>) -> Hub {
         let mut hub = self.clone();
         hub.ready.retain(|(_, hour), _| hours.contains(hour));
         hub.uses.retain(|(_, hour), _| hours.contains(hour));
@@ -245,6 +245,7 @@ impl Hub {
             step: interval_s * 1_000,
             window: (first * HOUR_MS, (last + 1) * HOUR_MS + HOUR_MS / 2),
             silence,
+            owners: BTreeSet::new(),
         };
         for (node, machine) in &self.machines {
             self.node(&mut scraped, node, machine);
@@ -342,7 +343,15 @@ impl Hub {
                 "namespace=\"{}\",replicaset=\"{name}\",owner_kind=\"Deployment\",owner_name=\"{}\"",
                 slot.namespace, slot.workload
             );
-            scraped.ksm("kube_replicaset_owner", &owner, same("1"));
+            // replicas on several nodes have one owner
+            if scraped.owners.insert(owner.clone()) {
+                let always: Vec<i64> = scraped.instants(scraped.window).collect();
+                scraped.ksm(
+                    "kube_replicaset_owner",
+                    &owner,
+                    always.iter().map(|at| (*at, "1".to_owned())),
+                );
+            }
         }
         let info = format!(
             "{of},node=\"{}\",created_by_kind=\"{kind}\",created_by_name=\"{name}\",priority_class=\"\"",
@@ -426,6 +435,8 @@ struct Scraped {
     step: i64,
     window: (i64, i64),
     silence: std::ops::Range<i64>,
+    /// ReplicaSets that were written.
+    owners: BTreeSet<String>,
 }
 
 impl Scraped {
