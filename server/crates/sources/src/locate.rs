@@ -13,8 +13,9 @@ pub struct Located {
     pub path: PathBuf,
 }
 
-/// Endings taken from folders and globs; a file named outright may have any.
+/// What is looked for.
 struct Kind {
+    /// Taken from folders and globs; a file named outright may have any.
     endings: &'static [&'static str],
     files: &'static str,
     remedy: &'static str,
