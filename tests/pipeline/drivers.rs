@@ -144,6 +144,7 @@ async fn bad_drivers_are_refused_whole_or_left_out() {
             "traefik-requests",
         ),
         (&["report", "drivers", "--period", "2020-01"], "tonnage ingest drivers"),
+        (&["report", "drivers", "--by", "tenat"], "use one of tenant"),
     ] {
         let refused = folder.run(args).exits(2);
         assert!(refused.err.contains(says), "{args:?}: {}", refused.err);

@@ -161,6 +161,7 @@ impl App {
             .into_iter()
             .map(|value| value_of(request, value))
             .collect::<Result<_, _>>()?;
+        let values = joined(values)?;
         let origin = DriverOrigin {
             source: source.to_owned(),
             origin: "prometheus",
@@ -212,6 +213,25 @@ fn value_of(request: &IngestPrometheusDriver, value: DriverValue) -> Result<Valu
         unit: value.unit,
         amount,
     })
+}
+
+/// Label values that differ in blanks alone are one receiver.
+fn joined(values: Vec<Value>) -> Result<Vec<Value>, AppError> {
+    let mut sums: BTreeMap<(Day, Receiver), Value> = BTreeMap::new();
+    for value in values {
+        match sums.get_mut(&(value.day, value.receiver.clone())) {
+            None => {
+                sums.insert((value.day, value.receiver.clone()), value);
+            }
+            Some(sum) => {
+                sum.amount = sum.amount.checked_add(value.amount).ok_or_else(|| {
+                    let what = format!("the sum of {} cannot be kept exactly", sum.receiver);
+                    AppError::usage(what, "nothing of these days was taken in")
+                })?;
+            }
+        }
+    }
+    Ok(sums.into_values().collect())
 }
 
 /// Findings of many days, alike ones counted.

@@ -95,6 +95,7 @@ impl App {
                 read.collect::<Result<Vec<_>, AppError>>()
             })
             .await?;
+        check_dimensions(by, &values)?;
         let mut findings = Vec::new();
         for row in &rows {
             findings.extend(remarks(&row.driver, [&row.summary]));
@@ -118,6 +119,21 @@ impl App {
     }
 }
 
+/// A dimension that no receiver has is a slip of the pen.
+fn check_dimensions(by: &[String], files: &[(String, Vec<Value>)]) -> Result<(), AppError> {
+    let values = files.iter().flat_map(|(_, values)| values);
+    let known: BTreeSet<&str> = values
+        .flat_map(|value| value.receiver.iter().map(|(dimension, _)| dimension))
+        .collect();
+    match by.iter().find(|key| !known.contains(key.as_str())) {
+        None => Ok(()),
+        Some(key) => Err(AppError::usage(
+            format!("no driver of the month has the dimension {key:?}"),
+            format!("use one of {}", known.into_iter().collect::<Vec<_>>().join(", ")),
+        )),
+    }
+}
+
 fn of_month(row: &DriverFileRow, through: Day) -> DriverOfMonth {
     let days: BTreeSet<Day> = row.summary.days.iter().copied().collect();
     let (first, end) = (row.period.first_day(), row.period.next().first_day());
@@ -134,8 +150,11 @@ fn of_month(row: &DriverFileRow, through: Day) -> DriverOfMonth {
     }
 }
 
+/// Driver, dimensions, unit.
+type RowKey<'v> = (&'v str, BTreeMap<String, String>, &'v str);
+
 fn grouped(files: &[(String, Vec<Value>)], by: &[String]) -> Result<Vec<DriverRow>, AppError> {
-    let mut sums: BTreeMap<(&str, BTreeMap<String, String>, &str), (Amount, BTreeSet<Day>)> = BTreeMap::new();
+    let mut sums: BTreeMap<RowKey<'_>, (Amount, BTreeSet<Day>)> = BTreeMap::new();
     for (driver, values) in files {
         for value in values {
             let keys = value
@@ -154,17 +173,14 @@ fn grouped(files: &[(String, Vec<Value>)], by: &[String]) -> Result<Vec<DriverRo
             days.insert(value.day);
         }
     }
-    let row =
-        |((driver, keys, unit), (sum, days)): ((&str, BTreeMap<String, String>, &str), (Amount, BTreeSet<Day>))| {
-            DriverRow {
-                driver: driver.to_owned(),
-                unit: unit.to_owned(),
-                keys,
-                value: sum.to_string(),
-                days: days.len() as u64,
-            }
-        };
-    Ok(sums.into_iter().map(row).collect())
+    let rows = sums.into_iter().map(|((driver, keys, unit), (sum, days))| DriverRow {
+        driver: driver.to_owned(),
+        unit: unit.to_owned(),
+        keys,
+        value: sum.to_string(),
+        days: days.len() as u64,
+    });
+    Ok(rows.collect())
 }
 
 /// A source's driver within a month, as far as it reaches; one that ended
