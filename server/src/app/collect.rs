@@ -375,7 +375,7 @@ fn cluster_days(
         .collect()
 }
 
-fn prometheus(error: PrometheusError) -> AppError {
+pub(super) fn prometheus(error: PrometheusError) -> AppError {
     match error {
         PrometheusError::Unreachable { .. } => AppError::broken("Prometheus does not answer", error),
         error => AppError::usage(error.to_string(), "nothing of this chunk was taken in"),

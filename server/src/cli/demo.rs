@@ -5,6 +5,7 @@ use super::output;
 use super::serve;
 use super::{Outcome, progress};
 use crate::app::App;
+use crate::app::drivers::IngestDrivers;
 use crate::app::ingest::IngestBilling;
 use crate::app::usage::IngestUsage;
 use crate::config::Config;
@@ -97,6 +98,12 @@ pub(super) async fn run(app: &App, config: &Config, args: Demo, json: bool) -> R
         files.usage_rows,
         loading.elapsed().as_secs_f64()
     );
+    let loading = Instant::now();
+    let values = ingest_drivers(app, &files_dir, &files).await?;
+    eprintln!(
+        "  {values} driver values ingested in {:.1} s",
+        loading.elapsed().as_secs_f64()
+    );
     let allocating = Instant::now();
     let allocations = app.allocate(None).await?;
     eprintln!(
@@ -156,6 +163,17 @@ async fn ingest_usage(app: &App, dir: &Path, files: &demo::DemoFiles) -> Result<
         app.ingest_usage(&request, quiet.clone()).await?;
     }
     Ok(())
+}
+
+/// What each tenant's business did, day by day.
+async fn ingest_drivers(app: &App, dir: &Path, files: &demo::DemoFiles) -> Result<u64, AppError> {
+    let path = |file: &PathBuf| dir.join(file).to_string_lossy().into_owned();
+    let request = IngestDrivers {
+        paths: files.drivers.iter().map(path).collect(),
+        source: Some("erp-drivers".to_owned()),
+        skip_bad_rows: false,
+    };
+    Ok(app.ingest_drivers(&request, Arc::new(|_| {})).await?.rows)
 }
 
 /// The demo never mixes with bills that are real.

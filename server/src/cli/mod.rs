@@ -5,6 +5,7 @@
 mod allocate;
 mod config;
 mod demo;
+mod drivers;
 mod explain;
 mod ingest;
 mod lake_files;

@@ -257,4 +257,15 @@ fn drivers_follow_their_format() {
                 .all(|record| &record[0] < TODAY && record[3].parse::<u64>().is_ok())
         );
     }
+    // as long as the bills have a tenant, its business has drivers
+    let has = |month: &str, tenant: &str| {
+        let path = output
+            .files
+            .drivers
+            .iter()
+            .find(|path| path.to_string_lossy().contains(month));
+        path.is_some_and(|path| plain(output, path).iter().any(|record| &record[1] == tenant))
+    };
+    assert!(!has("2026-09", "dockside-audio") && !has("2026-09", "stadskroon-grocery"));
+    assert!(has("2026-10", "stadskroon-grocery"));
 }

@@ -4,6 +4,7 @@
 
 pub mod allocate;
 pub mod cube;
+pub mod drivers;
 pub mod error;
 pub mod ingest;
 pub mod object;

@@ -70,7 +70,7 @@ pub struct NewUsage {
     pub clusters: Vec<(String, String)>,
 }
 
-/// A usage delivery as it is kept.
+/// A delivery of usage or of drivers as it is kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UsageDeliveryRow {
     /// Id.
@@ -257,7 +257,7 @@ impl DayRow {
 }
 
 #[derive(sqlx::FromRow)]
-struct DeliveryRow {
+pub(crate) struct DeliveryRow {
     delivery_id: String,
     source_id: String,
     origin: String,
@@ -268,7 +268,7 @@ struct DeliveryRow {
 }
 
 impl DeliveryRow {
-    fn into_row(self) -> Result<UsageDeliveryRow, StoreError> {
+    pub(crate) fn into_row(self) -> Result<UsageDeliveryRow, StoreError> {
         let place = Place("usage_delivery");
         Ok(UsageDeliveryRow {
             rows: place.count(self.row_count)?,
