@@ -13,6 +13,7 @@
 use super::profile::UsageProfile;
 use super::{Capacity, HOUR_S, Hour, Measure, Slot, SlotHour};
 use crate::instant::{Instant, Span};
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// Hours after which a late sample is refused: so long it is known what time
@@ -49,15 +50,16 @@ pub struct HourFacts {
 type Stretch = (i64, i64);
 
 /// What many samples of a container share.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct Context {
     slot: Slot,
     requested: Capacity,
     alive: Stretch,
 }
 
-/// A sample, small: millions are held.
-#[derive(Debug, Clone, Copy)]
+/// A sample, small: millions are held, and written as three numbers.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+#[serde(from = "resume::Row", into = "resume::Row")]
 struct Held {
     at: i64,
     context: u32,
@@ -73,7 +75,7 @@ struct Used {
 }
 
 /// One container of one pod on one node, whatever its labels.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 struct Track {
     contexts: Vec<Context>,
     /// In order of time, one per millisecond.
@@ -94,8 +96,10 @@ struct Integral {
 }
 
 /// Turns samples into hourly facts. Holds the samples of hours that are not
-/// drained yet, some 32 bytes each.
-#[derive(Debug)]
+/// drained yet, some 32 bytes each. It can be written down and read back, so
+/// that an hour survives the program that counts it: what was read has to pass
+/// [`HourlyAccumulator::is_sound`].
+#[derive(Debug, Serialize, Deserialize)]
 pub struct HourlyAccumulator {
     reach_ms: i64,
     /// By pod: a pod has few containers, and asking needs no copy of the slot.
@@ -448,6 +452,8 @@ pub fn pod_overhead(pod_requested: Measure, containers: &[Measure]) -> Measure {
     let held = containers.iter().fold(Measure::ZERO, |sum, held| sum.plus(*held));
     pod_requested.less(held)
 }
+
+mod resume;
 
 #[cfg(test)]
 mod tests;

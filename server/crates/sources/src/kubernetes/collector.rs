@@ -5,7 +5,9 @@ use super::connect::{ClusterConfig, CollectError, Connection, connect};
 use super::findings::Findings;
 use super::inventory::Inventory;
 use super::metrics::{MetricsList, NodeMetrics, PodMetrics, Usage};
+use super::node::NodeTrack;
 use super::pulse::{Pulses, lock};
+use super::resume::Kept;
 use super::sampler::{SKEW_US, Sampler, Taken, View};
 use super::watch::{Shared, Watches, start, words};
 use super::world::World;
@@ -59,6 +61,8 @@ pub struct Collector {
     sampler: Sampler,
     findings: Findings,
     nodes_used: BTreeMap<String, Capacity>,
+    /// Nodes may have gone before this run began to watch.
+    resumed: bool,
 }
 
 impl Collector {
@@ -86,7 +90,33 @@ impl Collector {
             _watches: watches,
             findings: Findings::default(),
             nodes_used: BTreeMap::new(),
+            resumed: false,
         })
+    }
+
+    /// Goes on where another run ended: to be called before the first sample.
+    /// The time in between counts as one in which the cluster could not be
+    /// seen. What was kept has to be of this cluster and this interval.
+    pub fn resume(&mut self, kept: Kept) {
+        self.sampler = kept.sampler;
+        lock(&self.shared.world).tracks = kept.tracks;
+        self.resumed = true;
+    }
+
+    /// Writes down what was counted and not drained, for [`Kept::read`].
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn save(&self, to: impl std::io::Write) -> std::io::Result<()> {
+        let tracks: Vec<NodeTrack> = lock(&self.shared.world).tracks.values().cloned().collect();
+        let names = (self.cluster_id(), self.cluster_name());
+        super::resume::write(to, names, &self.sampler, tracks)
+    }
+
+    /// When the last sample was taken.
+    #[must_use]
+    pub fn last(&self) -> Option<Instant> {
+        self.sampler.last()
     }
 
     /// UID of the namespace `kube-system` (A37).
@@ -213,6 +243,9 @@ impl Collector {
     fn sample(&mut self, now: Instant, usage: Option<&Usage>) -> Taken {
         let mut world = lock(&self.shared.world);
         world.follow_nodes(self.sampler.last());
+        if std::mem::take(&mut self.resumed) {
+            world.miss_nodes(self.sampler.last().unwrap_or(now));
+        }
         let ended = world.ended();
         let mut tracks = std::mem::take(&mut world.tracks);
         let mut view = View {

@@ -104,6 +104,8 @@ pub struct Sampler {
     /// Samples of the last hours, the latest last.
     ticks: VecDeque<Instant>,
     observed: Spans,
+    /// Taken up from another run: pods may have gone while nobody watched.
+    resumed: bool,
 }
 
 impl Sampler {
@@ -117,6 +119,7 @@ impl Sampler {
             window: None,
             ticks: VecDeque::new(),
             observed: Spans::default(),
+            resumed: false,
         }
     }
 
@@ -141,8 +144,9 @@ impl Sampler {
         }
         self.window.get_or_insert(now);
         let stands_until = Instant(last.unwrap_or(now).0 + 2 * self.interval_us);
-        let blurred = blurred_nodes(&view.ended, stands_until, now);
+        let mut blurred = blurred_nodes(&view.ended, stands_until, now);
         self.ended(view, stands_until, now, findings);
+        blurred.extend(self.missed(view, stands_until, now, findings));
         let names: HashMap<&str, &NamespaceFact> = view.namespaces.values().map(|n| (n.name.as_str(), &**n)).collect();
         let nodes: HashMap<&str, Sharing> = view
             .nodes
@@ -482,6 +486,10 @@ fn nothing(at: Instant) -> Sample {
         used: None,
     }
 }
+
+mod resume;
+
+pub use resume::Read;
 
 #[cfg(test)]
 mod tests;
