@@ -20,7 +20,7 @@ const FIRST_LOAD_HOURS: i32 = 24;
 /// Seconds samples have to arrive before an hour counts as complete.
 const SETTLE_S: u32 = 300;
 /// Longest wait for the first full picture of a cluster.
-const SYNC_LIMIT: Duration = Duration::from_secs(120);
+pub(super) const SYNC_LIMIT: Duration = Duration::from_secs(120);
 
 /// A Prometheus to load from.
 #[derive(Debug, Clone)]
@@ -288,7 +288,7 @@ impl App {
 
 /// Facts by day, in canonical order. Two facts about one hour of one slot, as
 /// late samples give, are added up.
-fn cluster_days(
+pub(super) fn cluster_days(
     cluster: &str,
     nodes: Vec<(Node, Vec<NodeHour>)>,
     slots: impl Iterator<Item = HourFacts>,
@@ -343,7 +343,7 @@ fn prometheus(error: PrometheusError) -> AppError {
     }
 }
 
-fn kubernetes(error: CollectError) -> AppError {
+pub(super) fn kubernetes(error: CollectError) -> AppError {
     match error {
         CollectError::Unreachable { .. } => AppError::broken("the Kubernetes API server does not answer", error),
         CollectError::Config { .. } => {

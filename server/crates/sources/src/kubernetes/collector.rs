@@ -96,9 +96,10 @@ impl Collector {
 
     /// Goes on where another run ended: to be called before the first sample.
     /// The time in between counts as one in which the cluster could not be
-    /// seen. What was kept has to be of this cluster and this interval.
+    /// seen. What was kept has to be of this cluster.
     pub fn resume(&mut self, kept: Kept) {
         self.sampler = kept.sampler;
+        self.sampler.every(self.config.interval_s);
         lock(&self.shared.world).tracks = kept.tracks;
         self.resumed = true;
     }

@@ -121,12 +121,6 @@ impl Kept {
         self.sampler.last()
     }
 
-    /// Seconds between its samples.
-    #[must_use]
-    pub fn interval_s(&self) -> i64 {
-        self.sampler.interval_us() / domain::instant::SECOND_US
-    }
-
     /// Its facts up to its last sample, for when nobody goes on with it.
     #[must_use]
     pub fn finish(mut self) -> Facts {

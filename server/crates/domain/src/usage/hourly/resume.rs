@@ -20,6 +20,12 @@ impl From<Row> for Held {
 }
 
 impl HourlyAccumulator {
+    /// Lets samples stand for those of a longer interval too: for when the
+    /// interval changes between two runs.
+    pub fn reach_at_least(&mut self, interval_s: u32) {
+        self.reach_ms = self.reach_ms.max(i64::from(interval_s) * 2_000);
+    }
+
     /// Whether what was read back hangs together: every sample in its place,
     /// with a context that is there.
     #[must_use]

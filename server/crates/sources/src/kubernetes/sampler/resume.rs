@@ -3,7 +3,7 @@
 //! API server was away.
 
 use super::{Counted, Findings, Sampler, Spans, View, nothing};
-use domain::instant::{Instant, Span};
+use domain::instant::{Instant, SECOND_US, Span};
 use domain::usage::Slot;
 use domain::usage::hourly::HourlyAccumulator;
 use serde::{Deserialize, Serialize};
@@ -103,9 +103,10 @@ impl Sampler {
         })
     }
 
-    /// Microseconds between samples.
-    pub fn interval_us(&self) -> i64 {
-        self.interval_us
+    /// From now on samples come in this interval.
+    pub fn every(&mut self, interval_s: u32) {
+        self.interval_us = i64::from(interval_s.max(1)) * SECOND_US;
+        self.accumulator.reach_at_least(interval_s);
     }
 
     /// In the first sample after a pause of the program: pods it counted that
