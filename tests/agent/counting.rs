@@ -287,7 +287,8 @@ async fn what_went_while_nobody_watched() {
         slots.flat_map(|(_, hours)| hours).map(|hour| u64::from(hour.seconds)).sum()
     };
     assert_eq!(held("gone"), 600 + 120, "its last sample stands for two intervals");
-    assert_eq!(held("db-0"), 3_600, "who is still there counts by requests");
+    assert_eq!(held("train-0"), 3_600, "who is still there counts by requests");
+    assert_eq!(held("db-0"), 3_600 - 480, "but for nodes where pods were lost: what was there cannot be told");
     assert!(words.contains(&"kubernetes_pods_lost".to_owned()), "{words:?}");
     let observed: Vec<(String, u32)> = days[0]
         .nodes

@@ -7,7 +7,10 @@ use axum::http::{HeaderMap, Request};
 use axum::Router;
 use serde_json::Value;
 use std::collections::BTreeSet;
-use std::io::Write as _;
+use std::io::{self, Write as _};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::Poll;
 use tempfile::TempDir;
 use tonnage::Config;
 use tonnage::app::App;
@@ -223,24 +226,27 @@ async fn pushes_that_find_no_place_come_again() {
     let own = document(&push_of(CLUSTER, START, 3_600));
     let id = id_of(&own);
     let headers = [("authorization", authorization.as_str()), ("idempotency-key", id.as_str())];
-    // two that never end to send
-    let endless = || Body::from_stream(futures::stream::pending::<Result<Bytes, std::io::Error>>());
+    // two that never end to send, and that say when they are asked for their bytes
+    let asked = Arc::new(AtomicUsize::new(0));
+    let endless = || {
+        let (asked, mut first) = (asked.clone(), true);
+        Body::from_stream(futures::stream::poll_fn(move |_| -> Poll<Option<Result<Bytes, io::Error>>> {
+            asked.fetch_add(usize::from(std::mem::take(&mut first)), Ordering::SeqCst);
+            Poll::Pending
+        }))
+    };
     let slow = futures::future::join(door.send(&headers, endless()), door.send(&headers, endless()));
     let third = async {
-        // the others come first: they are polled first, and wait
-        tokio::task::yield_now().await;
-        loop {
-            let answer = door.send(&headers, own.clone()).await;
-            if answer.status == 503 {
-                return answer;
-            }
+        while asked.load(Ordering::SeqCst) < 2 {
             tokio::task::yield_now().await;
         }
+        door.send(&headers, own.clone()).await
     };
     let answer = tokio::select! {
         _ = slow => panic!("they never end"),
         answer = third => answer,
     };
+    assert_eq!(answer.status, 503, "{}", answer.json);
     assert_eq!((answer.code(), &answer.headers["retry-after"]), ("busy", &"5".parse().expect("text")));
     // they gave up: there is room again
     assert_eq!(door.push(&token, &own).await.status, 200);

@@ -31,8 +31,27 @@ enum Fate {
     Taken(bool),
     /// The server will never take it, and says why.
     Hopeless(String),
-    /// Not now: why, and when the server wants to be asked again.
-    Later(String, Option<Duration>),
+    /// Not now.
+    Later(Again),
+}
+
+/// Why an entry has to be pushed again.
+struct Again {
+    why: String,
+    /// When the server wants to be asked again.
+    retry_after: Option<Duration>,
+    /// Waiting alone does not help: somebody has to change the token.
+    token: bool,
+}
+
+impl Again {
+    fn new(why: String) -> Again {
+        Again {
+            why,
+            retry_after: None,
+            token: false,
+        }
+    }
 }
 
 #[derive(Deserialize)]
@@ -71,7 +90,7 @@ impl Shared {
                     failures = 0;
                     said.clear();
                 }
-                Some((why, retry_after)) => {
+                Some(Again { why, retry_after, .. }) => {
                     failures += 1;
                     let wait = backoff(failures, retry_after, share());
                     let wait_s = wait.as_secs();
@@ -96,21 +115,21 @@ impl Shared {
     pub async fn drain(&self, to: &Outbound, tries: u32, done: &mut Delivered) -> Result<(), String> {
         let mut failures = 0;
         while let Some(entry) = self.oldest() {
-            let Some((why, retry_after)) = self.push(to, &entry, done).await else {
+            let Some(again) = self.push(to, &entry, done).await else {
                 failures = 0;
                 continue;
             };
             failures += 1;
-            if failures >= tries {
-                return Err(why);
+            if failures >= tries || again.token {
+                return Err(again.why);
             }
-            tokio::time::sleep(backoff(failures, retry_after, share())).await;
+            tokio::time::sleep(backoff(failures, again.retry_after, share())).await;
         }
         Ok(())
     }
 
     /// Pushes one entry; `Some` when it has to be tried again.
-    async fn push(&self, to: &Outbound, entry: &Entry, done: &mut Delivered) -> Option<(String, Option<Duration>)> {
+    async fn push(&self, to: &Outbound, entry: &Entry, done: &mut Delivered) -> Option<Again> {
         let loaded = self.spool().load(entry);
         let body = match loaded {
             Ok(Some(body)) => body,
@@ -118,7 +137,7 @@ impl Shared {
                 done.set_aside += 1;
                 return self.set_aside(entry, "its bytes are damaged");
             }
-            Err(error) => return Some((format!("cannot read {}: {error}", entry.name()), None)),
+            Err(error) => return Some(Again::new(format!("cannot read {}: {error}", entry.name()))),
         };
         let headers = [
             ("content-type", "application/json"),
@@ -133,23 +152,25 @@ impl Shared {
                     done.pushed += 1;
                 }
                 let removed = self.spool().remove(entry);
-                removed.err().map(|error| (format!("cannot remove {}: {error}", entry.name()), None))
+                removed
+                    .err()
+                    .map(|error| Again::new(format!("cannot remove {}: {error}", entry.name())))
             }
             Fate::Hopeless(why) => {
                 done.set_aside += 1;
                 self.set_aside(entry, &format!("the server refuses it: {why}"))
             }
-            Fate::Later(why, retry_after) => Some((why, retry_after)),
+            Fate::Later(again) => Some(again),
         }
     }
 
     /// Moves an entry out of the way, and has the server told, unless telling
     /// is what failed.
-    fn set_aside(&self, entry: &Entry, why: &str) -> Option<(String, Option<Duration>)> {
+    fn set_aside(&self, entry: &Entry, why: &str) -> Option<Again> {
         let moved = self.spool().set_aside(entry);
         let place = match moved {
             Ok(place) => place,
-            Err(error) => return Some((format!("cannot move {} aside: {error}", entry.name()), None)),
+            Err(error) => return Some(Again::new(format!("cannot move {} aside: {error}", entry.name()))),
         };
         tracing::error!("{}: {why}", place.display());
         let cluster = self.cluster();
@@ -178,22 +199,27 @@ impl Shared {
 fn fate(entry: &Entry, answer: Result<Answer, NoAnswer>) -> Fate {
     let answer = match answer {
         Ok(answer) => answer,
-        Err(error) => return Fate::Later(error.to_string(), None),
+        Err(error) => return Fate::Later(Again::new(error.to_string())),
     };
     if answer.status == 200 {
         return match serde_json::from_str::<Receipt>(&answer.text) {
             Ok(receipt) if receipt.id == entry.id => Fate::Taken(receipt.already),
-            _ => Fate::Later("the answer is no receipt: is this a Tonnage server?".to_owned(), None),
+            _ => Fate::Later(Again::new("the answer is no receipt: is this a Tonnage server?".to_owned())),
         };
     }
     let problem = serde_json::from_str::<Refusal>(&answer.text)
         .ok()
         .and_then(|refusal| refusal.errors.into_iter().next());
-    match problem {
-        Some(problem) if HOPELESS.contains(&problem.code.as_str()) => Fate::Hopeless(problem.detail),
-        Some(problem) => Fate::Later(format!("{}: {}", answer.status, problem.detail), answer.retry_after),
-        None => Fate::Later(format!("answered with status {}", answer.status), answer.retry_after),
-    }
+    let why = match problem {
+        Some(problem) if HOPELESS.contains(&problem.code.as_str()) => return Fate::Hopeless(problem.detail),
+        Some(problem) => format!("{}: {}", answer.status, problem.detail),
+        None => format!("answered with status {}", answer.status),
+    };
+    Fate::Later(Again {
+        why,
+        retry_after: answer.retry_after,
+        token: matches!(answer.status, 401 | 403),
+    })
 }
 
 #[cfg(test)]
@@ -217,8 +243,8 @@ mod tests {
             (400, r#"{"errors":[{"code":"unknown_push_format","detail":"x"}],"request_id":"r"}"#, "later"),
             (400, r#"{"errors":[{"code":"wrong_id","detail":"x"}],"request_id":"r"}"#, "later"),
             (400, "<html>bad request</html>", "later"),
-            (401, r#"{"errors":[{"code":"bad_token","detail":"x"}],"request_id":"r"}"#, "later"),
-            (403, r#"{"errors":[{"code":"foreign_cluster","detail":"x"}],"request_id":"r"}"#, "later"),
+            (401, r#"{"errors":[{"code":"bad_token","detail":"x"}],"request_id":"r"}"#, "refused"),
+            (403, r#"{"errors":[{"code":"foreign_cluster","detail":"x"}],"request_id":"r"}"#, "refused"),
             (413, "<html>too large</html>", "later"),
             (413, r#"{"errors":[{"code":"too_large","detail":"x"}],"request_id":"r"}"#, "hopeless"),
             (500, r#"{"errors":[{"code":"broken","detail":"x"}],"request_id":"r"}"#, "later"),
@@ -233,7 +259,8 @@ mod tests {
                 Fate::Taken(false) => "taken",
                 Fate::Taken(true) => "taken already",
                 Fate::Hopeless(_) => "hopeless",
-                Fate::Later(..) => "later",
+                Fate::Later(Again { token: false, .. }) => "later",
+                Fate::Later(_) => "refused",
             };
             assert_eq!(found, expect, "{status} {text}");
         }

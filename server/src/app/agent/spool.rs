@@ -32,6 +32,8 @@ const ASIDE: &str = "aside";
 const AGENT: &str = "agent";
 const LOCK: &str = "lock";
 const ENDING: &str = ".json.gz";
+/// Largest state of a running hour, unpacked, bytes: some 4 KiB a container.
+const RUNNING_BYTES: usize = 1 << 30;
 /// Entries are merged up to this size, bytes.
 const MERGED_BYTES: u64 = 4 * 1024 * 1024;
 
@@ -308,7 +310,7 @@ impl Spool {
     /// `InvalidData` when it is damaged.
     pub fn running(&self) -> io::Result<Option<Vec<u8>>> {
         match fs::read(self.folder.join(RUNNING)) {
-            Ok(gzip) => unpack(&gzip, MAX_DOCUMENT_BYTES).map(Some),
+            Ok(gzip) => unpack(&gzip, RUNNING_BYTES).map(Some),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(error),
         }

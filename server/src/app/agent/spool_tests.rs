@@ -92,7 +92,7 @@ fn entries_wait_in_order_and_survive() {
     }
     spool.put(&push(3, 2, 1)).expect("it is there already");
     assert!(matches!(Spool::open(folder.path(), ROOMY), Err(SpoolError::Held(_))));
-    std::fs::write(folder.path().join(format!("x{UNFINISHED}")), "half").expect("writable");
+    fs::write(folder.path().join(format!("x{UNFINISHED}")), "half").expect("writable");
     drop(spool);
     let mut spool = open(&folder);
     assert_eq!((spool.agent(), spool.waiting()), (agent.as_str(), 3));
@@ -115,18 +115,18 @@ fn a_damaged_entry_is_known_by_its_name() {
     spool.put(&push(1, 3, 1)).expect("room");
     let entry = spool.oldest().expect("one");
     let path = folder.path().join(entry.name());
-    let good = std::fs::read(&path).expect("readable");
+    let good = fs::read(&path).expect("readable");
     for cut in [0, 1, good.len() / 2, good.len() - 1] {
-        std::fs::write(&path, &good[..cut]).expect("writable");
+        fs::write(&path, &good[..cut]).expect("writable");
         assert_eq!(spool.load(&entry).expect("readable"), None, "cut at {cut}");
     }
     let other = push(2, 3, 1).encode().expect("JSON").gzip;
-    std::fs::write(&path, other).expect("writable");
+    fs::write(&path, other).expect("writable");
     assert_eq!(spool.load(&entry).expect("readable"), None, "another push");
     let aside = spool.set_aside(&entry).expect("movable");
     assert!(aside.is_file() && spool.oldest().is_none());
-    std::fs::rename(aside, &path).expect("movable");
-    std::fs::write(&path, good).expect("writable");
+    fs::rename(aside, &path).expect("movable");
+    fs::write(&path, good).expect("writable");
     drop(spool);
     let spool = open(&folder);
     assert!(spool.load(&spool.oldest().expect("put back")).expect("readable").is_some());
@@ -196,7 +196,7 @@ fn disturbed(steps: i64, max_bytes: u64, server: &mut Server) -> bool {
     }
     let mut spool = spool.expect("open");
     while server.fetch(&mut spool).expect("readable") {}
-    let left = std::fs::read_dir(folder.path()).expect("readable").flatten();
+    let left = fs::read_dir(folder.path()).expect("readable").flatten();
     let left: Vec<String> = left.map(|file| file.file_name().to_string_lossy().into_owned()).collect();
     assert!(left.iter().all(|name| !name.ends_with(UNFINISHED) && !name.ends_with(ENDING)), "{left:?}");
     killed
@@ -234,12 +234,12 @@ fn what_is_written_down_is_the_last_that_was_whole() {
     });
     assert!(failed.is_err());
     assert_eq!(spool.running().expect("readable").as_deref(), Some(&b"one"[..]));
-    std::fs::write(folder.path().join(RUNNING), b"damaged").expect("writable");
+    fs::write(folder.path().join(RUNNING), b"damaged").expect("writable");
     assert_eq!(spool.running().expect_err("damaged").kind(), io::ErrorKind::InvalidData);
     spool.set_running_aside().expect("movable");
     spool.save_running(|to| to.write_all(b"two")).expect("writable");
     spool.set_running_aside().expect("movable");
     assert_eq!(spool.running().expect("none"), None);
-    let aside = std::fs::read_dir(folder.path().join(ASIDE)).expect("readable").count();
+    let aside = fs::read_dir(folder.path().join(ASIDE)).expect("readable").count();
     assert_eq!(aside, 2);
 }
