@@ -281,14 +281,29 @@ async fn what_went_while_nobody_watched() {
     for minute in 20..=60 {
         scene.tick(minute * 60).await;
     }
-    let (days, words) = scene.counting.take().map(Counting::finish).map(|()| scene.facts()).expect("running");
+    let (days, words) = scene
+        .counting
+        .take()
+        .map(Counting::finish)
+        .map(|()| scene.facts())
+        .expect("running");
     let held = |pod: &str| -> u64 {
-        let slots = days[0].slots.iter().filter(|(slot, _)| slot.pod == pod && !slot.container.is_empty());
-        slots.flat_map(|(_, hours)| hours).map(|hour| u64::from(hour.seconds)).sum()
+        let slots = days[0]
+            .slots
+            .iter()
+            .filter(|(slot, _)| slot.pod == pod && !slot.container.is_empty());
+        slots
+            .flat_map(|(_, hours)| hours)
+            .map(|hour| u64::from(hour.seconds))
+            .sum()
     };
     assert_eq!(held("gone"), 600 + 120, "its last sample stands for two intervals");
     assert_eq!(held("train-0"), 3_600, "who is still there counts by requests");
-    assert_eq!(held("db-0"), 3_600 - 480, "but for nodes where pods were lost: what was there cannot be told");
+    assert_eq!(
+        held("db-0"),
+        3_600 - 480,
+        "but for nodes where pods were lost: what was there cannot be told"
+    );
     assert!(words.contains(&"kubernetes_pods_lost".to_owned()), "{words:?}");
     let observed: Vec<(String, u32)> = days[0]
         .nodes
@@ -297,7 +312,10 @@ async fn what_went_while_nobody_watched() {
         .collect();
     assert_eq!(
         observed,
-        [("ip-10-0-1-11".to_owned(), 3_600 - 480), ("ip-10-0-2-22".to_owned(), 3_600)],
+        [
+            ("ip-10-0-1-11".to_owned(), 3_600 - 480),
+            ("ip-10-0-2-22".to_owned(), 3_600)
+        ],
         "where pods were lost, the time since is unobserved"
     );
 }
@@ -315,7 +333,11 @@ async fn after_a_long_pause_the_time_in_between_is_unobserved() {
     }
     scene.kill();
     let (days, _) = scene.facts();
-    let observed: Vec<(i32, u32)> = days[0].nodes[0].1.iter().map(|hour| (hour.hour.0, hour.observed_s)).collect();
+    let observed: Vec<(i32, u32)> = days[0].nodes[0]
+        .1
+        .iter()
+        .map(|hour| (hour.hour.0, hour.observed_s))
+        .collect();
     let first = Hour::of(at(0)).0;
     assert_eq!(observed, [(first, 1_800), (first + 5, 3_000)]);
 }

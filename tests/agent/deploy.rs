@@ -20,19 +20,31 @@ fn of_kind(documents: &[Value], kind: &str) -> Value {
 #[tokio::test]
 async fn the_deployment_starts_an_agent() {
     let documents = documents("agent.yaml");
-    let (deployment, claim) = (of_kind(&documents, "Deployment"), of_kind(&documents, "PersistentVolumeClaim"));
-    assert_eq!((&deployment["spec"]["replicas"], &deployment["spec"]["strategy"]["type"]), (&Value::from(1), &Value::from("Recreate")));
+    let (deployment, claim) = (
+        of_kind(&documents, "Deployment"),
+        of_kind(&documents, "PersistentVolumeClaim"),
+    );
+    assert_eq!(
+        (&deployment["spec"]["replicas"], &deployment["spec"]["strategy"]["type"]),
+        (&Value::from(1), &Value::from("Recreate"))
+    );
     let pod = &deployment["spec"]["template"]["spec"];
     let account = of_kind(&self::documents("rbac.yaml"), "ServiceAccount");
     assert_eq!(pod["serviceAccountName"], account["metadata"]["name"]);
     assert_eq!(deployment["metadata"]["namespace"], account["metadata"]["namespace"]);
-    assert_eq!(pod["volumes"][0]["persistentVolumeClaim"]["claimName"], claim["metadata"]["name"]);
+    assert_eq!(
+        pod["volumes"][0]["persistentVolumeClaim"]["claimName"],
+        claim["metadata"]["name"]
+    );
     let container = &pod["containers"][0];
     // its spool and its token lie in what is mounted
     let env = |name: &str| {
         let all = container["env"].as_array().expect("a list");
         let found = all.iter().find(|variable| variable["name"] == name);
-        found.unwrap_or_else(|| panic!("no {name}"))["value"].as_str().expect("text").to_owned()
+        found.unwrap_or_else(|| panic!("no {name}"))["value"]
+            .as_str()
+            .expect("text")
+            .to_owned()
     };
     for (name, mount) in [("TONNAGE_AGENT_SPOOL", 0), ("TONNAGE_AGENT_TOKEN_FILE", 1)] {
         let path = container["volumeMounts"][mount]["mountPath"].as_str().expect("a path");
@@ -55,5 +67,9 @@ async fn the_deployment_starts_an_agent() {
         .output()
         .expect("the binary starts");
     let ended = Ended::of(&output, &args).exits(2);
-    assert!(ended.err.contains("cannot use this cluster configuration"), "{}", ended.err);
+    assert!(
+        ended.err.contains("cannot use this cluster configuration"),
+        "{}",
+        ended.err
+    );
 }

@@ -2,9 +2,9 @@
 //! refused and where it is wrong, and that a push counts once.
 
 use crate::scene::{CLUSTER, START, day_of, push_of};
+use axum::Router;
 use axum::body::{Body, Bytes, to_bytes};
 use axum::http::{HeaderMap, Request};
-use axum::Router;
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::io::{self, Write as _};
@@ -132,7 +132,11 @@ async fn who_is_let_in() {
         ("sec-fetch-site", "cross-site", 403),
         ("x-forwarded-for", "203.0.113.7", 401),
     ] {
-        assert_eq!(door.send(&[(name, value)], Body::empty()).await.status, status, "{name}");
+        assert_eq!(
+            door.send(&[(name, value)], Body::empty()).await.status,
+            status,
+            "{name}"
+        );
     }
 }
 
@@ -154,7 +158,10 @@ async fn what_is_refused_and_where() {
         assert_eq!((answer.status, answer.code()), (status, code), "{}", answer.json);
         let problem = &answer.json["errors"][0];
         assert_eq!(problem["field"].as_str().unwrap_or_default(), field, "{problem}");
-        assert!(problem["detail"].as_str().is_some_and(|detail| detail.contains(part)), "{problem}");
+        assert!(
+            problem["detail"].as_str().is_some_and(|detail| detail.contains(part)),
+            "{problem}"
+        );
     }
     let authorization = format!("Bearer {token}");
     let own = document(&push_of(CLUSTER, START, 3_600));
@@ -190,7 +197,9 @@ async fn what_is_refused_and_where() {
 async fn of_many_that_push_the_same_at_once_one_counts() {
     let door = Door::open().await;
     let token = door.token(None).await;
-    let documents: Vec<Vec<u8>> = (0..3).map(|hour| document(&push_of(CLUSTER, START + hour, 3_600))).collect();
+    let documents: Vec<Vec<u8>> = (0..3)
+        .map(|hour| document(&push_of(CLUSTER, START + hour, 3_600)))
+        .collect();
     let mut taken = Vec::new();
     let mut busy = 0;
     // more at once than there are places: who finds none comes again
@@ -203,7 +212,10 @@ async fn of_many_that_push_the_same_at_once_one_counts() {
             match answer.status {
                 200 => taken.push((number, answer.json["already"] == false)),
                 503 => {
-                    assert_eq!((answer.code(), &answer.headers["retry-after"]), ("busy", &"5".parse().expect("text")));
+                    assert_eq!(
+                        (answer.code(), &answer.headers["retry-after"]),
+                        ("busy", &"5".parse().expect("text"))
+                    );
                     busy += 1;
                     again.push(number);
                 }
@@ -212,9 +224,17 @@ async fn of_many_that_push_the_same_at_once_one_counts() {
         }
         waiting = again;
     }
-    let mut new: Vec<usize> = taken.iter().filter(|(_, new)| *new).map(|(number, _)| *number).collect();
+    let mut new: Vec<usize> = taken
+        .iter()
+        .filter(|(_, new)| *new)
+        .map(|(number, _)| *number)
+        .collect();
     new.sort_unstable();
-    assert_eq!((new.as_slice(), taken.len()), (&[0, 1, 2][..], 24), "{busy} found no place");
+    assert_eq!(
+        (new.as_slice(), taken.len()),
+        (&[0, 1, 2][..], 24),
+        "{busy} found no place"
+    );
     assert_eq!(door.app.store().usage_deliveries().await.expect("deliveries").len(), 3);
 }
 
@@ -225,15 +245,20 @@ async fn pushes_that_find_no_place_come_again() {
     let authorization = format!("Bearer {token}");
     let own = document(&push_of(CLUSTER, START, 3_600));
     let id = id_of(&own);
-    let headers = [("authorization", authorization.as_str()), ("idempotency-key", id.as_str())];
+    let headers = [
+        ("authorization", authorization.as_str()),
+        ("idempotency-key", id.as_str()),
+    ];
     // two that never end to send, and that say when they are asked for their bytes
     let asked = Arc::new(AtomicUsize::new(0));
     let endless = || {
         let (asked, mut first) = (asked.clone(), true);
-        Body::from_stream(futures::stream::poll_fn(move |_| -> Poll<Option<Result<Bytes, io::Error>>> {
-            asked.fetch_add(usize::from(std::mem::take(&mut first)), Ordering::SeqCst);
-            Poll::Pending
-        }))
+        Body::from_stream(futures::stream::poll_fn(
+            move |_| -> Poll<Option<Result<Bytes, io::Error>>> {
+                asked.fetch_add(usize::from(std::mem::take(&mut first)), Ordering::SeqCst);
+                Poll::Pending
+            },
+        ))
     };
     let slow = futures::future::join(door.send(&headers, endless()), door.send(&headers, endless()));
     let third = async {
@@ -247,7 +272,10 @@ async fn pushes_that_find_no_place_come_again() {
         answer = third => answer,
     };
     assert_eq!(answer.status, 503, "{}", answer.json);
-    assert_eq!((answer.code(), &answer.headers["retry-after"]), ("busy", &"5".parse().expect("text")));
+    assert_eq!(
+        (answer.code(), &answer.headers["retry-after"]),
+        ("busy", &"5".parse().expect("text"))
+    );
     // they gave up: there is room again
     assert_eq!(door.push(&token, &own).await.status, 200);
 }
@@ -263,12 +291,24 @@ async fn the_documented_example_is_taken() {
     let door = Door::open().await;
     let token = door.token(None).await;
     let answer = door.push(&token, example.as_bytes()).await;
-    assert_eq!((answer.status, &answer.json["rows"]), (200, &Value::from(2)), "{}", answer.json);
+    assert_eq!(
+        (answer.status, &answer.json["rows"]),
+        (200, &Value::from(2)),
+        "{}",
+        answer.json
+    );
     // every field the code writes is in it
     let written = serde_json::to_value(push_of(CLUSTER, START, 1)).expect("JSON");
     let shown: Value = serde_json::from_str(example).expect("JSON");
     let keys = |value: &Value| -> BTreeSet<String> { value.as_object().expect("an object").keys().cloned().collect() };
-    for pointer in ["", "/days/0", "/days/0/nodes/0/0", "/days/0/nodes/0/1/0", "/days/0/slots/0/0", "/days/0/slots/0/1/0"] {
+    for pointer in [
+        "",
+        "/days/0",
+        "/days/0/nodes/0/0",
+        "/days/0/nodes/0/1/0",
+        "/days/0/slots/0/0",
+        "/days/0/slots/0/1/0",
+    ] {
         let at = |value: &Value| keys(value.pointer(pointer).expect(pointer));
         assert_eq!(at(&shown), at(&written), "{pointer}");
     }

@@ -43,13 +43,19 @@ async fn ten_thousand_containers() {
     let (from, limit) = if long() { ("00:00:00", 110) } else { ("00:44:00", 60) };
     let clock = format!("2026-01-01T{from}Z*60");
     let config = config.to_str().expect("UTF-8");
-    let env = [("KUBECONFIG", config), ("TONNAGE_NOW", clock.as_str()), ("TONNAGE_LOG", "off")];
+    let env = [
+        ("KUBECONFIG", config),
+        ("TONNAGE_NOW", clock.as_str()),
+        ("TONNAGE_LOG", "off"),
+    ];
     let mut agent = scene.start(&server.url, &spool, &["--kube"], &env);
     let started = Instant::now();
     let mut peak_anonymous = 0;
     let rows = || {
         let page = server.get("/metrics");
-        let count = page.lines().find(|line| line.contains("usage/facts") && line.contains("2xx") && line.contains("count"));
+        let count = page
+            .lines()
+            .find(|line| line.contains("usage/facts") && line.contains("2xx") && line.contains("count"));
         count.is_some()
     };
     // until the hour is in and two more samples were taken
@@ -75,7 +81,15 @@ async fn ten_thousand_containers() {
         peak / 1_024,
         state / 1_024
     ));
-    assert!(delivered.is_some(), "the hour came in within {limit} s; {:?} wait", entries(&spool).len());
+    assert!(
+        delivered.is_some(),
+        "the hour came in within {limit} s; {:?} wait",
+        entries(&spool).len()
+    );
     assert!(peak_anonymous > 10 * 1_024, "this test measures the agent");
-    assert!(peak_anonymous <= BUDGET_KIB, "{} MiB of anonymous memory", peak_anonymous / 1_024);
+    assert!(
+        peak_anonymous <= BUDGET_KIB,
+        "{} MiB of anonymous memory",
+        peak_anonymous / 1_024
+    );
 }

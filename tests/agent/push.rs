@@ -9,7 +9,11 @@ use tonnage_tests::{aloud, long};
 async fn a_day_of_hours_is_pushed_once() {
     let pushes = hours(26);
     let expected = undisturbed(&pushes).await;
-    assert_eq!(expected.container_s(), 26 * 20 * 3_600, "part hours are replaced by whole ones");
+    assert_eq!(
+        expected.container_s(),
+        26 * 20 * 3_600,
+        "part hours are replaced by whole ones"
+    );
     assert_eq!(expected.words, ["kubernetes_no_metrics"]);
     // the same again changes nothing
     let scene = Scene::new(Some(CLUSTER));
@@ -41,7 +45,10 @@ async fn kills_of_agent_and_server_lose_and_double_nothing() {
     let took = started.elapsed();
     let mut random = Random(seed);
     let (mut hits, mut falls) = (0, 0);
-    for (number, pushes) in all.chunks(all.len().div_ceil(usize::try_from(kills).expect("positive"))).enumerate() {
+    for (number, pushes) in all
+        .chunks(all.len().div_ceil(usize::try_from(kills).expect("positive")))
+        .enumerate()
+    {
         let spool = scene.spool("spool", pushes);
         let after = took.mul_f64(random.below(1_000) as f64 / 1_000.0);
         let mut agent = scene.start(&server.url, &spool, &["--drain"], &[]);
@@ -85,7 +92,9 @@ async fn two_agents_with_the_same_entries_at_once() {
     let scene = Scene::new(Some(CLUSTER));
     let server = scene.serve();
     let spools = ["one", "two", "three"].map(|name| scene.spool(name, &pushes));
-    let agents = spools.each_ref().map(|spool| scene.start(&server.url, spool, &["--drain"], &[]));
+    let agents = spools
+        .each_ref()
+        .map(|spool| scene.start(&server.url, spool, &["--drain"], &[]));
     for mut agent in agents {
         assert!(agent.wait().expect("a child").success());
     }
@@ -117,7 +126,12 @@ async fn damaged_and_senseless_entries_are_set_aside_and_told() {
     let ended = scene.drain(&server.url, &spool, &[]).exits(0);
     assert_eq!(counts(&ended.json()), [2, 0, 2, 0], "{}", ended.err);
     assert_eq!(entries(&spool.join("aside")), names[1..3]);
-    for part in [names[1].as_str(), "its bytes are damaged", names[2].as_str(), "more seconds"] {
+    for part in [
+        names[1].as_str(),
+        "its bytes are damaged",
+        names[2].as_str(),
+        "more seconds",
+    ] {
         assert!(ended.err.contains(part), "{part} in {}", ended.err);
     }
     assert!(spool.join("notes.txt").is_file());
@@ -139,7 +153,10 @@ async fn a_refused_token_keeps_the_entries() {
         assert!(ended.err.contains(part), "{part} in {}", ended.err);
         assert_eq!(entries(&spool).len(), 2, "nothing is lost");
     };
-    refused(&scene, "403: this token may write cluster \"another-cluster\", not \"c-1\"");
+    refused(
+        &scene,
+        "403: this token may write cluster \"another-cluster\", not \"c-1\"",
+    );
     let _ = run(&scene.data, &["token", "revoke", &scene.token_id]).exits(0);
     refused(&scene, "401: the token is missing, unknown or revoked");
     let secret = std::fs::read_to_string(&scene.token_file).expect("readable");
@@ -149,35 +166,99 @@ async fn a_refused_token_keeps_the_entries() {
     // a new token, from the environment
     let made = run(&scene.data, &["token", "create", "--agent", "new"]).exits(0);
     let token = made.out.trim();
-    let args = ["agent", "--drain", "--server", &server.url, "--spool", spool.to_str().expect("UTF-8")];
+    let args = [
+        "agent",
+        "--drain",
+        "--server",
+        &server.url,
+        "--spool",
+        spool.to_str().expect("UTF-8"),
+    ];
     let output = command(&scene.data, &args).env("TONNAGE_AGENT_TOKEN", token).output();
     let output = output.expect("the binary starts");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     // no secret is anywhere in what it says or keeps
-    let shown = command(&scene.data, &["config", "show"]).env("TONNAGE_AGENT_TOKEN", token).output();
+    let shown = command(&scene.data, &["config", "show"])
+        .env("TONNAGE_AGENT_TOKEN", token)
+        .output();
     let shown = String::from_utf8_lossy(&shown.expect("the binary starts").stdout).into_owned();
-    assert!(shown.contains("agent_token") && shown.contains("***") && !shown.contains(token), "{shown}");
+    assert!(
+        shown.contains("agent_token") && shown.contains("***") && !shown.contains(token),
+        "{shown}"
+    );
     let listed = run(&scene.data, &["token", "list"]).exits(0).out;
-    assert!(listed.contains("new") && !listed.contains(token) && !listed.contains(secret.trim()), "{listed}");
+    assert!(
+        listed.contains("new") && !listed.contains(token) && !listed.contains(secret.trim()),
+        "{listed}"
+    );
     let database = std::fs::read(scene.data.join("tonnage.db")).expect("readable");
     let log = std::fs::read(scene.data.join("tonnage.db-wal")).unwrap_or_default();
     let kept = [database, log].concat();
-    assert!(!kept.windows(token.len()).any(|bytes| bytes == token.as_bytes()), "only a hash is kept");
+    assert!(
+        !kept.windows(token.len()).any(|bytes| bytes == token.as_bytes()),
+        "only a hash is kept"
+    );
 }
 
 #[tokio::test]
 async fn what_makes_no_sense_is_refused_before_anything_is_done() {
     let scene = Scene::new(None);
     let spool = scene.folder("spool");
-    let (spool, token) = (spool.to_str().expect("UTF-8"), scene.token_file.to_str().expect("UTF-8"));
+    let (spool, token) = (
+        spool.to_str().expect("UTF-8"),
+        scene.token_file.to_str().expect("UTF-8"),
+    );
     let table: [(&[&str], i32, &str); 7] = [
         (&["--token-file", token, "--spool", spool], 2, "--server"),
-        (&["--server", "http://10.0.0.1", "--token-file", token, "--spool", spool], 2, "in the clear"),
-        (&["--server", "https://me:secret@cost.example", "--token-file", token, "--spool", spool], 2, "has a user"),
-        (&["--server", "http://127.0.0.1:1", "--spool", spool], 2, "TONNAGE_AGENT_TOKEN"),
-        (&["--server", "http://127.0.0.1:1", "--token-file", "/nowhere", "--spool", spool], 2, "/nowhere"),
+        (
+            &["--server", "http://10.0.0.1", "--token-file", token, "--spool", spool],
+            2,
+            "in the clear",
+        ),
+        (
+            &[
+                "--server",
+                "https://me:secret@cost.example",
+                "--token-file",
+                token,
+                "--spool",
+                spool,
+            ],
+            2,
+            "has a user",
+        ),
+        (
+            &["--server", "http://127.0.0.1:1", "--spool", spool],
+            2,
+            "TONNAGE_AGENT_TOKEN",
+        ),
+        (
+            &[
+                "--server",
+                "http://127.0.0.1:1",
+                "--token-file",
+                "/nowhere",
+                "--spool",
+                spool,
+            ],
+            2,
+            "/nowhere",
+        ),
         (&["--server", "http://127.0.0.1:1", "--token-file", token], 2, "--spool"),
-        (&["--server", "https://127.0.0.1:1", "--token-file", token, "--spool", spool, "--ca-file", token], 2, "PEM"),
+        (
+            &[
+                "--server",
+                "https://127.0.0.1:1",
+                "--token-file",
+                token,
+                "--spool",
+                spool,
+                "--ca-file",
+                token,
+            ],
+            2,
+            "PEM",
+        ),
     ];
     for (args, code, part) in table {
         let args = [&["agent", "--drain"], args].concat();
@@ -185,7 +266,10 @@ async fn what_makes_no_sense_is_refused_before_anything_is_done() {
         assert!(ended.err.contains(part), "{part} in {}", ended.err);
         assert!(!ended.err.contains("secret"), "{}", ended.err);
     }
-    assert!(!scene.folder("none").exists(), "the agent opens neither lake nor database");
+    assert!(
+        !scene.folder("none").exists(),
+        "the agent opens neither lake nor database"
+    );
     // an empty spool needs no server
     let _ = scene.drain("http://127.0.0.1:1", &scene.folder("spool"), &[]).exits(0);
     // two agents on one spool
@@ -197,6 +281,9 @@ async fn what_makes_no_sense_is_refused_before_anything_is_done() {
     let spool = scene.spool("spool", &hours(1));
     let started = Instant::now();
     let _ = scene.drain("http://127.0.0.1:1", &spool, &[]).exits(3);
-    assert!(started.elapsed() > Duration::from_secs(5), "it tries several times, with pauses");
+    assert!(
+        started.elapsed() > Duration::from_secs(5),
+        "it tries several times, with pauses"
+    );
     assert_eq!(entries(&spool).len(), 1);
 }

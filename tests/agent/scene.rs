@@ -107,6 +107,7 @@ fn slot_hour(hour: i32, number: i32, seconds: u32) -> SlotHour {
 }
 
 /// Facts of one hour: two nodes, `containers` containers, each seen for so many seconds.
+#[allow(clippy::needless_update, reason = "a day may get more fields")]
 pub fn day_of(cluster: &str, hour: i32, containers: i32, seconds: u32) -> ClusterDay {
     let capacity = Capacity {
         cpu_millicores: 4_000,
@@ -152,7 +153,12 @@ pub fn push_of(cluster: &str, hour: i32, seconds: u32) -> Push {
     } else {
         Vec::new()
     };
-    Push::new((cluster, "prod"), "a", vec![day_of(cluster, hour, 20, seconds)], findings)
+    Push::new(
+        (cluster, "prod"),
+        "a",
+        vec![day_of(cluster, hour, 20, seconds)],
+        findings,
+    )
 }
 
 /// So many hours; every fifth came in part first, as from an agent that was stopped.
@@ -215,7 +221,10 @@ impl State {
     /// Container-seconds of all hours.
     pub fn container_s(&self) -> u64 {
         let slots = self.days.iter().flat_map(|day| &day.slots);
-        slots.flat_map(|(_, hours)| hours).map(|hour| u64::from(hour.seconds)).sum()
+        slots
+            .flat_map(|(_, hours)| hours)
+            .map(|hour| u64::from(hour.seconds))
+            .sum()
     }
 }
 

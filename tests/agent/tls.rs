@@ -12,7 +12,9 @@ use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::rustls::{ServerConfig, crypto};
 
 fn fixture(name: &str) -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("fixtures/tls").join(name)
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+        .join("fixtures/tls")
+        .join(name)
 }
 
 /// Ends TLS and passes on what is inside, as a reverse proxy does.
@@ -54,7 +56,11 @@ async fn a_private_authority_is_trusted_when_it_is_named() {
         (format!("https://127.0.0.2:{port}"), &["--ca-file", &ca][..]),
     ] {
         let ended = tokio::task::block_in_place(|| scene.drain(&url, &spool, more)).exits(3);
-        assert!(ended.err.to_lowercase().contains("certificate") || url.contains("127.0.0.2"), "{}", ended.err);
+        assert!(
+            ended.err.to_lowercase().contains("certificate") || url.contains("127.0.0.2"),
+            "{}",
+            ended.err
+        );
         assert_eq!(entries(&spool).len(), 2, "nothing is lost");
     }
     for host in ["localhost", "127.0.0.1"] {

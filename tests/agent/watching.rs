@@ -13,13 +13,23 @@ use tonnage_tests::aloud;
 
 /// Effective CPU of the database's hours, and observed seconds of its node's.
 fn hours(days: &[ClusterDay]) -> Vec<(Hour, u64, u32)> {
-    let slots = days.iter().flat_map(|day| &day.slots).filter(|(slot, _)| slot.pod == "db-0");
-    let nodes = days.iter().flat_map(|day| &day.nodes).filter(|(node, _)| node.name == "ip-10-0-1-11");
+    let slots = days
+        .iter()
+        .flat_map(|day| &day.slots)
+        .filter(|(slot, _)| slot.pod == "db-0");
+    let nodes = days
+        .iter()
+        .flat_map(|day| &day.nodes)
+        .filter(|(node, _)| node.name == "ip-10-0-1-11");
     let observed: Vec<_> = nodes.flat_map(|(_, hours)| hours).collect();
     let held = slots.flat_map(|(_, hours)| hours);
     held.map(|hour| {
         let observed = observed.iter().find(|node| node.hour == hour.hour);
-        (hour.hour, hour.effective.cpu_core_ms, observed.map_or(0, |node| node.observed_s))
+        (
+            hour.hour,
+            hour.effective.cpu_core_ms,
+            observed.map_or(0, |node| node.observed_s),
+        )
     })
     .collect()
 }
@@ -47,7 +57,12 @@ fn start(scene: &Scene, url: &str, spool: &Path, config: &Path, (now, rate): (i6
     let interval = if rate > 1_000 { "300" } else { "60" };
     let more = ["--kube", "--interval", interval];
     let config = config.to_str().expect("UTF-8");
-    scene.start(url, spool, &more, &[("KUBECONFIG", config), ("TONNAGE_NOW", &clock), ("TONNAGE_LOG", "off")])
+    scene.start(
+        url,
+        spool,
+        &more,
+        &[("KUBECONFIG", config), ("TONNAGE_NOW", &clock), ("TONNAGE_LOG", "off")],
+    )
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -88,7 +103,11 @@ async fn killed_while_it_watches() {
     assert!(found.len() >= 3 && kills >= 5, "{found:?}");
     // the first hour lacks what was before the first sample
     for (hour, cpu_core_ms, observed_s) in &found[1..found.len() - 1] {
-        assert_eq!((*cpu_core_ms, *observed_s), (3_600_000, 3_600), "{hour}: nothing lost, nothing doubled");
+        assert_eq!(
+            (*cpu_core_ms, *observed_s),
+            (3_600_000, 3_600),
+            "{hour}: nothing lost, nothing doubled"
+        );
     }
     for (hour, cpu_core_ms, observed_s) in &found {
         assert!(*cpu_core_ms <= 3_600_000 && *observed_s <= 3_600, "{hour}");
@@ -103,7 +122,13 @@ async fn a_day_without_a_server() {
     let config = kubeconfig(&cluster, folder.path());
     let scene = Scene::new(None);
     let spool = scene.folder("spool");
-    let mut agent = start(&scene, "http://127.0.0.1:1", &spool, &config, (crate::counting::START_S, RATE));
+    let mut agent = start(
+        &scene,
+        "http://127.0.0.1:1",
+        &spool,
+        &config,
+        (crate::counting::START_S, RATE),
+    );
     tokio::time::sleep(Duration::from_secs(26)).await;
     terminate(&agent);
     ended(&mut agent).await;
@@ -114,7 +139,10 @@ async fn a_day_without_a_server() {
     assert_eq!(counts(&done)[0], waiting as u64, "{done}");
     drop(server);
     let found = hours(&State::of(&scene.data).await.days);
-    aloud(&format!("{waiting} entries waited for a server that was away for {} hours", found.len()));
+    aloud(&format!(
+        "{waiting} entries waited for a server that was away for {} hours",
+        found.len()
+    ));
     assert!(found.len() >= 20, "{found:?}");
     for (hour, cpu_core_ms, observed_s) in &found[1..found.len() - 1] {
         assert_eq!((*cpu_core_ms, *observed_s), (3_600_000, 3_600), "{hour}");

@@ -403,13 +403,20 @@ mod tests {
     #[test]
     fn metadata_that_changes_within_an_hour_loses_no_time() {
         // labels change in hour 1, and once more on the next day
-        let facts = [fact("b", 0, 3_600), fact("b", 1, 600), fact("a", 1, 3_000), fact("c", 24, 60)];
+        let facts = [
+            fact("b", 0, 3_600),
+            fact("b", 1, 600),
+            fact("a", 1, 3_000),
+            fact("c", 24, 60),
+        ];
         let days = cluster_days("c", Vec::new(), facts.into_iter());
         let found: Vec<_> = days
             .iter()
             .flat_map(|day| &day.slots)
             .map(|(slot, hours)| {
-                let hours = hours.iter().map(|hour| (hour.hour.0, hour.seconds, hour.effective.cpu_core_ms));
+                let hours = hours
+                    .iter()
+                    .map(|hour| (hour.hour.0, hour.seconds, hour.effective.cpu_core_ms));
                 (slot.workload.as_str(), hours.collect::<Vec<_>>())
             })
             .collect();

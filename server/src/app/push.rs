@@ -98,8 +98,8 @@ impl Push {
     ///
     /// # Errors
     /// What is wrong with it, and where.
-    pub fn decode(document: &[u8]) -> Result<Push, Finding> {
-        let bad = |code: &str, message: String| Finding::error(code, message);
+    pub fn decode(document: &[u8]) -> Result<Push, Box<Finding>> {
+        let bad = |code: &str, message: String| Box::new(Finding::error(code, message));
         #[derive(Deserialize)]
         struct Head {
             format: u32,
@@ -107,17 +107,16 @@ impl Push {
         let unreadable = |error: serde_json::Error| bad("bad_push", format!("is no document of facts: {error}"));
         let head: Head = serde_json::from_slice(document).map_err(unreadable)?;
         if head.format != FORMAT {
-            return Err(bad(
-                "unknown_push_format",
-                format!("has format {}; this server reads {FORMAT}", head.format),
-            )
-            .in_column("format")
-            .remedy("bring server and agents to the same release, the server first"));
+            let message = format!("has format {}; this server reads {FORMAT}", head.format);
+            let finding = Finding::error("unknown_push_format", message)
+                .in_column("format")
+                .remedy("bring server and agents to the same release, the server first");
+            return Err(Box::new(finding));
         }
         let push: Push = serde_json::from_slice(document).map_err(unreadable)?;
         match push.misfit() {
             None => Ok(push),
-            Some((place, what)) => Err(bad("bad_facts", what).in_column(place)),
+            Some((place, what)) => Err(Box::new(Finding::error("bad_facts", what).in_column(place))),
         }
     }
 

@@ -23,6 +23,7 @@ fn slot_hour(hour: i32) -> SlotHour {
     }
 }
 
+#[allow(clippy::needless_update, reason = "a day may get more fields")]
 fn day() -> ClusterDay {
     let node = Node {
         name: "n1".to_owned(),
@@ -55,7 +56,11 @@ fn what_is_written_is_read_and_the_id_is_that_of_the_bytes() {
     let document = unpack(&encoded.gzip, 1 << 20).expect("gzip");
     assert_eq!(id_of(&document), encoded.id);
     assert_eq!(Push::decode(&document), Ok(push()));
-    assert_eq!(push().encode().expect("JSON"), encoded, "the same facts are the same push");
+    assert_eq!(
+        push().encode().expect("JSON"),
+        encoded,
+        "the same facts are the same push"
+    );
     assert_eq!((push().from_hour.0, push().to_hour.0), (DAY * 24, DAY * 24 + 2));
     assert_eq!(push().seconds(), (6_000, 3_600));
     let other = Push {
@@ -72,10 +77,22 @@ fn what_cannot_be_is_refused_with_its_place() {
         (|day| day.cluster = "d".to_owned(), "days/0/cluster", "not \"c\""),
         (|day| day.day = Day(90_000), "days/0/day", "2199"),
         (|day| day.nodes[0].0.name.clear(), "days/0/nodes/0", "no name"),
-        (|day| day.nodes[0].1[1].ready_s = 3_601, "days/0/nodes/0", "more seconds"),
-        (|day| day.nodes[0].1[1].observed_s = 3_601, "days/0/nodes/0", "more seconds"),
+        (
+            |day| day.nodes[0].1[1].ready_s = 3_601,
+            "days/0/nodes/0",
+            "more seconds",
+        ),
+        (
+            |day| day.nodes[0].1[1].observed_s = 3_601,
+            "days/0/nodes/0",
+            "more seconds",
+        ),
         (|day| day.nodes[0].1.swap(0, 1), "days/0/nodes/0", "not in order"),
-        (|day| day.slots[1].1[0].seconds = 3_601, "days/0/slots/1", "more seconds"),
+        (
+            |day| day.slots[1].1[0].seconds = 3_601,
+            "days/0/slots/1",
+            "more seconds",
+        ),
         (|day| day.slots[1].1[0].hour.0 += 24, "days/0/slots/1", "another day"),
         (|day| day.slots.swap(0, 1), "days/0/slots", "not in order"),
         (|day| day.slots[1].0.pod_uid.clear(), "days/0/slots/1", "no pod"),

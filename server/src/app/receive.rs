@@ -105,5 +105,5 @@ fn read(pushed: &Pushed) -> Result<Push, PushError> {
         let message = format!("is the id of other bytes; the SHA-256 of the document is {id}");
         return Err(Finding::error("wrong_id", message).in_column("idempotency-key").into());
     }
-    Ok(Push::decode(document)?)
+    Push::decode(document).map_err(PushError::Bad)
 }

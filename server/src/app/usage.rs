@@ -190,8 +190,7 @@ impl App {
         let stage = Arc::new(stage);
         for _ in 0..TRIES {
             let version = self.store.manifest_version().await?;
-            if repeated == Repeated::IsLeftOut
-                && self.store.usage_delivery(&input.source, &input.hash).await?.is_some()
+            if repeated == Repeated::IsLeftOut && self.store.usage_delivery(&input.source, &input.hash).await?.is_some()
             {
                 return Ok(None);
             }

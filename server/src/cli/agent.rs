@@ -113,11 +113,18 @@ fn needed<'a, T>(setting: Option<&'a Setting<T>>, what: &str, example: &str) -> 
 /// environment, else of a file that is named elsewhere.
 fn token(config: &Config) -> Result<Secret, AppError> {
     let settings = &config.agent;
-    let flagged = settings.token_file.as_ref().filter(|file| file.origin == crate::config::Origin::Flag);
+    let flagged = settings
+        .token_file
+        .as_ref()
+        .filter(|file| file.origin == crate::config::Origin::Flag);
     if let (None, Some(token)) = (flagged, &settings.token) {
         return Ok(token.value.clone());
     }
-    let file = needed(settings.token_file.as_ref(), "token", "--token-file FILE, or set TONNAGE_AGENT_TOKEN")?;
+    let file = needed(
+        settings.token_file.as_ref(),
+        "token",
+        "--token-file FILE, or set TONNAGE_AGENT_TOKEN",
+    )?;
     let (name, bytes) = read(file)?;
     let text = String::from_utf8(bytes)
         .map_err(|_| AppError::usage(format!("{name} is no token"), "write the token alone into it"))?;
@@ -128,6 +135,9 @@ fn read(file: &Path) -> Result<(String, Vec<u8>), AppError> {
     let name = file.display().to_string();
     match std::fs::read(file) {
         Ok(bytes) => Ok((name, bytes)),
-        Err(error) => Err(AppError::usage(format!("cannot read {name}: {error}"), "check the path")),
+        Err(error) => Err(AppError::usage(
+            format!("cannot read {name}: {error}"),
+            "check the path",
+        )),
     }
 }

@@ -61,7 +61,12 @@ pub(super) async fn facts(
     match web.app.receive(&token, pushed).await {
         Ok(receipt) => {
             if !receipt.already {
-                tracing::info!(agent = token.agent, id = receipt.id, rows = receipt.rows, "facts are in");
+                tracing::info!(
+                    agent = token.agent,
+                    id = receipt.id,
+                    rows = receipt.rows,
+                    "facts are in"
+                );
             }
             Ok(Json(receipt))
         }
@@ -137,12 +142,7 @@ mod tests {
     fn headers(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
         pairs
             .iter()
-            .map(|(name, value)| {
-                (
-                    header::HeaderName::from_static(name),
-                    HeaderValue::from_static(value),
-                )
-            })
+            .map(|(name, value)| (header::HeaderName::from_static(name), HeaderValue::from_static(value)))
             .collect()
     }
 
@@ -163,11 +163,20 @@ mod tests {
     #[test]
     fn a_push_says_what_it_is() {
         const ID: &str = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
-        for (encoding, gzip) in [("", Some(false)), ("identity", Some(false)), ("gzip", Some(true)), ("br", None)] {
+        for (encoding, gzip) in [
+            ("", Some(false)),
+            ("identity", Some(false)),
+            ("gzip", Some(true)),
+            ("br", None),
+        ] {
             let head = head(&headers(&[("idempotency-key", ID), ("content-encoding", encoding)]));
             assert_eq!(head.ok().map(|head| head.gzip), gzip, "{encoding}");
         }
-        for id in ["", "x", "0123456789ABCDEF0123456789abcdef0123456789abcdef0123456789abcdef"] {
+        for id in [
+            "",
+            "x",
+            "0123456789ABCDEF0123456789abcdef0123456789abcdef0123456789abcdef",
+        ] {
             assert_eq!(
                 head(&headers(&[("idempotency-key", id)])).expect_err(id).0,
                 StatusCode::BAD_REQUEST

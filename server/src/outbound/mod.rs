@@ -97,7 +97,9 @@ impl Outbound {
             .pool_idle_timeout(Duration::from_secs(20))
             .redirect(reqwest::redirect::Policy::none());
         if let Some((name, pem)) = ca {
-            let trusted = reqwest::Certificate::from_pem_bundle(pem).ok().filter(|all| !all.is_empty());
+            let trusted = reqwest::Certificate::from_pem_bundle(pem)
+                .ok()
+                .filter(|all| !all.is_empty());
             builder = builder.tls_certs_merge(trusted.ok_or_else(|| SetupError::Certificates(name.to_owned()))?);
         }
         Ok(Outbound {
@@ -116,12 +118,7 @@ impl Outbound {
     ///
     /// # Errors
     /// When no answer comes: why, with every cause.
-    pub async fn post(
-        &self,
-        path: &str,
-        headers: &[(&'static str, &str)],
-        body: Vec<u8>,
-    ) -> Result<Answer, NoAnswer> {
+    pub async fn post(&self, path: &str, headers: &[(&'static str, &str)], body: Vec<u8>) -> Result<Answer, NoAnswer> {
         let address = format!("{}{}", self.base.as_str().trim_end_matches('/'), path);
         let mut request = self.http.post(address).body(body);
         for (name, value) in headers {

@@ -24,8 +24,14 @@ async fn tokens_are_found_used_and_revoked(database: &Database) {
         store.add_agent_token(token).await.expect("a new token");
     }
     let version = store.manifest_version().await.expect("version");
-    assert!(store.add_agent_token(&token("b", None, 30)).await.is_err(), "an id is used once");
-    assert_eq!(store.agent_tokens().await.expect("tokens"), [first.clone(), second.clone()]);
+    assert!(
+        store.add_agent_token(&token("b", None, 30)).await.is_err(),
+        "an id is used once"
+    );
+    assert_eq!(
+        store.agent_tokens().await.expect("tokens"),
+        [first.clone(), second.clone()]
+    );
     assert_eq!(store.agent_token("a").await.expect("tokens"), Some(second));
     assert_eq!(store.agent_token("x").await.expect("tokens"), None);
     for at_us in [100, i64::MAX - 1, 50] {

@@ -71,7 +71,10 @@ impl Counting {
                     "agent_hour_unreadable",
                     format!("what was counted of the running hour {why}; the hour is unobserved up to {now}"),
                 );
-                self.add(Vec::new(), vec![finding.remedy("it lies in the folder aside of the agent's spool")]);
+                self.add(
+                    Vec::new(),
+                    vec![finding.remedy("it lies in the folder aside of the agent's spool")],
+                );
                 return Ok(());
             }
         };
@@ -262,7 +265,11 @@ mod tests {
             metered_s: 0,
             profile: domain::usage::profile::UsageProfile::default(),
         };
-        for (containers, expect) in [(1, vec![1]), (40_000, vec![40_000]), (90_001, vec![40_000, 40_000, 10_001])] {
+        for (containers, expect) in [
+            (1, vec![1]),
+            (40_000, vec![40_000]),
+            (90_001, vec![40_000, 40_000, 10_001]),
+        ] {
             let facts = Facts {
                 cluster_id: "c".to_owned(),
                 cluster_name: "c".to_owned(),
@@ -273,7 +280,11 @@ mod tests {
             let pushes = pushes(("c", "c"), "a", facts);
             let sizes: Vec<usize> = pushes.iter().map(|push| push.days[0].slots.len()).collect();
             assert_eq!(sizes, expect);
-            assert!(pushes.iter().all(|push| push.days[0].day == Day(1) && push.from_hour == Hour(24)));
+            assert!(
+                pushes
+                    .iter()
+                    .all(|push| push.days[0].day == Day(1) && push.from_hour == Hour(24))
+            );
             assert_eq!(pushes.iter().map(|push| push.findings.len()).sum::<usize>(), 1);
         }
     }

@@ -204,7 +204,9 @@ fn fate(entry: &Entry, answer: Result<Answer, NoAnswer>) -> Fate {
     if answer.status == 200 {
         return match serde_json::from_str::<Receipt>(&answer.text) {
             Ok(receipt) if receipt.id == entry.id => Fate::Taken(receipt.already),
-            _ => Fate::Later(Again::new("the answer is no receipt: is this a Tonnage server?".to_owned())),
+            _ => Fate::Later(Again::new(
+                "the answer is no receipt: is this a Tonnage server?".to_owned(),
+            )),
         };
     }
     let problem = serde_json::from_str::<Refusal>(&answer.text)
@@ -239,15 +241,43 @@ mod tests {
             (200, r#"{"id":"cd","already":false,"rows":3}"#, "later"),
             (200, "<html>welcome</html>", "later"),
             (302, "", "later"),
-            (400, r#"{"errors":[{"code":"bad_facts","detail":"x"}],"request_id":"r"}"#, "hopeless"),
-            (400, r#"{"errors":[{"code":"unknown_push_format","detail":"x"}],"request_id":"r"}"#, "later"),
-            (400, r#"{"errors":[{"code":"wrong_id","detail":"x"}],"request_id":"r"}"#, "later"),
+            (
+                400,
+                r#"{"errors":[{"code":"bad_facts","detail":"x"}],"request_id":"r"}"#,
+                "hopeless",
+            ),
+            (
+                400,
+                r#"{"errors":[{"code":"unknown_push_format","detail":"x"}],"request_id":"r"}"#,
+                "later",
+            ),
+            (
+                400,
+                r#"{"errors":[{"code":"wrong_id","detail":"x"}],"request_id":"r"}"#,
+                "later",
+            ),
             (400, "<html>bad request</html>", "later"),
-            (401, r#"{"errors":[{"code":"bad_token","detail":"x"}],"request_id":"r"}"#, "refused"),
-            (403, r#"{"errors":[{"code":"foreign_cluster","detail":"x"}],"request_id":"r"}"#, "refused"),
+            (
+                401,
+                r#"{"errors":[{"code":"bad_token","detail":"x"}],"request_id":"r"}"#,
+                "refused",
+            ),
+            (
+                403,
+                r#"{"errors":[{"code":"foreign_cluster","detail":"x"}],"request_id":"r"}"#,
+                "refused",
+            ),
             (413, "<html>too large</html>", "later"),
-            (413, r#"{"errors":[{"code":"too_large","detail":"x"}],"request_id":"r"}"#, "hopeless"),
-            (500, r#"{"errors":[{"code":"broken","detail":"x"}],"request_id":"r"}"#, "later"),
+            (
+                413,
+                r#"{"errors":[{"code":"too_large","detail":"x"}],"request_id":"r"}"#,
+                "hopeless",
+            ),
+            (
+                500,
+                r#"{"errors":[{"code":"broken","detail":"x"}],"request_id":"r"}"#,
+                "later",
+            ),
             (503, "", "later"),
         ] {
             let answer = Answer {

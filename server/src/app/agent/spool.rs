@@ -323,8 +323,11 @@ impl Spool {
     pub fn set_running_aside(&self) -> io::Result<()> {
         let aside = self.folder.join(ASIDE);
         // several may gather there
-        let name = (1..).map(|n| format!("running-{n}.json.gz")).find(|name| !aside.join(name).exists());
-        self.disk.rename(&self.folder.join(RUNNING), &aside.join(name.unwrap_or_default()))?;
+        let name = (1..)
+            .map(|n| format!("running-{n}.json.gz"))
+            .find(|name| !aside.join(name).exists());
+        self.disk
+            .rename(&self.folder.join(RUNNING), &aside.join(name.unwrap_or_default()))?;
         self.disk.last(&self.folder)
     }
 
@@ -356,9 +359,15 @@ impl Spool {
 
     /// Merges the first two neighbours of a kind that become smaller by it.
     fn merge_some(&mut self) -> io::Result<bool> {
-        let all: Vec<(Entry, u64)> = self.entries.iter().map(|(entry, bytes)| (entry.clone(), *bytes)).collect();
+        let all: Vec<(Entry, u64)> = self
+            .entries
+            .iter()
+            .map(|(entry, bytes)| (entry.clone(), *bytes))
+            .collect();
         for pair in all.windows(2) {
-            let [(first, first_bytes), (second, second_bytes)] = pair else { continue };
+            let [(first, first_bytes), (second, second_bytes)] = pair else {
+                continue;
+            };
             if first.kind != second.kind || first_bytes + second_bytes > MERGED_BYTES {
                 continue;
             }

@@ -8,7 +8,12 @@ const ROOMY: u64 = 1 << 30;
 fn day_of(hour: i32, containers: u32, seed: u64) -> ClusterDay {
     let slot = |number: u32| {
         // nothing a compressor could shorten
-        let noise = (0..6).map(|part| format!("{:x}", (u64::from(number) + 1) * seed.wrapping_mul(0x9e37_79b9_7f4a_7c15 + part)));
+        let noise = (0..6u64).map(|part| {
+            let mixed = (u64::from(number) + 1 + part * 1_000_003)
+                .wrapping_mul(seed)
+                .wrapping_mul(0x9e37_79b9_7f4a_7c15);
+            format!("{:x}", mixed ^ (mixed >> 29))
+        });
         let slot = Slot {
             node: "n".to_owned(),
             pod_uid: format!("pod-{number:04}"),
@@ -129,7 +134,12 @@ fn a_damaged_entry_is_known_by_its_name() {
     fs::write(&path, good).expect("writable");
     drop(spool);
     let spool = open(&folder);
-    assert!(spool.load(&spool.oldest().expect("put back")).expect("readable").is_some());
+    assert!(
+        spool
+            .load(&spool.oldest().expect("put back"))
+            .expect("readable")
+            .is_some()
+    );
 }
 
 #[test]
@@ -157,8 +167,16 @@ fn a_full_spool_merges_first_and_then_says_what_it_drops() {
     while server.fetch(&mut spool).expect("readable") {}
     let dropped: Vec<&str> = server.words.iter().map(|finding| finding.code.as_str()).collect();
     assert!(!dropped.is_empty() && dropped.iter().all(|code| *code == "agent_spool_full"));
-    assert_eq!(server.days.len() + dropped.len(), 12, "each hour is there, or told to be lost");
-    assert!(server.words[0].message.contains("180000 container seconds"), "{}", server.words[0]);
+    assert_eq!(
+        server.days.len() + dropped.len(),
+        12,
+        "each hour is there, or told to be lost"
+    );
+    assert!(
+        server.words[0].message.contains("180000 container seconds"),
+        "{}",
+        server.words[0]
+    );
     // the newest are kept
     assert!(server.days.contains_key(&Day(11)));
     // one that is larger than the whole spool
@@ -180,9 +198,9 @@ fn disturbed(steps: i64, max_bytes: u64, server: &mut Server) -> bool {
     while hour < 9 {
         let done = match &mut spool {
             None => Err(io::Error::other("killed while it was opened")),
-            Some(spool) => spool.put(&push(hour, 20, 1 + u64::try_from(hour / 3).expect("small"))).and_then(|()| {
-                if hour % 3 == 2 { server.fetch(spool) } else { Ok(true) }
-            }),
+            Some(spool) => spool
+                .put(&push(hour, 20, 1 + u64::try_from(hour / 3).expect("small")))
+                .and_then(|()| if hour % 3 == 2 { server.fetch(spool) } else { Ok(true) }),
         };
         if done.is_ok() {
             hour += 1;
@@ -197,8 +215,14 @@ fn disturbed(steps: i64, max_bytes: u64, server: &mut Server) -> bool {
     let mut spool = spool.expect("open");
     while server.fetch(&mut spool).expect("readable") {}
     let left = fs::read_dir(folder.path()).expect("readable").flatten();
-    let left: Vec<String> = left.map(|file| file.file_name().to_string_lossy().into_owned()).collect();
-    assert!(left.iter().all(|name| !name.ends_with(UNFINISHED) && !name.ends_with(ENDING)), "{left:?}");
+    let left: Vec<String> = left
+        .map(|file| file.file_name().to_string_lossy().into_owned())
+        .collect();
+    assert!(
+        left.iter()
+            .all(|name| !name.ends_with(UNFINISHED) && !name.ends_with(ENDING)),
+        "{left:?}"
+    );
     killed
 }
 

@@ -141,7 +141,7 @@ impl HourlyAccumulator {
             gpu: u32::try_from(used.gpu_milli).unwrap_or(u32::MAX),
         });
         if !self.pods.contains_key(&slot.pod_uid) {
-            self.pods.insert(slot.pod_uid.clone(), Vec::new());
+            self.pods.insert(slot.pod_uid.clone(), Vec::with_capacity(1));
         }
         if let Some(tracks) = self.pods.get_mut(&slot.pod_uid) {
             let at_track = tracks.iter().position(|track| track.is_of(slot)).unwrap_or_else(|| {
@@ -217,6 +217,8 @@ impl Track {
         let known =
             |context: &Context| (context.requested, context.alive) == (requested, alive) && context.slot == *slot;
         let index = self.contexts.iter().rposition(known).unwrap_or_else(|| {
+            // most tracks have one for life, and it is large
+            self.contexts.reserve_exact(1);
             self.contexts.push(Context {
                 slot: slot.clone(),
                 requested,
@@ -338,6 +340,7 @@ impl Track {
         for held in &mut self.held {
             let own = &self.contexts[held.context as usize];
             let index = contexts.iter().rposition(|known| known == own).unwrap_or_else(|| {
+                contexts.reserve_exact(1);
                 contexts.push(own.clone());
                 contexts.len() - 1
             });
@@ -345,6 +348,7 @@ impl Track {
         }
         if contexts.is_empty() {
             // the name of what is covered
+            contexts.reserve_exact(1);
             contexts.extend(last_context);
         }
         self.contexts = contexts;

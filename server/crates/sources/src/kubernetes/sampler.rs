@@ -338,7 +338,8 @@ impl Sampler {
             .or_insert_with(|| Counted::from(start, at));
         counted.last = at;
         counted.top = top_of(pod, counted.top.take(), around.parent);
-        let was_open = std::mem::take(&mut counted.open);
+        // as many as there are, and no room for more: ten thousand pods have one each
+        let was_open = std::mem::replace(&mut counted.open, Vec::with_capacity(claims.len()));
         for claim in claims {
             let slot = slot_of(pod, &claim.container, counted.top.as_ref(), around.namespace);
             let stood = was_open.iter().find(|(open, _)| open.container == claim.container);

@@ -5,11 +5,7 @@ use serde_json::{Value, json};
 
 pub(super) fn push() -> Named {
     let hex = || json!({ "type": "string", "pattern": "^[0-9a-f]{64}$" });
-    let measure = object([
-        ("cpu_core_ms", count()),
-        ("memory_mib_s", count()),
-        ("gpu_ms", count()),
-    ]);
+    let measure = object([("cpu_core_ms", count()), ("memory_mib_s", count()), ("gpu_ms", count())]);
     let capacity = object([
         ("cpu_millicores", count()),
         ("memory_mib", count()),
