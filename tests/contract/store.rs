@@ -3,6 +3,7 @@
 
 mod claims;
 mod deliveries;
+mod tokens;
 mod drivers;
 mod usage;
 mod versions;

@@ -24,7 +24,7 @@ const FIRST_LOAD_HOURS: i32 = 24;
 /// Seconds samples have to arrive before an hour counts as complete.
 const SETTLE_S: u32 = 300;
 /// Longest wait for the first full picture of a cluster.
-const SYNC_LIMIT: Duration = Duration::from_secs(120);
+pub(super) const SYNC_LIMIT: Duration = Duration::from_secs(120);
 
 /// A Prometheus to load from.
 #[derive(Debug, Clone)]
@@ -327,7 +327,7 @@ pub(super) fn kubernetes_days(facts: &mut sources::kubernetes::Facts) -> Vec<Clu
 
 /// Facts by day, in canonical order. Two facts about one hour of one slot, as
 /// late samples give, are added up.
-fn cluster_days(
+pub(super) fn cluster_days(
     cluster: &str,
     nodes: Vec<(Node, Vec<NodeHour>)>,
     slots: impl Iterator<Item = HourFacts>,
@@ -351,7 +351,7 @@ fn cluster_days(
         }
     }
     let mut facts: BTreeMap<(Day, Slot), BTreeMap<Hour, SlotHour>> = BTreeMap::new();
-    for fact in slots {
+    for fact in one_name(slots.collect()) {
         let hour = fact.hour;
         let hours = facts.entry((hour.hour.day(), fact.slot)).or_default();
         let sum = hours.entry(hour.hour);
@@ -375,6 +375,23 @@ fn cluster_days(
         .collect()
 }
 
+/// Facts of one container on one day under one name, the larger: metadata may
+/// change within an hour, and parts of an hour under two names would be taken
+/// for two accounts of the same time.
+fn one_name(mut slots: Vec<HourFacts>) -> Vec<HourFacts> {
+    fn identity(fact: &HourFacts) -> (&str, &str, &str, Day) {
+        let slot = &fact.slot;
+        (&slot.node, &slot.pod_uid, &slot.container, fact.hour.hour.day())
+    }
+    slots.sort_by(|a, b| identity(a).cmp(&identity(b)).then_with(|| a.slot.cmp(&b.slot)));
+    for at in (1..slots.len()).rev() {
+        if slots[at - 1].slot != slots[at].slot && identity(&slots[at - 1]) == identity(&slots[at]) {
+            slots[at - 1].slot = slots[at].slot.clone();
+        }
+    }
+    slots
+}
+
 pub(super) fn prometheus(error: PrometheusError) -> AppError {
     match error {
         PrometheusError::Unreachable { .. } => AppError::broken("Prometheus does not answer", error),
@@ -382,12 +399,72 @@ pub(super) fn prometheus(error: PrometheusError) -> AppError {
     }
 }
 
-fn kubernetes(error: CollectError) -> AppError {
+pub(super) fn kubernetes(error: CollectError) -> AppError {
     match error {
         CollectError::Unreachable { .. } => AppError::broken("the Kubernetes API server does not answer", error),
         CollectError::Config { .. } => {
             AppError::usage(error.to_string(), "set KUBECONFIG, or name a context with --kube")
         }
         error => AppError::usage(error.to_string(), "what was seen until now is in"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use domain::usage::Measure;
+    use domain::usage::profile::UsageProfile;
+
+    fn fact(label: &str, hour: i32, seconds: u32) -> HourFacts {
+        let measure = Measure {
+            cpu_core_ms: u64::from(seconds) * 1_000,
+            ..Measure::ZERO
+        };
+        HourFacts {
+            slot: Slot {
+                node: "n".to_owned(),
+                pod_uid: "p".to_owned(),
+                workload: label.to_owned(),
+                ..Slot::default()
+            },
+            hour: SlotHour {
+                hour: Hour(hour),
+                seconds,
+                effective: measure,
+                requested: measure,
+                used: Measure::ZERO,
+            },
+            metered_s: 0,
+            profile: UsageProfile::default(),
+        }
+    }
+
+    #[test]
+    fn metadata_that_changes_within_an_hour_loses_no_time() {
+        // labels change in hour 1, and once more on the next day
+        let facts = [
+            fact("b", 0, 3_600),
+            fact("b", 1, 600),
+            fact("a", 1, 3_000),
+            fact("c", 24, 60),
+        ];
+        let days = cluster_days("c", Vec::new(), facts.into_iter());
+        let found: Vec<_> = days
+            .iter()
+            .flat_map(|day| &day.slots)
+            .map(|(slot, hours)| {
+                let hours = hours
+                    .iter()
+                    .map(|hour| (hour.hour.0, hour.seconds, hour.effective.cpu_core_ms));
+                (slot.workload.as_str(), hours.collect::<Vec<_>>())
+            })
+            .collect();
+        assert_eq!(
+            found,
+            [
+                ("b", vec![(0, 3_600, 3_600_000), (1, 3_600, 3_600_000)]),
+                ("c", vec![(24, 60, 60_000)])
+            ]
+        );
     }
 }

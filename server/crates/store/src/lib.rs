@@ -10,6 +10,7 @@
 //! Money is stored as canonical decimal text and added up in Rust; periods as
 //! `202611`; instants as microseconds since the epoch, UTC.
 
+mod agent_token;
 mod allocation;
 mod claim;
 mod db;
@@ -25,6 +26,7 @@ mod rules;
 mod setting;
 mod usage;
 
+pub use agent_token::AgentToken;
 pub use allocation::{AllocationRow, AllocationTotal};
 pub use delivery::{
     ActiveFile, CHARGES, ClaimMode, Commit, DeliveredTotal, DeliveryPeriod, DeliveryRecord, DeliveryState, InputFile,
@@ -102,6 +104,7 @@ impl Store {
 
 fn all_statements() -> impl Iterator<Item = Statement> {
     [
+        agent_token::STATEMENTS,
         allocation::STATEMENTS,
         claim::STATEMENTS,
         delivery::COMMIT_STATEMENTS,

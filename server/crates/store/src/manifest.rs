@@ -12,6 +12,9 @@ statements! {
     NAMED: "read the lake paths the manifest names" =>
         "SELECT path FROM lake_file UNION SELECT path FROM quarantine UNION SELECT cube_path FROM allocation
          UNION SELECT nodes_path FROM usage_day UNION SELECT slots_path FROM usage_day UNION SELECT hours_path FROM usage_day
+         UNION SELECT volumes_path FROM usage_day WHERE volumes_path IS NOT NULL
+         UNION SELECT balancers_path FROM usage_day WHERE balancers_path IS NOT NULL
+         UNION SELECT sizing_path FROM usage_day WHERE sizing_path IS NOT NULL
          UNION SELECT path FROM driver_file";
 }
 

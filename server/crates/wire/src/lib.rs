@@ -15,6 +15,7 @@ mod error;
 mod explain;
 mod month;
 mod overview;
+mod receipt;
 mod reconciliation;
 mod rules;
 mod sources;
@@ -31,6 +32,7 @@ pub use error::PageError;
 pub use explain::{BillLine, Explain, ExplainPage, ExplainStep, StepKind};
 pub use month::month_name;
 pub use overview::{Figure, OverviewPage, SentencePart, Tile, Tone};
+pub use receipt::FactsReceipt;
 pub use reconciliation::{
     Cause, ClassCost, CurrencyReconciliation, Link, Quarantined, Reconciliation, ReconciliationPage,
 };

@@ -307,8 +307,10 @@ pub struct SlotHour {
     pub used: Measure,
 }
 
-/// A cluster's facts of one UTC day, in canonical order.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+/// A cluster's facts of one UTC day, in canonical order. A field that a sender
+/// does not know yet is empty for the receiver.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct ClusterDay {
     /// Cluster id: the UID of its kube-system namespace, or the name a file gives it.
     pub cluster: String,

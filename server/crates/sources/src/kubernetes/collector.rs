@@ -5,8 +5,10 @@ use super::connect::{ClusterConfig, CollectError, Connection, connect};
 use super::findings::Findings;
 use super::inventory::Inventory;
 use super::metrics::{MetricsList, NodeMetrics, PodMetrics, Usage};
+use super::node::NodeTrack;
 use super::pulse::{Pulses, lock};
 use super::resources::{ResourceFacts, Resources};
+use super::resume::Kept;
 use super::sampler::{Ended, FOR_EVER, SKEW_US, Sampler, Taken, View};
 use super::watch::{Shared, Watches, start, words};
 use super::world::World;
@@ -67,6 +69,8 @@ pub struct Collector {
     resources: Resources,
     findings: Findings,
     nodes_used: BTreeMap<String, Capacity>,
+    /// Nodes may have gone before this run began to watch.
+    resumed: bool,
 }
 
 impl Collector {
@@ -95,7 +99,34 @@ impl Collector {
             _watches: watches,
             findings: Findings::default(),
             nodes_used: BTreeMap::new(),
+            resumed: false,
         })
+    }
+
+    /// Goes on where another run ended: to be called before the first sample.
+    /// The time in between counts as one in which the cluster could not be
+    /// seen. What was kept has to be of this cluster.
+    pub fn resume(&mut self, kept: Kept) {
+        self.sampler = kept.sampler;
+        self.sampler.every(self.config.interval_s);
+        lock(&self.shared.world).tracks = kept.tracks;
+        self.resumed = true;
+    }
+
+    /// Writes down what was counted and not drained, for [`Kept::read`].
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn save(&self, to: impl std::io::Write) -> std::io::Result<()> {
+        let tracks: Vec<NodeTrack> = lock(&self.shared.world).tracks.values().cloned().collect();
+        let names = (self.cluster_id(), self.cluster_name());
+        super::resume::write(to, names, &self.sampler, tracks)
+    }
+
+    /// When the last sample was taken.
+    #[must_use]
+    pub fn last(&self) -> Option<Instant> {
+        self.sampler.last()
     }
 
     /// UID of the namespace `kube-system` (A37).
@@ -223,6 +254,9 @@ impl Collector {
         let mut world = lock(&self.shared.world);
         let last = self.sampler.last();
         world.follow_nodes(last);
+        if std::mem::take(&mut self.resumed) {
+            world.miss_nodes(last.unwrap_or(now));
+        }
         let pods = world.pods.changes();
         self.resources.follow(&mut world, &pods, last, now);
         let ended = Ended::of(&pods);

@@ -121,6 +121,8 @@ pub struct Sampler {
     /// Samples of the last hours, the latest last.
     ticks: VecDeque<Instant>,
     observed: Spans,
+    /// Taken up from another run: pods may have gone while nobody watched.
+    resumed: bool,
 }
 
 impl Sampler {
@@ -134,6 +136,7 @@ impl Sampler {
             window: None,
             ticks: VecDeque::new(),
             observed: Spans::default(),
+            resumed: false,
         }
     }
 
@@ -158,8 +161,9 @@ impl Sampler {
         }
         self.window.get_or_insert(now);
         let stands_until = Instant(last.unwrap_or(now).0 + 2 * self.interval_us);
-        let blurred = blurred_nodes(&view.ended, stands_until, now);
+        let mut blurred = blurred_nodes(&view.ended, stands_until, now);
         self.ended(view, stands_until, now, findings);
+        blurred.extend(self.missed(view, stands_until, now, findings));
         let names: HashMap<&str, &NamespaceFact> = view.namespaces.values().map(|n| (n.name.as_str(), &**n)).collect();
         let nodes: HashMap<&str, Sharing> = view
             .nodes
@@ -351,7 +355,8 @@ impl Sampler {
             .or_insert_with(|| Counted::from(start, at));
         counted.last = at;
         counted.top = top_of(pod, counted.top.take(), around.parent);
-        let was_open = std::mem::take(&mut counted.open);
+        // as many as there are, and no room for more: ten thousand pods have one each
+        let was_open = std::mem::replace(&mut counted.open, Vec::with_capacity(claims.len()));
         for claim in claims {
             let slot = slot_of(pod, &claim.container, counted.top.as_ref(), around.namespace);
             let stood = was_open.iter().find(|(open, _)| open.container == claim.container);
@@ -504,6 +509,10 @@ fn nothing(at: Instant) -> Sample {
         used: None,
     }
 }
+
+mod resume;
+
+pub use resume::Read;
 
 #[cfg(test)]
 mod tests;

@@ -268,6 +268,14 @@ impl World {
         }
     }
 
+    /// Ends the tracks of nodes that went while no program watched: they were
+    /// last seen with the last sample.
+    pub fn miss_nodes(&mut self, last: Instant) {
+        let live = self.nodes.live();
+        let missing = self.tracks.iter_mut().filter(|(uid, _)| !live.contains_key(*uid));
+        missing.for_each(|(_, track)| track.gone(last));
+    }
+
     /// The owner above an owner. Kinds that are not watched (a Rollout, a
     /// custom resource) end the chain.
     ///
