@@ -3,10 +3,15 @@
 //! canonical order, merged so that late and repeated data converge to the same
 //! facts.
 
+mod archive;
 mod columns;
 mod file;
 mod merge;
+mod payload;
+mod pending;
+mod remarks;
 mod resource;
+mod samples;
 mod sizing;
 mod stage;
 mod table;
