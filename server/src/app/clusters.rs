@@ -105,12 +105,14 @@ fn unmeasured(cube: &Cube) -> Result<Vec<Finding>, AppError> {
 /// Node hours without a bill line (A6): an estimate while a delivery is open,
 /// nothing once all are final; never in a total.
 fn without_bill(missing: &lake::Unbilled, is_final: bool) -> Vec<Finding> {
-    let mut nodes = format!("cluster {}", missing.cluster);
-    for (what, name) in [("pool", &missing.pool), ("capacity", &missing.capacity_type)] {
-        if !name.is_empty() {
-            nodes.push_str(&format!(", {what} {name}"));
-        }
-    }
+    let named = [("pool", &missing.pool), ("capacity", &missing.capacity_type)].into_iter();
+    let named = named.filter(|(_, name)| !name.is_empty());
+    let nodes: Vec<String> = [("cluster", &missing.cluster)]
+        .into_iter()
+        .chain(named)
+        .map(|(what, name)| format!("{what} {name}"))
+        .collect();
+    let nodes = nodes.join(", ");
     let remedy = "check that the bill of this account is in, and that provider_id is the bill's ResourceId";
     let found = |text: String| {
         Finding::warning("nodes_without_bill", format!("{nodes}: {text}"))
