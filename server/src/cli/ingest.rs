@@ -27,6 +27,7 @@ pub(super) enum Ingest {
 #[command(after_help = "Examples:
   tonnage ingest usage containers-2026-10.csv.gz nodes-2026-10.csv.gz
   tonnage ingest usage usage/ --source core-eu
+  tonnage ingest usage cost-mgmt.tar.gz                      a payload of the OpenShift metrics operator
   tonnage ingest usage hours.parquet --on-error quarantine   keep the good rows
   tonnage ingest usage --prometheus http://prometheus:9090 --cluster UID   from where the last load ended
   tonnage ingest usage --prometheus http://mimir/prometheus --cluster UID --match cluster=prod --from 2026-10-01

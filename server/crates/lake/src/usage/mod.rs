@@ -3,9 +3,11 @@
 //! canonical order, merged so that late and repeated data converge to the same
 //! facts.
 
+mod archive;
 mod columns;
 mod file;
 mod merge;
+mod payload;
 mod pending;
 mod remarks;
 mod resource;

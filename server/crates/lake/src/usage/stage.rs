@@ -2,7 +2,9 @@
 //! merged with what it has of these days. Nothing counts before the manifest
 //! names it.
 
+use super::archive;
 use super::merge::{Merged, merge};
+use super::payload::Payloads;
 use super::pending::{DayKey, Pending};
 use super::remarks::{self, Remarks};
 use super::samples::Samples;
@@ -11,16 +13,21 @@ use super::{UsageFile, read_day, write_day};
 use crate::error::LakeError;
 use crate::object::Lake;
 use crate::scan;
-use domain::finding::Finding;
+use domain::finding::{Finding, Severity};
 use domain::instant::Day;
 use domain::usage::ClusterDay;
 use polars::prelude::DataType;
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{BufRead, BufReader, Read};
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
+
+mod input;
+mod unpack;
+
+use input::{csv_row, open, unreadable};
 
 /// Rows held before the days touched so far are written.
 const FLUSH_ROWS: usize = 2_000_000;
@@ -91,13 +98,15 @@ pub fn ingest_usage(
         staged: StagedUsage::default(),
         row_findings: Vec::new(),
         samples: Samples::default(),
+        payloads: Payloads::default(),
         merged: Merged::default(),
         remarks: BTreeMap::new(),
     };
     for (name, path) in request.files {
         let before = stage.staged.rows;
-        stage.file(name, path)?;
-        if stage.staged.rows == before && stage.row_findings.is_empty() {
+        let is_archive = stage.file(name, path)?;
+        // some reports of an archive may well be empty
+        if stage.staged.rows == before && stage.row_findings.is_empty() && !is_archive {
             return Err(UsageError::Refused(vec![
                 Finding::error("no_rows", "the file has no rows")
                     .in_file(name)
@@ -105,6 +114,7 @@ pub fn ingest_usage(
             ]));
         }
     }
+    stage.settle_payloads()?;
     stage.settle_samples()?;
     stage.flush()?;
     stage.finish()
@@ -147,6 +157,7 @@ struct Stage<'a> {
     staged: StagedUsage,
     row_findings: Vec<Finding>,
     samples: Samples,
+    payloads: Payloads,
     merged: Merged,
     /// Of each day as it was last written.
     remarks: BTreeMap<DayKey, Remarks>,
@@ -160,23 +171,22 @@ struct Last {
 }
 
 impl Stage<'_> {
-    fn file(&mut self, name: &str, path: &Path) -> Result<(), UsageError> {
+    /// Takes a file; tells whether it was an archive.
+    fn file(&mut self, name: &str, path: &Path) -> Result<bool, UsageError> {
         let mut magic = [0u8; 4];
         let mut file = File::open(path).map_err(LakeError::io("open", path))?;
         let read = file.read(&mut magic).map_err(LakeError::io("read", path))?;
         if magic[..read] == *b"PAR1" {
-            return self.parquet(name, path);
+            return self.parquet(name, path).map(|()| false);
         }
-        let file = File::open(path).map_err(LakeError::io("open", path))?;
-        let reader: Box<dyn BufRead> = if magic[..read].starts_with(&[0x1f, 0x8b]) {
-            Box::new(BufReader::with_capacity(
-                1 << 18,
-                flate2::read::MultiGzDecoder::new(file),
-            ))
-        } else {
-            Box::new(BufReader::with_capacity(1 << 18, file))
-        };
-        self.csv(name, reader)
+        let mut reader = open(path)?;
+        let mut head = Vec::new();
+        let begin = reader.by_ref().take(512).read_to_end(&mut head);
+        begin.map_err(|error| unreadable(name, &error))?;
+        if archive::is_tar(&head) {
+            return self.payload(name, path).map(|()| true);
+        }
+        self.csv(name, head.as_slice().chain(reader)).map(|()| false)
     }
 
     fn csv(&mut self, name: &str, reader: impl Read) -> Result<(), UsageError> {
@@ -242,36 +252,42 @@ impl Stage<'_> {
     }
 
     fn row(&mut self, rows: &mut Rows<'_>, line: u64, cells: &[&str]) -> Result<(), UsageError> {
-        if let Err((column, message)) = self.take(rows, cells) {
-            self.staged.rejected_rows += 1;
-            let finding = if self.request.skip_bad_rows {
-                Finding::warning("bad_usage_row", message)
-                    .remedy("the row was left out; correct it and ingest it again")
-            } else {
-                Finding::error("bad_usage_row", message)
-                    .remedy("correct the export, or keep the other rows with --on-error quarantine")
-            };
-            let finding = finding.in_file(rows.name).at_line(line);
-            let finding = if column == WHOLE_ROW {
-                finding
-            } else {
-                finding.in_column(column)
-            };
-            if self.row_findings.len() < MAX_ROW_FINDINGS {
-                self.row_findings.push(finding);
-            }
-            return Ok(());
-        }
-        self.staged.rows += 1;
-        self.pending_rows += 1;
-        if self.staged.rows.is_multiple_of(100_000) {
-            (self.progress)(UsageProgress { rows: self.staged.rows });
+        match self.take(rows, cells) {
+            Ok(()) => self.took(),
+            Err(bad) => self.refuse(rows.name, line, bad),
         }
         if self.pending_rows >= FLUSH_ROWS {
             rows.last = None;
             self.flush()?;
         }
         Ok(())
+    }
+
+    fn took(&mut self) {
+        self.staged.rows += 1;
+        self.pending_rows += 1;
+        if self.staged.rows.is_multiple_of(100_000) {
+            (self.progress)(UsageProgress { rows: self.staged.rows });
+        }
+    }
+
+    fn refuse(&mut self, name: &str, line: u64, (column, message): BadCell) {
+        self.staged.rejected_rows += 1;
+        if self.row_findings.len() >= MAX_ROW_FINDINGS {
+            return;
+        }
+        let finding = if self.request.skip_bad_rows {
+            Finding::warning("bad_usage_row", message).remedy("the row was left out; correct it and ingest it again")
+        } else {
+            Finding::error("bad_usage_row", message)
+                .remedy("correct the export, or keep the other rows with --on-error quarantine")
+        };
+        let finding = finding.in_file(name).at_line(line);
+        self.row_findings.push(if column == WHOLE_ROW {
+            finding
+        } else {
+            finding.in_column(column)
+        });
     }
 
     fn take(&mut self, rows: &mut Rows<'_>, cells: &[&str]) -> Result<(), BadCell> {
@@ -312,16 +328,33 @@ impl Stage<'_> {
         Ok(())
     }
 
+    /// Makes facts of the payloads, now that all are in.
+    fn settle_payloads(&mut self) -> Result<(), UsageError> {
+        let payloads = std::mem::take(&mut self.payloads);
+        let missing = payloads.missing();
+        if !missing.is_empty() && !self.request.skip_bad_rows {
+            return Err(UsageError::Refused(missing));
+        }
+        let known = |finding| Finding {
+            severity: Severity::Warning,
+            ..finding
+        };
+        self.staged.findings.extend(missing.into_iter().map(known));
+        let (facts, findings) = payloads.facts();
+        self.staged.findings.extend(findings);
+        Ok(self.settle(facts)?)
+    }
+
     /// Makes facts of the samples, now that all are in.
     fn settle_samples(&mut self) -> Result<(), LakeError> {
-        for (cluster, facts) in std::mem::take(&mut self.samples).facts() {
+        let facts = std::mem::take(&mut self.samples).facts();
+        self.settle(facts)
+    }
+
+    fn settle(&mut self, facts: Vec<(String, Vec<Fact>)>) -> Result<(), LakeError> {
+        for (cluster, facts) in facts {
             for fact in facts {
-                let day = match &fact {
-                    Fact::Container(_, hour, _) => hour.hour.day(),
-                    Fact::Node(_, hour) => hour.hour.day(),
-                    Fact::Volume(_, hour, _) => hour.hour.day(),
-                    Fact::Balancer(_, hour, _) => hour.hour.day(),
-                };
+                let day = fact.hour().day();
                 self.pending.entry((cluster.clone(), day)).or_default().add(fact);
                 self.pending_rows += 1;
             }
@@ -383,7 +416,7 @@ impl Stage<'_> {
                     .collect(),
             ));
         }
-        self.staged.findings = self.row_findings;
+        self.staged.findings.splice(0..0, self.row_findings);
         let mut clusters: BTreeMap<&str, Remarks> = BTreeMap::new();
         for ((cluster, _), of_day) in &self.remarks {
             remarks::plus(clusters.entry(cluster).or_default(), of_day);
@@ -440,15 +473,5 @@ impl<'f> Rows<'f> {
     }
 }
 
-fn csv_row(csv: &mut csv::Reader<impl Read>, record: &mut csv::StringRecord, name: &str) -> Result<bool, UsageError> {
-    csv.read_record(record).map_err(|error| {
-        let finding = Finding::error("unreadable_usage_file", error.to_string()).in_file(name);
-        let finding = match error.position() {
-            Some(position) => finding.at_line(position.line()),
-            None => finding,
-        };
-        UsageError::Refused(vec![
-            finding.remedy("export the file again: it is cut off or not CSV in UTF-8"),
-        ])
-    })
-}
+#[cfg(test)]
+mod tests;

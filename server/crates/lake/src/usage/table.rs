@@ -67,6 +67,18 @@ pub(super) enum Fact {
     Balancer(Balancer, BalancerHour, Option<(Backend, BackendHour)>),
 }
 
+impl Fact {
+    /// The hour it is about.
+    pub fn hour(&self) -> Hour {
+        match self {
+            Fact::Container(_, hour, _) => hour.hour,
+            Fact::Node(_, hour) => hour.hour,
+            Fact::Volume(_, hour, _) => hour.hour,
+            Fact::Balancer(_, hour, _) => hour.hour,
+        }
+    }
+}
+
 /// Why a cell was refused: column and message.
 pub(super) type BadCell = (&'static str, String);
 

@@ -133,7 +133,7 @@ fn tell(day: &mut ClusterDay, kind: u8, subject: u8, hour: Hour, seconds: u32, a
             });
             let hour = SizingHour {
                 throttling,
-                restarts: (subject % 2 == 0).then_some(subject.into()),
+                restarts: subject.is_multiple_of(2).then_some(subject.into()),
                 ..SizingHour::of(hour, seconds, &profile)
             };
             day.sizing.push((slot, vec![hour]));
