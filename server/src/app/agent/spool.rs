@@ -21,7 +21,7 @@ use domain::Finding;
 use flate2::read::GzDecoder;
 use flate2::write::GzEncoder;
 use sha2::{Digest, Sha256};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File, TryLockError};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -34,7 +34,8 @@ const LOCK: &str = "lock";
 const ENDING: &str = ".json.gz";
 /// Largest state of a running hour, unpacked, bytes: some 4 KiB a container.
 const RUNNING_BYTES: usize = 1 << 30;
-/// Entries are merged up to this size, bytes.
+/// Entries are merged up to this size, bytes, and to a quarter of the spool:
+/// what is dropped is dropped whole.
 const MERGED_BYTES: u64 = 4 * 1024 * 1024;
 
 /// Why a spool does not work.
@@ -115,6 +116,8 @@ pub struct Spool {
     entries: BTreeMap<Entry, u64>,
     next: u64,
     disk: Disk,
+    /// Neighbours, by their ids, that were no smaller merged.
+    fruitless: BTreeSet<(String, String)>,
     _lock: File,
 }
 
@@ -161,6 +164,7 @@ impl Spool {
             next: entries.last_key_value().map_or(1, |(last, _)| last.sequence + 1),
             entries,
             disk,
+            fruitless: BTreeSet::new(),
             _lock: lock,
         };
         spool.complete_drops().map_err(failed("clear"))?;
@@ -357,8 +361,9 @@ impl Spool {
         Ok(true)
     }
 
-    /// Merges the first two neighbours of a kind that become smaller by it.
+    /// Merges the first two neighbours of a kind that become a tenth smaller by it.
     fn merge_some(&mut self) -> io::Result<bool> {
+        let most = MERGED_BYTES.min(self.max_bytes / 4);
         let all: Vec<(Entry, u64)> = self
             .entries
             .iter()
@@ -368,19 +373,28 @@ impl Spool {
             let [(first, first_bytes), (second, second_bytes)] = pair else {
                 continue;
             };
-            if first.kind != second.kind || first_bytes + second_bytes > MERGED_BYTES {
+            let (apart, ids) = (first_bytes + second_bytes, (first.id.clone(), second.id.clone()));
+            if first.kind != second.kind || apart > 2 * most || self.fruitless.contains(&ids) {
                 continue;
             }
             let (Some(one), Some(two)) = (self.read(first)?, self.read(second)?) else {
                 continue;
             };
             let merged = merged(one, two).encode()?;
-            if merged.gzip.len() as u64 >= first_bytes + second_bytes {
+            let together = merged.gzip.len() as u64;
+            if together > most || together * 10 > apart * 9 {
+                self.fruitless.insert(ids);
                 continue;
             }
-            self.write(second.sequence, first.kind, merged)?;
-            self.remove(first)?;
-            self.remove(second)?;
+            // a kill in the middle of this leaves one that has the other in it
+            match [second, first].into_iter().find(|entry| entry.id == merged.id) {
+                Some(whole) => self.remove(if whole == second { first } else { second })?,
+                None => {
+                    self.write(second.sequence, first.kind, merged)?;
+                    self.remove(first)?;
+                    self.remove(second)?;
+                }
+            }
             return Ok(true);
         }
         Ok(false)
