@@ -4,9 +4,12 @@ use std::io::Write;
 
 use flate2::{Compression, write::GzEncoder};
 
+use crate::balancers::{BalancerDay, Balancers};
 use crate::facts::{Facts, NodeDay, SlotHour};
-use crate::meter::Kind;
+use crate::meter::{Kind, Meter};
 use crate::pods::Pod;
+use crate::prng;
+use crate::volumes::{Mount, VolumeDay, Volumes};
 
 /// Columns that change with the hour first, then what stays the same for a container.
 const CONTAINERS: &str = "hour,seconds,\
@@ -19,6 +22,16 @@ const NODES: &str = "hour,ready_seconds,observed_seconds,\
     cluster,node,provider_id,pool,capacity_type,root_volume_id,\
     cpu_capacity_millicores,cpu_allocatable_millicores,memory_capacity_mib,memory_allocatable_mib,\
     gpu_capacity_milli,gpu_allocatable_milli\n";
+
+/// A row is an hour of the volume, or of a pod that mounted it.
+const VOLUMES: &str = "hour,seconds,capacity_mib,used_mib_s,\
+    cluster,volume_id,namespace,claim,claim_uid,name,storage_class,labels,provisioned,claim_deleted,\
+    pod_namespace,pod,pod_uid,workload_kind,workload,pod_labels\n";
+
+/// A row is an hour of the load balancer, or of what is behind it.
+const BALANCERS: &str = "hour,seconds,requests,bytes,hosts,\
+    cluster,balancer_id,namespace,service,name,labels,\
+    backend_namespace,backend_service,workload_kind,workload,backend_labels\n";
 
 /// Writes the containers of a month, gzipped, by day, node, pod and hour; returns the rows.
 pub fn containers(into: impl Write, facts: &Facts<'_>) -> Result<u64, csv::Error> {
@@ -113,6 +126,129 @@ fn machine(node: &NodeDay<'_>) -> Result<Vec<u8>, csv::Error> {
         "0",
         "0",
     ])
+}
+
+/// Writes the volumes of a month, gzipped, by day, volume, pod and hour; returns the rows.
+pub fn volumes(into: impl Write, volumes: &Volumes<'_>) -> Result<u64, csv::Error> {
+    let mut gzip = GzEncoder::new(into, Compression::new(3));
+    gzip.write_all(VOLUMES.as_bytes())?;
+    let mut rows = 0;
+    for volume in volumes.values() {
+        let same = claim(volume, None)?;
+        for hour in 0..24 {
+            let (day, capacity_mib) = (volume.day, volume.capacity_mib);
+            write!(
+                gzip,
+                "{day}T{hour:02}:00:00Z,3600,{capacity_mib},{},",
+                volume.used_mib * 3_600
+            )?;
+            gzip.write_all(&same)?;
+            rows += 1;
+        }
+        for mount in &volume.mounts {
+            let same = claim(volume, Some(mount))?;
+            for (hour, seconds) in &mount.hours {
+                write!(gzip, "{}T{hour:02}:00:00Z,{seconds},,", volume.day)?;
+                if let Some(used_mib) = mount.used_mib {
+                    write!(gzip, "{}", used_mib * u64::from(*seconds))?;
+                }
+                gzip.write_all(b",")?;
+                gzip.write_all(&same)?;
+                rows += 1;
+            }
+        }
+    }
+    gzip.finish()?.flush()?;
+    Ok(rows)
+}
+
+/// Who has a volume; of a pod's hours, with the pod.
+fn claim(volume: &VolumeDay<'_>, mount: Option<&Mount<'_>>) -> Result<Vec<u8>, csv::Error> {
+    let (meter, claim) = (volume.meter, volume.claim);
+    let stamp = |time: chrono::NaiveDateTime| time.format("%Y-%m-%dT%H:%M:%SZ").to_string();
+    // as long as it is there, nobody knows when it will be deleted
+    let deleted = claim.deleted.filter(|at| at.date() <= volume.day).map(stamp);
+    let pod = mount.map(|mount| &mount.pod);
+    let of_pod = |text: fn(&Pod) -> &str| pod.map_or("", text);
+    let uid = prng::uid(prng::stream(&format!("{}/{}", claim.namespace, claim.name)));
+    line(&[
+        claim.cluster,
+        volume_handle(meter),
+        &claim.namespace,
+        &claim.name,
+        &uid,
+        &format!("pvc-{uid}"),
+        claim.storage_class,
+        &claim.labels,
+        &stamp(claim.provisioned),
+        &deleted.unwrap_or_default(),
+        of_pod(|pod| &pod.namespace),
+        of_pod(|pod| &pod.pod),
+        of_pod(|pod| &pod.uid),
+        of_pod(|pod| pod.kind),
+        of_pod(|pod| &pod.workload),
+        of_pod(|pod| &pod.labels),
+    ])
+}
+
+/// As the driver reports it: the last segment of what the bill calls it.
+fn volume_handle(meter: &Meter) -> &str {
+    meter.resource_id.rsplit('/').next().unwrap_or(&meter.resource_id)
+}
+
+/// Writes the load balancers of a month, gzipped, by day, balancer, backend and hour; returns the rows.
+pub fn balancers(into: impl Write, balancers: &Balancers<'_>) -> Result<u64, csv::Error> {
+    let mut gzip = GzEncoder::new(into, Compression::new(3));
+    gzip.write_all(BALANCERS.as_bytes())?;
+    let mut rows = 0;
+    for balancer in balancers.values() {
+        let day = balancer.day;
+        let same = front(balancer, [""; 5])?;
+        for hour in 0..24 {
+            write!(gzip, "{day}T{hour:02}:00:00Z,3600,,,,")?;
+            gzip.write_all(&same)?;
+            rows += 1;
+        }
+        for backend in &balancer.backends {
+            let same = front(
+                balancer,
+                [
+                    &backend.namespace,
+                    &backend.service,
+                    backend.kind,
+                    &backend.service,
+                    &backend.labels,
+                ],
+            )?;
+            for hour in &backend.hours {
+                let (of_day, requests, bytes) = (hour.of_day, hour.requests, hour.bytes);
+                write!(gzip, "{day}T{of_day:02}:00:00Z,,{requests},{bytes},{},", backend.hosts)?;
+                gzip.write_all(&same)?;
+                rows += 1;
+            }
+        }
+    }
+    gzip.finish()?.flush()?;
+    Ok(rows)
+}
+
+/// Which load balancer, and which of its backends.
+fn front(balancer: &BalancerDay<'_>, backend: [&str; 5]) -> Result<Vec<u8>, csv::Error> {
+    let (meter, front) = (balancer.meter, balancer.front);
+    // the controller knows it by its host name
+    let hash = meter.resource_id.rsplit('/').next().unwrap_or_default();
+    let host = format!("{}-{hash}.elb.{}.amazonaws.com", meter.name, meter.region.0);
+    let namespace = "platform";
+    let mut cells = vec![
+        front.cluster,
+        &host,
+        namespace,
+        front.service,
+        &meter.name,
+        &front.labels,
+    ];
+    cells.extend(backend);
+    line(&cells)
 }
 
 fn line(cells: &[&str]) -> Result<Vec<u8>, csv::Error> {
