@@ -39,8 +39,8 @@ pub struct Usage<'a> {
 /// A part of a charge.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Share {
-    pub owner: Owner,
     pub part: &'static str,
+    pub owner: Owner,
 }
 
 /// A charge of a cluster, divided.
@@ -66,8 +66,8 @@ impl Divided {
             return;
         }
         let share = Share {
-            owner: owner.clone(),
             part,
+            owner: owner.clone(),
         };
         let sum = self.shares.entry(share).or_default();
         *sum = (sum.0 + billed, sum.1 + effective);

@@ -9,7 +9,7 @@ use chrono::NaiveTime;
 use crate::DemoError;
 use crate::meter::{Owner, Provider};
 use crate::money::{ONE, decimal};
-use crate::owed::{Amounts, Usage, grains};
+use crate::owed::{Amounts, Share, Usage, grains};
 use crate::rows::Row;
 use crate::split::{Called, GRAINS};
 
@@ -17,8 +17,8 @@ use crate::split::{Called, GRAINS};
 type Period = (String, &'static str);
 /// A node of a cluster, and what a part of its cost is called.
 type NodePart = (&'static str, String, Called);
-/// A cluster, the class of a charge, the name of what it pays for, and what a part of it is called.
-type ResourcePart = (&'static str, &'static str, String, &'static str);
+/// A cluster, the class of a charge and the name of what it pays for.
+type Resource = (&'static str, &'static str, String);
 
 /// Decimals of the truth files.
 const DECIMALS: u32 = 18;
@@ -32,8 +32,8 @@ pub struct Truth {
     totals: BTreeMap<Period, BTreeMap<Owner, Amounts>>,
     /// Effective cost of node machines by what it bought, before anything follows anything.
     split: BTreeMap<Period, BTreeMap<NodePart, i128>>,
-    /// Effective cost of what clusters have beside their machines, by what it paid for.
-    resources: BTreeMap<Period, BTreeMap<ResourcePart, i128>>,
+    /// Effective cost of what clusters have beside their machines, by what it paid for and who owes it.
+    resources: BTreeMap<Period, BTreeMap<Resource, BTreeMap<Share, i128>>>,
 }
 
 impl Truth {
@@ -61,11 +61,12 @@ impl Truth {
                     *split.entry(part).or_default() += cost;
                 }
             } else if let Some(divided) = usage.divide(row) {
+                let resource = (divided.cluster, divided.kind, row.meter.name.clone());
                 let resources = self.resources.entry(key).or_default();
-                for (share, amounts) in &divided.shares {
-                    add(totals, &share.owner, *amounts);
-                    let part = (divided.cluster, divided.kind, row.meter.name.clone(), share.part);
-                    *resources.entry(part).or_default() += amounts.1;
+                let shares = resources.entry(resource).or_default();
+                for (share, amounts) in divided.shares {
+                    add(totals, &share.owner, amounts);
+                    *shares.entry(share).or_default() += amounts.1;
                 }
             } else {
                 for (owner, amounts) in &whole {
@@ -125,20 +126,27 @@ impl Truth {
             "class",
             "resource",
             "part",
+            "tenant",
+            "service",
+            "tier",
             "effective_cost",
         ])?;
-        for ((period, currency), parts) in &self.resources {
-            let mut by_resource: BTreeMap<(&str, &str, &str), Vec<(&str, i128)>> = BTreeMap::new();
-            for ((cluster, class, resource, part), cost) in parts {
-                let parts = by_resource.entry((cluster, class, resource)).or_default();
-                parts.push((part, *cost));
-            }
-            for ((cluster, class, resource), parts) in by_resource {
-                let costs = rounded(parts.iter().map(|(_, cost)| *cost));
-                for ((part, _), cost) in parts.iter().zip(costs) {
-                    if cost != 0 {
-                        csv.write_record([period, *currency, cluster, class, resource, *part, &text(cost)])?;
-                    }
+        for ((period, currency), resources) in &self.resources {
+            for ((cluster, class, resource), shares) in resources {
+                let costs = rounded(shares.values().copied());
+                for (Share { part, owner }, cost) in shares.keys().zip(costs).filter(|(_, cost)| *cost != 0) {
+                    csv.write_record([
+                        period,
+                        *currency,
+                        *cluster,
+                        *class,
+                        resource,
+                        *part,
+                        &owner.tenant,
+                        &owner.service,
+                        &owner.tier,
+                        &text(cost),
+                    ])?;
                 }
             }
         }
