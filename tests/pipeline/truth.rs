@@ -4,11 +4,12 @@
 use crate::folder::Folder;
 use chrono::NaiveDate;
 use demo::{DemoConfig, DemoFiles};
-use domain::allocate::{Cube, Program};
+use domain::allocate::{CUBE_COLUMNS, Cube, CubeKey, Program};
 use domain::apportion::{ApportionError, Splitter, apportion};
 use domain::charge::Charge;
-use domain::class::ClassRules;
+use domain::class::{Class, ClassRules};
 use domain::dialect::{Binding, focus};
+use domain::finding::Severity;
 use domain::rule::RuleSet;
 use domain::{BillingPeriod, Money};
 use lake::ChargeFile;
@@ -82,9 +83,9 @@ const CLOSE: &str = "0.000000001";
 /// With usage: node costs by owner and by part, as the generator worked them
 /// out in fractions of its own; months and currencies add up exactly.
 async fn usage(app: &App, folder: &Folder, files: &DemoFiles) {
-    for (containers, nodes) in files.usage.iter().zip(&files.nodes) {
+    for month in files.usage_by_month() {
         let request = IngestUsage {
-            paths: [nodes, containers]
+            paths: month
                 .map(|file| folder.path().join(file).display().to_string())
                 .to_vec(),
             source: None,
@@ -93,20 +94,32 @@ async fn usage(app: &App, folder: &Folder, files: &DemoFiles) {
         let taken = app.ingest_usage(&request, Arc::new(|_| {})).await;
         let taken = taken.unwrap_or_else(|error| panic!("{}", error.chain()));
         assert_eq!((taken.rejected_rows, taken.unchanged), (0, false));
+        let remarkable = taken
+            .findings
+            .iter()
+            .find(|finding| finding.severity > Severity::Info);
+        assert!(remarkable.is_none(), "{remarkable:?}");
         let again = app
             .ingest_usage(&request, Arc::new(|_| {}))
             .await
             .expect("the same bytes");
         assert!(again.unchanged);
     }
-    app.allocate(None)
+    let allocated = app
+        .allocate(None)
         .await
         .unwrap_or_else(|error| panic!("{}", error.chain()));
-    let (mut owners, mut parts) = (Costs::new(), Parts::new());
+    for finding in allocated.iter().flat_map(|allocated| &allocated.findings) {
+        // the clusters of dedicated tenants and forgotten machines have no usage
+        let meant = finding.severity == Severity::Info || finding.code == "node_cost_without_usage";
+        assert!(meant, "{finding:?}");
+    }
+    let (mut owners, mut parts, mut resources) = (Costs::new(), Parts::new(), Resources::new());
     for allocation in app.store().allocations().await.expect("allocations") {
         let cube = lake::read_cube(app.lake(), &allocation.cube_path).expect("a cube");
         add(&mut owners, &cube);
         add_parts(&mut parts, &cube);
+        add_resources(&mut resources, &cube);
     }
     let truth = read_truth(folder, &files.truth);
     close(&owners, &truth);
@@ -121,38 +134,83 @@ async fn usage(app: &App, folder: &Folder, files: &DemoFiles) {
     };
     assert_eq!(months(&owners), months(&truth), "months and currencies add up exactly");
     let truth = read_parts(folder, files);
-    let keys: BTreeSet<_> = parts.keys().chain(truth.keys()).collect();
-    for key in keys {
-        let (found, expected) = (
-            parts.get(key).copied().unwrap_or_default(),
-            truth.get(key).copied().unwrap_or_default(),
-        );
-        assert!(is_close(found, expected), "{key:?}: {found}, in truth {expected}");
-    }
+    close_sums(&parts, &truth);
     let kinds: BTreeSet<&str> = truth.keys().map(|(_, _, part)| part.as_str()).collect();
-    assert_eq!(kinds.len(), 8, "the demo has every part: {kinds:?}");
+    assert_eq!(kinds.len(), 9, "the demo has every part: {kinds:?}");
+    let truth = read_resources(folder, files);
+    close_sums(&resources, &truth);
+    let kinds: BTreeSet<_> = truth.keys().map(|key| (&key[2], &key[3])).collect();
+    assert_eq!(kinds.len(), 9, "the demo has every part: {kinds:?}");
 }
 
 /// Effective cost by month, cluster and part of the node.
 type Parts = BTreeMap<(String, String, String), Money>;
+/// Effective cost by month, cluster, class, part, tenant, service and tier.
+type Resources = BTreeMap<[String; 7], Money>;
+
+fn column(key: &CubeKey, name: &str) -> String {
+    let at = CUBE_COLUMNS.iter().position(|column| *column == name).expect("a column");
+    key.columns[at].clone().unwrap_or_default()
+}
 
 fn add_parts(parts: &mut Parts, cube: &Cube) {
-    let column = |key: &domain::allocate::CubeKey, name: &str| {
-        let at = domain::allocate::CUBE_COLUMNS
-            .iter()
-            .position(|column| *column == name)
-            .expect("a column");
-        key.columns[at].clone().unwrap_or_default()
-    };
     for (key, value) in &cube.lines {
         let cluster = column(key, "Cluster");
-        if key.class == domain::class::Class::NodeCompute && !cluster.is_empty() {
+        if key.class == Class::NodeCompute && !cluster.is_empty() {
             let sum = parts
                 .entry((key.period.to_string(), cluster, column(key, "AllocationPart")))
                 .or_default();
             *sum = sum.checked_add(value.effective).expect("small");
         }
     }
+}
+
+/// What clusters have beside their machines, and the disks of these.
+fn add_resources(resources: &mut Resources, cube: &Cube) {
+    let at = |name: &str| cube.dimensions.position(name).expect("a dimension every cube has");
+    let owner = ["tenant", "service", "tier"].map(at);
+    for (key, value) in &cube.lines {
+        let (cluster, part) = (column(key, "Cluster"), column(key, "AllocationPart"));
+        if key.class == Class::NodeCompute || cluster.is_empty() || part.is_empty() {
+            continue;
+        }
+        let [tenant, service, tier] = owner.map(|at| key.assignment.values[at].as_deref().unwrap_or("").to_owned());
+        let class = key.class.as_str().to_owned();
+        let key = [key.period.to_string(), cluster, class, part, tenant, service, tier];
+        let sum = resources.entry(key).or_default();
+        *sum = sum.checked_add(value.effective).expect("small");
+    }
+}
+
+fn read_resources(folder: &Folder, files: &DemoFiles) -> Resources {
+    let mut reader = csv::Reader::from_path(folder.path().join(&files.truth_resources)).expect("a truth file");
+    let mut resources = Resources::new();
+    for row in reader.records().map(|row| row.expect("RFC 4180")) {
+        // what nothing was there to follow has no part
+        if !row[5].is_empty() {
+            let sum = resources
+                .entry([0, 2, 3, 5, 6, 7, 8].map(|at| row[at].to_owned()))
+                .or_default();
+            let cost = Money::parse(&row[9]).expect("an amount");
+            *sum = sum.checked_add(cost).expect("small");
+        }
+    }
+    resources
+}
+
+/// Says which sums are not close, most of them at once.
+#[track_caller]
+fn close_sums<K: Ord + std::fmt::Debug>(found: &BTreeMap<K, Money>, truth: &BTreeMap<K, Money>) {
+    let keys: BTreeSet<_> = found.keys().chain(truth.keys()).collect();
+    let of = |sums: &BTreeMap<K, Money>, key| sums.get(key).copied().unwrap_or_default();
+    let wrong: Vec<String> = keys
+        .into_iter()
+        .map(|key| (key, of(found, key), of(truth, key)))
+        .filter(|(_, found, expected)| !is_close(*found, *expected))
+        .map(|(key, found, expected)| format!("{key:?}: {found}, in truth {expected}"))
+        .collect();
+    let shown = &wrong[..wrong.len().min(20)];
+    assert!(wrong.is_empty(), "{} sums differ\n{}", wrong.len(), shown.join("\n"));
 }
 
 fn read_parts(folder: &Folder, files: &DemoFiles) -> Parts {
@@ -175,14 +233,11 @@ fn is_close(one: Money, two: Money) -> bool {
 
 #[track_caller]
 fn close(found: &Costs, truth: &Costs) {
-    let keys: BTreeSet<_> = found.keys().chain(truth.keys()).collect();
-    for key in keys {
-        let (found, truth) = (
-            found.get(key).copied().unwrap_or_default(),
-            truth.get(key).copied().unwrap_or_default(),
-        );
-        let close = is_close(found.0, truth.0) && is_close(found.1, truth.1);
-        assert!(close, "{key:?}: {found:?}, in truth {truth:?}");
+    let sums = |costs: &Costs, pick: fn(&(Money, Money)) -> Money| -> BTreeMap<_, Money> {
+        costs.iter().map(|(key, cost)| (key.clone(), pick(cost))).collect()
+    };
+    for pick in [|cost: &(Money, Money)| cost.0, |cost: &(Money, Money)| cost.1] {
+        close_sums(&sums(found, pick), &sums(truth, pick));
     }
 }
 

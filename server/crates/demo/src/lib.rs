@@ -97,6 +97,15 @@ pub struct DemoFiles {
     pub usage_rows: u64,
 }
 
+impl DemoFiles {
+    /// The usage files of each month: to be ingested together.
+    pub fn usage_by_month(&self) -> impl Iterator<Item = [&PathBuf; 4]> {
+        let beside = self.volumes.iter().zip(&self.balancers);
+        let months = self.nodes.iter().zip(&self.usage).zip(beside);
+        months.map(|((nodes, containers), (volumes, balancers))| [nodes, containers, volumes, balancers])
+    }
+}
+
 /// Why the demo could not be written.
 #[derive(Debug, thiserror::Error)]
 pub enum DemoError {
