@@ -3,6 +3,7 @@
 
 mod claims;
 mod deliveries;
+mod usage;
 mod versions;
 
 use crate::databases::{Database, on_every_database};

@@ -20,7 +20,10 @@ use crate::rule::RuleSet;
 use std::collections::{BTreeMap, BTreeSet};
 use thiserror::Error;
 
+pub mod balancers;
+pub mod cluster_wide;
 pub mod clusters;
+pub mod volumes;
 
 /// Columns every cube keeps, so that pages can group by them: six of the bill,
 /// then six that say where in a cluster a piece of a node's cost landed.

@@ -164,6 +164,21 @@ impl Rule {
     }
 }
 
+/// How the cost of clusters is split: the `clusters` section of a rule file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClusterRules {
+    /// Namespaces whose pods serve the whole cluster (A27): `kube-system`, and those declared.
+    pub service_namespaces: BTreeSet<String>,
+}
+
+impl Default for ClusterRules {
+    fn default() -> ClusterRules {
+        ClusterRules {
+            service_namespaces: BTreeSet::from(["kube-system".to_owned()]),
+        }
+    }
+}
+
 /// An ordered, validated set of owner rules.
 #[derive(Debug, Clone)]
 pub struct RuleSet {
@@ -171,6 +186,8 @@ pub struct RuleSet {
     pub dimensions: Dimensions,
     /// Rules in order.
     pub rules: Vec<Rule>,
+    /// How clusters are split.
+    pub clusters: ClusterRules,
     cuts: Vec<Instant>,
 }
 
@@ -180,8 +197,11 @@ impl RuleSet {
     /// # Errors
     /// Says which rule, or which line, and what to write.
     pub fn parse(yaml: &str) -> Result<RuleSet, RuleError> {
-        let (dimensions, rules) = parse::rules(yaml)?;
-        Ok(RuleSet::new(dimensions, rules))
+        let (dimensions, rules, clusters) = parse::rules(yaml)?;
+        Ok(RuleSet {
+            clusters,
+            ..RuleSet::new(dimensions, rules)
+        })
     }
 
     /// No rules: everything is unallocated cost.
@@ -199,6 +219,7 @@ impl RuleSet {
         RuleSet {
             dimensions,
             rules,
+            clusters: ClusterRules::default(),
             cuts,
         }
     }

@@ -1,6 +1,6 @@
 //! The YAML of owner rules, read strictly: unknown keys are errors.
 
-use super::{Condition, Rule, RuleError, Subject, Test, Value};
+use super::{ClusterRules, Condition, Rule, RuleError, Subject, Test, Value};
 use crate::owner::{BUILT_IN_DIMENSIONS, Dimensions};
 use chrono::NaiveDate;
 use serde::Deserialize;
@@ -15,6 +15,15 @@ struct RawFile {
     dimensions: Vec<String>,
     #[serde(default)]
     rules: Vec<RawRule>,
+    #[serde(default)]
+    clusters: RawClusters,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields)]
+struct RawClusters {
+    #[serde(default)]
+    service_namespaces: Vec<String>,
 }
 
 #[derive(Deserialize)]
@@ -59,7 +68,7 @@ struct RawFrom {
     capture: Option<String>,
 }
 
-pub(super) fn rules(yaml: &str) -> Result<(Dimensions, Vec<Rule>), RuleError> {
+pub(super) fn rules(yaml: &str) -> Result<(Dimensions, Vec<Rule>, ClusterRules), RuleError> {
     let file: RawFile = serde_saphyr::from_str(yaml).map_err(|error| RuleError::Syntax(error.to_string()))?;
     if file.format != 1 {
         return Err(RuleError::Syntax(format!(
@@ -88,7 +97,21 @@ pub(super) fn rules(yaml: &str) -> Result<(Dimensions, Vec<Rule>), RuleError> {
         }
         rules.push(rule(raw, &dimensions)?);
     }
-    Ok((dimensions, rules))
+    let clusters = clusters(file.clusters)?;
+    Ok((dimensions, rules, clusters))
+}
+
+fn clusters(raw: RawClusters) -> Result<ClusterRules, RuleError> {
+    let mut clusters = ClusterRules::default();
+    for namespace in raw.service_namespaces {
+        if namespace.trim().is_empty() || namespace != namespace.trim() {
+            return Err(RuleError::Syntax(format!(
+                "clusters: service_namespaces: {namespace:?} is no name of a namespace"
+            )));
+        }
+        clusters.service_namespaces.insert(namespace);
+    }
+    Ok(clusters)
 }
 
 fn problem(name: &str, problem: impl Into<String>) -> RuleError {

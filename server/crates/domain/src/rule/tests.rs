@@ -168,3 +168,19 @@ fn check_reports_reach_overlap_and_coverage() {
     assert_eq!(report.coverage[0].owned[&usd], report.coverage[0].total[&usd]);
     assert!(report.coverage[1].owned.is_empty());
 }
+
+#[test]
+fn namespaces_that_serve_the_whole_cluster_are_declared() {
+    let services = |yaml: &str| RuleSet::parse(yaml).map(|rules| rules.clusters.service_namespaces);
+    let found = services("format: 1\nclusters: {service_namespaces: [monitoring, kube-system]}").expect("valid");
+    assert_eq!(found.into_iter().collect::<Vec<_>>(), ["kube-system", "monitoring"]);
+    let found = services("format: 1").expect("valid");
+    assert_eq!(found.into_iter().collect::<Vec<_>>(), ["kube-system"]);
+    for wrong in [
+        "format: 1\nclusters: {service_namespaces: [\"\"]}",
+        "format: 1\nclusters: {service_namespaces: [\" a\"]}",
+        "format: 1\nclusters: {services: [a]}",
+    ] {
+        assert!(services(wrong).is_err(), "{wrong}");
+    }
+}
