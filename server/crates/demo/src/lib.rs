@@ -22,6 +22,7 @@ mod prng;
 mod rows;
 mod rules;
 mod shape;
+mod sizing;
 mod split;
 mod truth;
 mod usage;
