@@ -73,7 +73,10 @@ async fn a_day_of_usage_is_read_back(database: &Database) {
     );
     let named = store.named_paths().await.expect("paths");
     for kind in ["nodes", "slots", "hours", "volumes", "balancers", "sizing"] {
-        assert!(named.contains(&format!("usage/b/10/{kind}.parquet")), "{kind}: {named:?}");
+        assert!(
+            named.contains(&format!("usage/b/10/{kind}.parquet")),
+            "{kind}: {named:?}"
+        );
     }
     assert_eq!(named.len(), 6 + 3 + 6, "and no file of a kind that a day has none of");
 }
@@ -91,7 +94,10 @@ async fn a_day_without_volumes_names_no_file(database: &Database) {
 async fn usage_of_a_stale_version_changes_nothing(database: &Database) {
     let store = database.open().await;
     let row = day("a", 10, true);
-    store.commit_usage(&usage("u1", vec![row.clone()]), 0).await.expect("usage");
+    store
+        .commit_usage(&usage("u1", vec![row.clone()]), 0)
+        .await
+        .expect("usage");
     for stale in [0, 2] {
         let result = store.commit_usage(&usage("u2", vec![day("a", 10, false)]), stale).await;
         assert!(matches!(result, Err(StoreError::Conflict { .. })), "{result:?}");

@@ -12,11 +12,13 @@ pub mod fill;
 pub mod hourly;
 pub mod key;
 mod part;
+mod presence;
 pub mod profile;
 mod resource;
 mod sizing;
 
 pub use part::Part;
+pub use presence::{NodeSample, node_hours};
 pub use resource::{
     Backend, BackendHour, Balancer, BalancerDay, BalancerHour, Mount, MountHour, Volume, VolumeDay, VolumeHour,
 };

@@ -6,7 +6,10 @@
 mod columns;
 mod file;
 mod merge;
+mod pending;
+mod remarks;
 mod resource;
+mod samples;
 mod sizing;
 mod stage;
 mod table;
