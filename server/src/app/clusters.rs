@@ -25,11 +25,12 @@ struct Sums {
     lines: u64,
 }
 
-/// Findings about the join of bill and usage.
+/// Findings about the join of bill and usage. `is_final`: every delivery of the
+/// period is.
 ///
 /// # Errors
 /// When a sum overflows.
-pub(crate) fn findings(cube: &Cube, unbilled: &[lake::Unbilled]) -> Result<Vec<Finding>, AppError> {
+pub(crate) fn findings(cube: &Cube, unbilled: &[lake::Unbilled], is_final: bool) -> Result<Vec<Finding>, AppError> {
     let mut sums: BTreeMap<Currency, Sums> = BTreeMap::new();
     for (key, value) in cube.lines.iter().filter(|(key, _)| key.class == Class::NodeCompute) {
         let sums = sums.entry(key.currency.clone()).or_default();
@@ -73,18 +74,64 @@ pub(crate) fn findings(cube: &Cube, unbilled: &[lake::Unbilled]) -> Result<Vec<F
             );
         }
     }
-    for missing in unbilled {
-        findings.push(
-            Finding::warning(
-                "nodes_without_bill",
-                format!(
-                    "cluster {}: node hours no line of the bill pays for; they cost nothing",
-                    missing.cluster
-                ),
-            )
-            .times(missing.node_hours)
-            .remedy("check that the bill of this account is in, and that provider_id is the bill's ResourceId"),
-        );
-    }
+    findings.extend(unmeasured(cube)?);
+    findings.extend(unbilled.iter().flat_map(|missing| without_bill(missing, is_final)));
     Ok(findings)
+}
+
+/// Traffic whose bytes nobody measured (A33): it follows effective requests.
+fn unmeasured(cube: &Cube) -> Result<Vec<Finding>, AppError> {
+    let mut sums: BTreeMap<Currency, (Money, u64)> = BTreeMap::new();
+    let unmeasured = Some(Part::UnmeasuredNetwork.as_str());
+    for (key, value) in cube
+        .lines
+        .iter()
+        .filter(|(key, _)| column(key, "AllocationPart") == unmeasured)
+    {
+        let sum = sums.entry(key.currency.clone()).or_default();
+        *sum = (sum.0.checked_add(value.effective)?, sum.1 + value.charges);
+    }
+    let finding = |(currency, (money, lines)): (Currency, (Money, u64))| {
+        Finding::warning(
+            "network_unmeasured",
+            format!("{money} {currency} of traffic of nodes follow the effective requests of their pods: no bytes were measured"),
+        )
+        .times(lines.max(1))
+        .money(format!("{money} {currency}"))
+    };
+    Ok(sums.into_iter().map(finding).collect())
+}
+
+/// Node hours without a bill line (A6): an estimate while a delivery is open,
+/// nothing once all are final; never in a total.
+fn without_bill(missing: &lake::Unbilled, is_final: bool) -> Vec<Finding> {
+    let mut nodes = format!("cluster {}", missing.cluster);
+    for (what, name) in [("pool", &missing.pool), ("capacity", &missing.capacity_type)] {
+        if !name.is_empty() {
+            nodes.push_str(&format!(", {what} {name}"));
+        }
+    }
+    let remedy = "check that the bill of this account is in, and that provider_id is the bill's ResourceId";
+    let found = |text: String| {
+        Finding::warning("nodes_without_bill", format!("{nodes}: {text}"))
+            .times(missing.node_hours)
+            .remedy(remedy)
+    };
+    if is_final {
+        return vec![found(
+            "node hours no line of the final bill pays for; they cost nothing".to_owned(),
+        )];
+    }
+    if missing.estimates.is_empty() {
+        return vec![found(
+            "node hours no line of the bill pays for, and no billed node like them tells their price; what they will cost is unknown".to_owned(),
+        )];
+    }
+    let estimate = |(currency, money): (&Currency, &Money)| {
+        found(format!(
+            "node hours no line of the bill pays for yet; estimated at {money} {currency} beside the actuals, at the price of billed nodes like them"
+        ))
+        .money(format!("{money} {currency}"))
+    };
+    missing.estimates.iter().map(estimate).collect()
 }

@@ -169,12 +169,39 @@ impl Rule {
 pub struct ClusterRules {
     /// Namespaces whose pods serve the whole cluster (A27): `kube-system`, and those declared.
     pub service_namespaces: BTreeSet<String>,
+    /// Where the provider's own split counts instead of ours.
+    pub provider_split: Vec<ProviderSplit>,
+}
+
+/// A cluster and a time in which the provider's own split counts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProviderSplit {
+    /// Cluster id.
+    pub cluster: String,
+    /// First day, inclusive.
+    pub from: Option<NaiveDate>,
+    /// First day on which ours counts again.
+    pub to: Option<NaiveDate>,
+}
+
+impl ClusterRules {
+    /// Whether the provider's own split of a cluster counts at an instant.
+    #[must_use]
+    pub fn keeps_provider_split(&self, cluster: &str, at: Instant) -> bool {
+        let start = |date: NaiveDate| crate::instant::Day::from_date(date).start();
+        self.provider_split.iter().any(|split| {
+            split.cluster == cluster
+                && split.from.is_none_or(|from| start(from) <= at)
+                && split.to.is_none_or(|to| at < start(to))
+        })
+    }
 }
 
 impl Default for ClusterRules {
     fn default() -> ClusterRules {
         ClusterRules {
             service_namespaces: BTreeSet::from(["kube-system".to_owned()]),
+            provider_split: Vec::new(),
         }
     }
 }

@@ -71,7 +71,7 @@ pub(crate) struct Charges<'p> {
     sets: Vec<Set>,
     key_ids: PlHashMap<CubeKey, u32>,
     keys: Vec<CubeKey>,
-    /// ResourceId of the row at hand, when the usage does not know it.
+    /// ResourceId of the row at hand, when charges are joined.
     resource: String,
 }
 
@@ -121,7 +121,12 @@ impl<'p> Charges<'p> {
         self.join.is_some()
     }
 
-    /// ResourceId of the row at hand, when the usage does not know it.
+    /// The cluster of a thing that rows name.
+    pub fn cluster(&self, thing: Thing, id: u32) -> Option<&'p str> {
+        self.join.map(|join| join.thing(thing, id).cluster.as_str())
+    }
+
+    /// ResourceId of the row at hand.
     pub fn resource(&self) -> &str {
         &self.resource
     }
@@ -228,16 +233,14 @@ impl<'p> Charges<'p> {
             if let Some((join, [resource, unit], quantity)) = &joined {
                 let id = resource.and_then(|column| column.get(row));
                 let unit = unit.and_then(|column| column.get(row));
+                self.resource.push_str(id.unwrap_or(""));
                 target = id.and_then(|id| join.find(id));
-                match target {
-                    Some(target) => {
-                        consumed_s = billed_seconds(unit, quantity.and_then(|column| column.get(row)));
-                        if target.get(Thing::Balancer).is_some() {
-                            let attributes = &self.sets[set as usize].attributes;
-                            charged = Charged::of(unit, attributes.column("ChargeDescription"));
-                        }
+                if let Some(target) = target {
+                    consumed_s = billed_seconds(unit, quantity.and_then(|column| column.get(row)));
+                    if target.get(Thing::Balancer).is_some() {
+                        let attributes = &self.sets[set as usize].attributes;
+                        charged = Charged::of(unit, attributes.column("ChargeDescription"));
                     }
-                    None => self.resource.push_str(id.unwrap_or("")),
                 }
             }
             let charge = Row {

@@ -189,6 +189,15 @@ pub fn tagged_names(attributes: &Attributes) -> Vec<String> {
     names.filter(|name| !name.is_empty()).collect()
 }
 
+/// Whether a charge of a Kubernetes service may be the fee of a control plane:
+/// pods have lines of their own there, those of virtual nodes and of the
+/// provider's split.
+#[must_use]
+pub fn may_be_plane(resource_id: Option<&str>) -> bool {
+    let id = resource_id.unwrap_or("");
+    ![":pod/", "/pods/"].iter().any(|mark| id.contains(mark))
+}
+
 /// What a control plane's charge calls its cluster, best first: the name in its
 /// ResourceId (`arn:aws:eks:...:cluster/shop`, `.../managedClusters/shop`,
 /// `.../clusters/shop`, or all of it), then its tags.
@@ -319,6 +328,12 @@ mod tests {
         assert_eq!(found, [("b", money("0.40")), ("", money("0.40"))]);
         let pieces = split_control_plane(money("0.10"), Hour(0)..Hour(1), |_| None, apportion).expect("splits");
         assert_eq!((pieces.len(), pieces[0].money), (1, money("0.10")));
+    }
+
+    #[test]
+    fn pods_are_no_control_planes() {
+        assert!(may_be_plane(None) && may_be_plane(Some("arn:aws:eks:eu:1:cluster/shop")));
+        assert!(!may_be_plane(Some("arn:aws:eks:eu:1:pod/shop/default/web-1/0a1b")));
     }
 
     #[test]

@@ -68,6 +68,8 @@ impl MachineCost {
                 (Thing::Volume, MachineCost::Volume),
             ],
             (Class::Network, _) => &[(Thing::Machine, MachineCost::Network)],
+            // a pod on a virtual node is billed by the Kubernetes service
+            (Class::ControlPlane, _) => &[(Thing::Machine, MachineCost::Compute)],
             (Class::LoadBalancer, Charged::Hours) => &[(Thing::Balancer, MachineCost::BalancerHours)],
             (Class::LoadBalancer, Charged::Usage) => &[(Thing::Balancer, MachineCost::BalancerUsage)],
             _ => &[],
@@ -104,6 +106,15 @@ impl MachineCost {
             _ => Part::of(claim.role, claim.filled),
         }
     }
+}
+
+/// Column that says by which method a provider split a charge (FOCUS 1.3).
+pub const PROVIDER_SPLIT: &str = "AllocatedMethodId";
+
+/// Whether a charge is a row of the provider's own split.
+#[must_use]
+pub fn is_provider_split(attributes: &Attributes) -> bool {
+    attributes.column(PROVIDER_SPLIT).is_some()
 }
 
 /// A piece of a charge that does not go by a node: what owner rules see of who

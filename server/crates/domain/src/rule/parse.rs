@@ -1,6 +1,6 @@
 //! The YAML of owner rules, read strictly: unknown keys are errors.
 
-use super::{ClusterRules, Condition, Rule, RuleError, Subject, Test, Value};
+use super::{ClusterRules, Condition, ProviderSplit, Rule, RuleError, Subject, Test, Value};
 use crate::owner::{BUILT_IN_DIMENSIONS, Dimensions};
 use chrono::NaiveDate;
 use serde::Deserialize;
@@ -24,6 +24,16 @@ struct RawFile {
 struct RawClusters {
     #[serde(default)]
     service_namespaces: Vec<String>,
+    #[serde(default)]
+    provider_split: Vec<RawProviderSplit>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawProviderSplit {
+    cluster: String,
+    from: Option<String>,
+    to: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -110,6 +120,21 @@ fn clusters(raw: RawClusters) -> Result<ClusterRules, RuleError> {
             )));
         }
         clusters.service_namespaces.insert(namespace);
+    }
+    for raw in raw.provider_split {
+        let name = format!("clusters: provider_split: {}", raw.cluster);
+        let from = date(&name, "from", raw.from.as_deref())?;
+        let to = date(&name, "to", raw.to.as_deref())?;
+        if let (Some(from), Some(to)) = (from, to)
+            && to <= from
+        {
+            return Err(problem(&name, format!("`to` {to} is not after `from` {from}")));
+        }
+        clusters.provider_split.push(ProviderSplit {
+            cluster: raw.cluster,
+            from,
+            to,
+        });
     }
     Ok(clusters)
 }

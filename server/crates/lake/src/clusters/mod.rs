@@ -10,6 +10,7 @@ mod machine_day;
 #[cfg(test)]
 mod tests;
 mod things;
+mod unbilled;
 
 use crate::error::LakeError;
 use crate::object::Lake;
@@ -17,8 +18,8 @@ use crate::rows::{Charges, Row};
 use crate::usage::{UsageFile, read_balancers, read_nodes, read_slot_hours, read_volumes};
 use cluster_wide::{Planes, has_services, users_of};
 use domain::allocate::CubeValue;
-use domain::allocate::cluster_wide::plane_names;
-use domain::allocate::clusters::{MachineCost, Thing, hours_of};
+use domain::allocate::cluster_wide::{may_be_plane, plane_names};
+use domain::allocate::clusters::{MachineCost, Thing, hours_of, is_provider_split};
 use domain::apportion::Splitter;
 use domain::charge::{Attributes, ChargeCategory};
 use domain::class::Class;
@@ -31,6 +32,8 @@ use machine_day::{GroupFacts, MachineDay, node_ranges};
 use polars::prelude::PlHashMap;
 use std::collections::{BTreeMap, BTreeSet};
 use things::ThingCharges;
+pub use unbilled::Unbilled;
+pub(crate) use unbilled::unbilled;
 
 /// Charges of one thing and the same whole hours: split by the same weights (A2, A4).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -168,14 +171,19 @@ impl Gathered {
         }
         let key = charges.key_at(row, row.span.start);
         let class = charges.key(key).class;
-        if class == Class::ControlPlane {
-            let attributes = &charges.set(row.set).attributes;
-            let names = plane_names(Some(charges.resource()), attributes);
-            return Some((self.things.plane(names), MachineCost::ControlPlane));
+        let target = row.target.unwrap_or_default();
+        let known = |(thing, cost): &(Thing, MachineCost)| Some((*thing, target.get(*thing)?, *cost));
+        if let Some((thing, id, cost)) = MachineCost::of(class, row.charged).iter().find_map(known) {
+            let rules = &charges.program().rules.clusters;
+            let theirs = is_provider_split(&charges.set(row.set).attributes)
+                && rules.keeps_provider_split(charges.cluster(thing, id)?, row.span.start);
+            return (!theirs).then_some((id, cost));
         }
-        let target = row.target?;
-        let known = |(thing, cost): &(Thing, MachineCost)| Some((target.get(*thing)?, *cost));
-        MachineCost::of(class, row.charged).iter().find_map(known)
+        if class != Class::ControlPlane || !may_be_plane(Some(charges.resource())) {
+            return None;
+        }
+        let names = plane_names(Some(charges.resource()), &charges.set(row.set).attributes);
+        Some((self.things.plane(names), MachineCost::ControlPlane))
     }
 
     /// The days that charges of machines span when they are longer than one.
@@ -221,15 +229,6 @@ impl Gathered {
         self.kind_of_set.insert((set, class), id);
         id
     }
-}
-
-/// Node hours of a cluster that no charge of the bill pays for.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Unbilled {
-    /// Cluster id.
-    pub cluster: String,
-    /// Ready node hours without a bill line.
-    pub node_hours: u64,
 }
 
 /// Splits what was gathered by the days of usage, and lands it.
@@ -344,40 +343,4 @@ fn amounts(gathered: &Gathered, key: &GroupKey) -> Vec<Amount> {
 fn billed_s(gathered: &Gathered, key: &GroupKey) -> Option<u64> {
     let most = u64::from(key.to.0.abs_diff(key.from.0)) * u64::from(HOUR_S);
     gathered.groups.get(key)?.consumed_s.map(|seconds| seconds.min(most))
-}
-
-/// Node hours of the days of `period` that no gathered charge covers.
-///
-/// # Errors
-/// When a file cannot be read.
-pub(crate) fn unbilled(
-    lake: &Lake,
-    gathered: &Gathered,
-    usage: &[UsageFile],
-    join: &Join,
-    period: BillingPeriod,
-) -> Result<Vec<Unbilled>, LakeError> {
-    let mut covered: BTreeMap<u32, Vec<(Hour, Hour)>> = BTreeMap::new();
-    for key in gathered.groups.keys().filter(|key| key.cost == MachineCost::Compute) {
-        covered.entry(key.machine).or_default().push((key.from, key.to));
-    }
-    let mut missing: BTreeMap<String, u64> = BTreeMap::new();
-    for file in usage
-        .iter()
-        .filter(|file| BillingPeriod::of(file.day.start()) == period)
-    {
-        for (node, hours) in read_nodes(lake, file)? {
-            let spans = join.id_of(&file.cluster, &node).and_then(|id| covered.get(&id));
-            let paid =
-                |hour: Hour| spans.is_some_and(|spans| spans.iter().any(|(from, to)| *from <= hour && hour < *to));
-            let count = hours.iter().filter(|hour| hour.ready_s > 0 && !paid(hour.hour)).count() as u64;
-            if count > 0 {
-                *missing.entry(file.cluster.clone()).or_default() += count;
-            }
-        }
-    }
-    Ok(missing
-        .into_iter()
-        .map(|(cluster, node_hours)| Unbilled { cluster, node_hours })
-        .collect())
 }

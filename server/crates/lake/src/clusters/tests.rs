@@ -500,3 +500,41 @@ fn a_daemon_set_is_paid_by_the_pods_of_its_node() {
     let expect = reference::allocate_with_usage(&charges, &days, &program(), apportion).expect("allocates");
     assert_ne!(swapped.cube, expect);
 }
+
+#[test]
+fn nodes_without_a_bill_line_are_estimated_at_the_price_of_their_like() {
+    // A6: one node of the pool is billed at 5.20 an hour, another one is not, nor is one of another pool
+    let lake = Lake::memory();
+    let (mut days, rows) = small_world();
+    let hour = |at: i32, ready_s| NodeHour {
+        hour: Hour(FIRST * 24 + at),
+        ready_s,
+        ..days[0].nodes[0].1[0]
+    };
+    let (like, other) = (vec![hour(0, 3_600), hour(1, 1_800)], vec![hour(2, 900)]);
+    let twin = Node {
+        name: "n7".to_owned(),
+        provider_id: "aws:///z/i-7".to_owned(),
+        root_volume_id: String::new(),
+        ..node(0)
+    };
+    days[0].nodes.extend([(node(1), other), (twin, like)]);
+    let (usage, _) = stored(&lake, days);
+    let (files, _) = deliver(&lake, &[(COLUMNS.to_vec(), rows)]);
+    let period = "2024-09".parse().expect("month");
+    let found = allocate_with_usage(&lake, &files, &usage, Some(period), &program(), apportion).expect("allocates");
+    let found: Vec<(String, u64, Vec<String>)> = found
+        .unbilled
+        .into_iter()
+        .map(|missing| {
+            let estimates = missing.estimates.iter();
+            let estimates = estimates.map(|(currency, money)| format!("{money} {currency}"));
+            (missing.pool, missing.node_hours, estimates.collect())
+        })
+        .collect();
+    let expect = [
+        (String::new(), 1, vec![]),
+        ("general".to_owned(), 2, vec!["7.8 USD".to_owned()]),
+    ];
+    assert_eq!(found, expect);
+}

@@ -2,9 +2,9 @@
 
 use super::super::Program;
 use super::super::balancers::BalancerFacts;
-use super::super::cluster_wide::{ClusterNames, Users, plane_names, split_control_plane};
+use super::super::cluster_wide::{ClusterNames, Users, may_be_plane, plane_names, split_control_plane};
 use super::super::volumes::VolumeFacts;
-use super::{MachineCost, Piece, Thing, machine_key};
+use super::{MachineCost, Piece, Thing, is_provider_split, machine_key};
 use crate::apportion::{ApportionError, Splitter};
 use crate::charge::Charge;
 use crate::class::Class;
@@ -71,19 +71,24 @@ impl<'a> Facts<'a> {
     pub fn find(&self, charge: &Charge, program: &Program) -> Option<(Machine, MachineCost)> {
         let text = |name| charge.attributes.column(name);
         let class = program.classes.class_of(&charge.attributes);
-        if class == Class::ControlPlane && !self.days.is_empty() {
-            // one the facts do not know is split by time, on no cluster
-            let names = plane_names(text("ResourceId"), &charge.attributes);
-            let cluster = self.names.find(&names).unwrap_or("");
-            return Some(((cluster.to_owned(), names.join("\n")), MachineCost::ControlPlane));
-        }
-        let key = resource_key(text("ResourceId")?);
+        let id = text("ResourceId");
+        let key = id.map(resource_key);
         let charged = Charged::of(text("ConsumedUnit"), text("ChargeDescription"));
         let known = |(thing, cost): &(Thing, MachineCost)| {
-            let machine = self.things.get(&(*thing, key.clone()))?;
+            let machine = self.things.get(&(*thing, key.clone()?))?;
             Some((machine.clone(), *cost))
         };
-        MachineCost::of(class, charged).iter().find_map(known)
+        let found = MachineCost::of(class, charged).iter().find_map(known);
+        if class != Class::ControlPlane || found.is_some() {
+            return found.filter(|((cluster, _), _)| !keeps_provider_split(charge, cluster, program));
+        }
+        if self.days.is_empty() || !may_be_plane(id) {
+            return None;
+        }
+        // one the facts do not know is split by time, on no cluster
+        let names = plane_names(id, &charge.attributes);
+        let cluster = self.names.find(&names).unwrap_or("");
+        Some(((cluster.to_owned(), names.join("\n")), MachineCost::ControlPlane))
     }
 
     /// Learns the names of clusters from the charges of their nodes.
@@ -207,4 +212,9 @@ impl MachineFacts {
             used: Measure::ZERO,
         })
     }
+}
+
+/// Whether a charge is a row of the provider's own split that counts instead of ours.
+fn keeps_provider_split(charge: &Charge, cluster: &str, program: &Program) -> bool {
+    is_provider_split(&charge.attributes) && program.rules.clusters.keeps_provider_split(cluster, charge.span.start)
 }

@@ -491,3 +491,43 @@ fn traffic_follows_the_node_of_its_end() {
         expect(&[["", "", "unmeasured_network", "0.01"]])
     );
 }
+
+#[test]
+fn the_split_of_the_provider_is_an_alternative() {
+    // two rows of node 1 that the provider split to pods; together they are the node
+    let rows = ["a", "b"].map(|pod| {
+        let tag = format!("tag:pod={pod}");
+        let columns = ["ResourceId=i-1", COMPUTE[0], "AllocatedMethodId=scad", &tag];
+        charge(0..1, "2", &columns)
+    });
+    let days = [day(vec![node("1", 0..1)], vec![pod("1", "a", Role::Workload, 1, 0..1)])];
+    // ours counts, of all that the node cost
+    assert_eq!(
+        landed(&rows, &days),
+        expect(&[["", "", "idle_capacity", "3"], ["a", "", "workload", "1"]])
+    );
+    let theirs = Program {
+        rules: RuleSet::parse("format: 1\nclusters: {provider_split: [{cluster: c}]}").expect("valid"),
+        ..program()
+    };
+    let cube = allocate_with_usage(&rows, &days, &theirs, apportion).expect("allocates");
+    let plain = super::super::allocate(&rows, &theirs, apportion).expect("allocates");
+    assert_eq!(cube, plain, "left as they are");
+}
+
+#[test]
+fn a_pod_on_a_virtual_node_pays_for_its_machine() {
+    let (mut machine, hours) = node("1", 0..1);
+    machine.provider_id = "aws:///z/0a1b/fargate-ip-10-0-0-1".to_owned();
+    let days = [day(
+        vec![(machine, hours)],
+        vec![pod("1", "a", Role::Workload, 4, 0..1)],
+    )];
+    let line = |id: &str| {
+        let id = format!("ResourceId=arn:aws:eks:eu:1:pod/shop/a/web/{id}");
+        charge(0..1, "1", &[&id, "ServiceName=Amazon Elastic Kubernetes Service"])
+    };
+    assert_eq!(landed(&[line("0a1b")], &days), expect(&[["a", "", "workload", "1"]]));
+    // one nobody knows is not the fee of the cluster
+    assert_eq!(landed(&[line("9f9f")], &days), expect(&[["", "", "", "1"]]));
+}
