@@ -8,8 +8,8 @@ use crate::balancers::{BalancerDay, Balancers};
 use crate::facts::{Facts, NodeDay, SlotHour};
 use crate::meter::{Kind, Meter};
 use crate::pods::Pod;
-use crate::{prng, sizing};
 use crate::volumes::{Mount, VolumeDay, Volumes};
+use crate::{prng, sizing};
 
 /// Columns that change with the hour first, then what stays the same for a container.
 const CONTAINERS: &str = "hour,seconds,\
@@ -154,7 +154,12 @@ pub fn volumes(into: impl Write, volumes: &Volumes<'_>) -> Result<u64, csv::Erro
             }
         }
         let same = claim(volume, None)?;
-        let mounted = |hour: &u8| volume.mounts.iter().any(|mount| mount.hours.iter().any(|(at, _)| at == hour));
+        let mounted = |hour: &u8| {
+            volume
+                .mounts
+                .iter()
+                .any(|mount| mount.hours.iter().any(|(at, _)| at == hour))
+        };
         for hour in (0..24).filter(|hour| !mounted(hour)) {
             row(hour, ",", &same)?;
         }
@@ -215,7 +220,11 @@ pub fn balancers(into: impl Write, balancers: &Balancers<'_>) -> Result<u64, csv
             let same = front(balancer, cells)?;
             for hour in &backend.hours {
                 let (of_day, requests, bytes) = (hour.of_day, hour.requests, hour.bytes);
-                write!(gzip, "{day}T{of_day:02}:00:00Z,{requests},{bytes},{},3600,", backend.hosts)?;
+                write!(
+                    gzip,
+                    "{day}T{of_day:02}:00:00Z,{requests},{bytes},{},3600,",
+                    backend.hosts
+                )?;
                 gzip.write_all(&same)?;
                 rows += 1;
             }

@@ -108,14 +108,16 @@ fn owner(namespace: &str, labels: &str, workload: &str) -> [String; 3] {
         "economy" => "T3",
         _ => "",
     };
-    let tier = [label("tier"), sla.to_owned()].into_iter().find(|tier| !tier.is_empty());
+    let tier = [label("tier"), sla.to_owned()]
+        .into_iter()
+        .find(|tier| !tier.is_empty());
     [tenant, service, tier.unwrap_or_default()]
 }
 
 /// A day of a volume.
 #[derive(Default)]
 struct Volume {
-    own: Vec<Line>,
+    claim: Option<Line>,
     /// Seconds and, if measured, MiB-s, by workload.
     mounts: BTreeMap<String, (f64, Option<f64>)>,
 }
@@ -126,24 +128,22 @@ fn volumes() -> BTreeMap<(String, String), Volume> {
     for line in output.files.volumes.iter().flat_map(|path| lines(output, path)) {
         let key = (line["volume_id"].to_owned(), line["hour"][..10].to_owned());
         let volume = volumes.entry(key).or_default();
-        if line["pod_uid"].is_empty() {
-            volume.own.push(line);
-            continue;
+        if !line["pod_uid"].is_empty() {
+            let workload = line["workload"].to_owned();
+            let mount = volume.mounts.entry(workload).or_insert((0.0, Some(0.0)));
+            mount.0 += number(&line["mounted_seconds"]);
+            let used = &line["mounted_used_mib_s"];
+            let used = (!used.is_empty()).then(|| number(used));
+            mount.1 = mount.1.zip(used).map(|(sum, used)| sum + used);
         }
-        let mount = volume
-            .mounts
-            .entry(line["workload"].to_owned())
-            .or_insert((0.0, Some(0.0)));
-        mount.0 += number(&line["seconds"]);
-        let used = (!line["used_mib_s"].is_empty()).then(|| number(&line["used_mib_s"]));
-        mount.1 = mount.1.zip(used).map(|(sum, used)| sum + used);
+        volume.claim.get_or_insert(line);
     }
     volumes
 }
 
 /// The owner of each share of a volume that is held.
 fn shares(volume: &Volume, tag_tier: &str) -> Vec<([String; 3], f64)> {
-    let claim = &volume.own[0];
+    let claim = volume.claim.as_ref().unwrap();
     let mounts: Vec<_> = volume.mounts.iter().collect();
     if mounts.len() < 2 {
         let mut owner = owner(&claim["namespace"], &claim["labels"], "");
@@ -171,7 +171,7 @@ fn volumes_follow_their_claims() {
         let key = (id, line["ChargePeriodStart"][..10].to_owned());
         let Some(volume) = volumes.get(&key) else { continue };
         joined.insert(key);
-        let claim = &volume.own[0];
+        let claim = volume.claim.as_ref().unwrap();
         let (start, end) = (time(&line["ChargePeriodStart"]), time(&line["ChargePeriodEnd"]));
         let length = (end - start).num_seconds();
         let orphaned = match &claim["claim_deleted"] {
@@ -234,8 +234,8 @@ fn balancers_follow_what_they_pass() {
         assert_eq!(name, &line["name"]);
         let key = (name.to_owned(), line["hour"][..10].to_owned());
         let backends = behind.entry(key).or_default();
+        assert_eq!(&line["seconds"], "3600");
         if line["backend_service"].is_empty() {
-            assert_eq!(&line["seconds"], "3600");
             continue;
         }
         let mut owner = owner(&line["backend_namespace"], &line["backend_labels"], "");
@@ -252,7 +252,10 @@ fn balancers_follow_what_they_pass() {
             _ => {}
         }
     }
-    assert!(rush > 10.0 * night, "the wave before a cut-off: {rush}, at night {night}");
+    assert!(
+        rush > 10.0 * night,
+        "the wave before a cut-off: {rush}, at night {night}"
+    );
     let mut expected: BTreeMap<Key, f64> = BTreeMap::new();
     for (period, name, line) in charges("load_balancer") {
         let Some(backends) = behind.get(&(name.clone(), line["ChargePeriodStart"][..10].to_owned())) else {
@@ -297,17 +300,21 @@ fn pods_mount_volumes_while_they_run() {
             )
         })
         .collect();
-    let mut seen = BTreeSet::new();
+    let (mut seen, mut hours) = (BTreeSet::new(), BTreeMap::new());
     for line in files.volumes.iter().flat_map(|path| lines(output, path)) {
         let text = |column: &str| line[column].to_owned();
-        let pod = (text("pod_uid"), text("hour"), text("seconds"));
+        let pod = (text("pod_uid"), text("hour"), text("mounted_seconds"));
         assert!(pod.0.is_empty() || running.contains(&pod), "{line:?}");
-        assert_eq!(line["capacity_mib"].is_empty(), !pod.0.is_empty(), "{line:?}");
-        if pod.0.is_empty() {
-            assert!(number(&line["used_mib_s"]) <= number(&line["capacity_mib"]) * 3_600.0);
-        }
+        assert_eq!(pod.0.is_empty(), pod.2.is_empty(), "{line:?}");
+        assert!(number(&line["used_mib_s"]) <= number(&line["capacity_mib"]) * 3_600.0);
+        let day = (text("volume_id"), line["hour"][..10].to_owned());
+        hours.entry(day).or_insert_with(BTreeSet::new).insert(text("hour"));
         assert!(seen.insert((text("volume_id"), pod)), "{line:?} comes twice");
     }
+    assert!(
+        hours.values().all(|hours| hours.len() == 24),
+        "mounted or not, it is there"
+    );
 }
 
 #[test]

@@ -206,6 +206,47 @@ fn containers_keep_to_their_format() {
 }
 
 #[test]
+fn sizing_is_plausible() {
+    let output = output();
+    let (mut throttled, mut killed, mut restarted, mut limited) = (0, 0, 0, 0);
+    for line in output.files.usage.iter().flat_map(|path| lines(output, path)) {
+        let values = |columns: &[&str]| -> Vec<u64> {
+            let cells = columns.iter().filter(|column| !line[**column].is_empty());
+            cells.map(|column| number(&line, column)).collect()
+        };
+        let measured = !line["metered_seconds"].is_empty();
+        assert!(measured || line["role"] == *"pod_overhead" || line["role"] == *"placeholder");
+        let spread = ["p50", "p90", "p95", "p99", "max"].map(|at| format!("cpu_{at}_millicores"));
+        let spread = values(&spread.each_ref().map(String::as_str));
+        assert_eq!(spread.len(), if measured { 5 } else { 0 }, "{line:?}");
+        assert!(spread.is_sorted(), "{line:?}");
+        if measured {
+            let mean = number(&line, "cpu_usage_core_ms") / number(&line, "seconds");
+            assert!(spread[0] <= mean && mean <= spread[4], "{line:?}");
+            assert_eq!(line["metered_seconds"], line["seconds"]);
+        }
+        if let [peak, limit] = values(&["memory_peak_mib", "memory_limit_mib"])[..] {
+            assert!(peak <= limit, "{line:?}");
+        }
+        if let [periods, stopped, _] = values(&["cfs_periods", "cfs_throttled_periods", "cfs_throttled_ms"])[..] {
+            assert!(
+                stopped <= periods && !line["cpu_limit_millicores"].is_empty(),
+                "{line:?}"
+            );
+            limited += 1;
+            throttled += usize::from(stopped > 0);
+        }
+        if let [kills, restarts] = values(&["oom_kills", "restarts"])[..] {
+            assert!(kills <= restarts, "{line:?}");
+            killed += kills;
+            restarted += restarts;
+        }
+    }
+    assert!(0 < throttled && throttled < limited, "{throttled} of {limited}");
+    assert!(0 < killed && killed < restarted, "{killed} of {restarted}");
+}
+
+#[test]
 fn disks_of_nodes_are_on_the_bill() {
     let output = output();
     let volumes: BTreeMap<String, String> = counted(output)
