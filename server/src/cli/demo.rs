@@ -94,7 +94,7 @@ pub(super) async fn run(app: &App, config: &Config, args: Demo, json: bool) -> R
     let loading = Instant::now();
     ingest_usage(app, &files_dir, &files).await?;
     eprintln!(
-        "  {} container and node hours ingested in {:.1} s",
+        "  {} hours of containers, nodes, volumes and load balancers ingested in {:.1} s",
         files.usage_rows,
         loading.elapsed().as_secs_f64()
     );
@@ -153,10 +153,10 @@ async fn ingest(app: &App, dir: &Path, files: &demo::DemoFiles) -> Result<(), Ap
 /// What ran where, month by month.
 async fn ingest_usage(app: &App, dir: &Path, files: &demo::DemoFiles) -> Result<(), AppError> {
     let quiet: crate::app::usage::OnUsageProgress = Arc::new(|_| {});
-    for (containers, nodes) in files.usage.iter().zip(&files.nodes) {
+    for month in files.usage_by_month() {
         let path = |file: &PathBuf| dir.join(file).to_string_lossy().into_owned();
         let request = IngestUsage {
-            paths: vec![path(nodes), path(containers)],
+            paths: month.into_iter().map(path).collect(),
             source: Some("kubernetes-facts".to_owned()),
             skip_bad_rows: false,
         };

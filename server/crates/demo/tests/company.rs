@@ -27,8 +27,16 @@ fn bytes(output: &Output) -> BTreeMap<PathBuf, Vec<u8>> {
     deliveries
         .chain(&files.usage)
         .chain(&files.nodes)
+        .chain(&files.volumes)
+        .chain(&files.balancers)
         .chain(&files.drivers)
-        .chain([&files.rules, &files.truth, &files.truth_bills, &files.truth_split])
+        .chain([
+            &files.rules,
+            &files.truth,
+            &files.truth_bills,
+            &files.truth_split,
+            &files.truth_resources,
+        ])
         .map(|path| (path.clone(), fs::read(output.folder.join(path)).unwrap()))
         .collect()
 }

@@ -1,0 +1,43 @@
+//! Who uses a cluster, hour by hour: its control plane and what serves all of it are paid by the
+//! effective requests of everybody else's pods (A27).
+
+use std::collections::{BTreeMap, HashMap};
+
+use chrono::NaiveDate;
+
+use crate::facts::Facts;
+use crate::meter::Owner;
+use crate::split;
+
+/// What each owner's pods held in the hours of a day, in the unit weights of nodes.
+pub type Users = BTreeMap<Owner, [u128; 24]>;
+
+/// By day and cluster.
+pub type Clusters = HashMap<(NaiveDate, &'static str), Users>;
+
+/// The users of every cluster in a month.
+pub fn month(facts: &Facts<'_>) -> Clusters {
+    let mut clusters = Clusters::new();
+    for node in facts.values() {
+        let users = clusters.entry((node.day, node.place.cluster)).or_default();
+        split::hourly(node, |pod, of_day, weight| {
+            let hour = usize::from(of_day);
+            if let Some(weights) = users.get_mut(&pod.owner) {
+                weights[hour] += weight;
+            } else {
+                let mut weights = [0; 24];
+                weights[hour] = weight;
+                users.insert(pod.owner.clone(), weights);
+            }
+        });
+    }
+    clusters
+}
+
+/// Weights of the owners in the hours `from..to`.
+pub fn between(users: &Users, (from, to): (u8, u8)) -> impl Iterator<Item = (&Owner, u128)> {
+    let range = usize::from(from)..usize::from(to);
+    users
+        .iter()
+        .map(move |(owner, weights)| (owner, weights[range.clone()].iter().sum()))
+}
