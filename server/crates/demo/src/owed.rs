@@ -150,20 +150,34 @@ impl Usage<'_> {
     fn plane(&self, row: &Row<'_>, cluster: &'static str) -> Divided {
         let mut divided = Divided::new(cluster, "control_plane");
         let part = "control_plane";
-        let users = self.users.get(&(row.start.date(), cluster));
+        let nobody = Users::new();
+        let users = self.users.get(&(row.start.date(), cluster)).unwrap_or(&nobody);
         let whole = grains(row);
         let mut left = whole;
+        let mut sums = vec![(0, 0); users.len()];
         for hour in 0..24 {
-            // the last hour takes what the cuts leave
-            let cost = if hour == 23 { left } else { portion(whole, 1, 24) };
-            left = (left.0 - cost.0, left.1 - cost.1);
-            let there = users
-                .into_iter()
-                .flat_map(|users| users::between(users, (hour, hour + 1)));
-            if !divided.weighted(part, cost, there) {
+            let all: u128 = users.values().map(|weights| weights[hour]).sum();
+            if all == 0 {
+                let cost = portion(whole, 1, 24);
+                left = (left.0 - cost.0, left.1 - cost.1);
                 divided.give(&row.meter.owner, part, cost);
+                continue;
+            }
+            for (sum, weights) in sums
+                .iter_mut()
+                .zip(users.values())
+                .filter(|(_, weights)| weights[hour] > 0)
+            {
+                let cost = portion(whole, weights[hour], 24 * all);
+                left = (left.0 - cost.0, left.1 - cost.1);
+                *sum = (sum.0 + cost.0, sum.1 + cost.1);
             }
         }
+        for (owner, sum) in users.keys().zip(sums) {
+            divided.give(owner, part, sum);
+        }
+        // what the cuts leave
+        divided.give(users.keys().next().unwrap_or(&row.meter.owner), part, left);
         divided
     }
 

@@ -235,9 +235,9 @@ pub fn followed<'a>(node: &'a NodeDay<'_>) -> Vec<Claim<'a, u128>> {
         .collect()
 }
 
-/// Tells `give` what the pods of a node that use its cluster held in each hour, or are taken to have
-/// held (A5): neither DaemonSets nor placeholders, nor what serves the cluster itself (A27).
-pub fn hourly(node: &NodeDay<'_>, mut give: impl FnMut(&Pod, u8, u128)) {
+/// Tells `give` what each pod of a node that uses its cluster held in the hours of the day, or is taken
+/// to have held (A5): neither DaemonSets nor placeholders, nor what serves the cluster itself (A27).
+pub fn hourly(node: &NodeDay<'_>, mut give: impl FnMut(&Pod, &[u128; 24])) {
     let missing: Vec<_> = node
         .hours
         .iter()
@@ -245,15 +245,14 @@ pub fn hourly(node: &NodeDay<'_>, mut give: impl FnMut(&Pod, u8, u128)) {
         .collect();
     let users = node.slots.iter().filter(|slot| !slot.pod.serves_all());
     for slot in users.filter(|slot| matches!(slot.pod.role, Role::Workload | Role::PodOverhead)) {
+        let mut weights = [0; 24];
         for hour in &slot.hours {
-            give(&slot.pod, hour.of_day, weight(hour.effective));
+            weights[usize::from(hour.of_day)] += weight(hour.effective);
         }
         for (hour, witness) in &missing {
-            let taken = taken(slot, hour, witness);
-            if taken != Measure::default() {
-                give(&slot.pod, hour.of_day, weight(taken));
-            }
+            weights[usize::from(hour.of_day)] += weight(taken(slot, hour, witness));
         }
+        give(&slot.pod, &weights);
     }
 }
 

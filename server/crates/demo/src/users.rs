@@ -20,15 +20,12 @@ pub fn month(facts: &Facts<'_>) -> Clusters {
     let mut clusters = Clusters::new();
     for node in facts.values() {
         let users = clusters.entry((node.day, node.place.cluster)).or_default();
-        split::hourly(node, |pod, of_day, weight| {
-            let hour = usize::from(of_day);
-            if let Some(weights) = users.get_mut(&pod.owner) {
-                weights[hour] += weight;
-            } else {
-                let mut weights = [0; 24];
-                weights[hour] = weight;
-                users.insert(pod.owner.clone(), weights);
+        split::hourly(node, |pod, held| {
+            if !users.contains_key(&pod.owner) {
+                users.insert(pod.owner.clone(), [0; 24]);
             }
+            let weights = users.get_mut(&pod.owner).into_iter().flatten();
+            weights.zip(held).for_each(|(sum, weight)| *sum += weight);
         });
     }
     clusters

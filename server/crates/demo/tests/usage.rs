@@ -348,12 +348,19 @@ fn divide(node: &Node, charge: &Charge) -> BTreeMap<String, f64> {
         worth.push(("idle_capacity".to_owned(), (known - held).max(0.0)));
     }
     let all: f64 = worth.iter().map(|(_, worth)| worth).sum();
+    // with nobody to follow, what the node runs for others is idle capacity
+    let alone = !worth
+        .iter()
+        .any(|(part, worth)| ["workload", "pod_overhead"].contains(&part.as_str()) && *worth > 0.0)
+        && hours
+            .iter()
+            .all(|(hour, _, _)| hour.observed_s > 0 || hour.ready_s == 0);
     let mut parts = BTreeMap::new();
     for (part, worth) in worth {
-        let part = if part == "placeholder" {
-            "planned_headroom".to_owned()
-        } else {
-            part
+        let part = match part.as_str() {
+            "placeholder" => "planned_headroom".to_owned(),
+            "system_reserved" | "daemon_set" if alone => "idle_capacity".to_owned(),
+            _ => part,
         };
         *parts.entry(part).or_default() += charge.cost * worth / all;
     }
