@@ -76,7 +76,7 @@ pub struct MountHour {
 }
 
 /// A volume on a day.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct VolumeDay {
     /// Which.
     pub volume: Volume,
@@ -141,7 +141,7 @@ pub struct BackendHour {
 }
 
 /// A load balancer on a day.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BalancerDay {
     /// Which.
     pub balancer: Balancer,

@@ -55,7 +55,7 @@ pub struct Throttling {
 }
 
 /// What is known of a slot-hour for sizing. `None` is unknown, never zero.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct SizingHour {
     /// The hour.
     pub hour: Hour,
