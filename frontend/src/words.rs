@@ -46,12 +46,13 @@ const PARTS: [(&str, &str); 15] = [
 ];
 
 /// Where in a cluster a cost landed, when there is no such place.
-const NO_PLACE: [(&str, &str); 6] = [
+const NO_PLACE: [(&str, &str); 7] = [
     ("Cluster", "(not in a cluster)"),
     ("NodePool", "(no node pool)"),
     ("Namespace", "(no namespace)"),
     ("WorkloadKind", "(no workload)"),
     ("Workload", "(no workload)"),
+    ("Container", "(no container)"),
     ("AllocationPart", "(no part of a cluster)"),
 ];
 

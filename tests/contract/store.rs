@@ -3,8 +3,8 @@
 
 mod claims;
 mod deliveries;
-mod tokens;
 mod drivers;
+mod tokens;
 mod usage;
 mod versions;
 

@@ -16,7 +16,7 @@ use std::sync::Arc;
 use store::{ActiveFile, AllocationRow, AllocationTotal, DeliveryState, NO_RULES, StoreError};
 
 /// Raised whenever the same inputs would give another cube: part of every inputs hash.
-const ENGINE: u32 = 3;
+const ENGINE: u32 = 4;
 
 /// What `allocate` did for a period.
 #[derive(Debug, Clone, Serialize, PartialEq, Eq)]

@@ -122,7 +122,7 @@ pub struct PeriodCube {
 }
 
 /// Keys every cube can be grouped by, besides owner dimensions: (key, label).
-pub const BILL_KEYS: [(&str, &str); 14] = [
+pub const BILL_KEYS: [(&str, &str); 15] = [
     ("class", "Charge class"),
     ("ServiceName", "Bill service"),
     ("ServiceCategory", "Bill service category"),
@@ -136,6 +136,7 @@ pub const BILL_KEYS: [(&str, &str); 14] = [
     ("Namespace", "Namespace"),
     ("WorkloadKind", "Workload kind"),
     ("Workload", "Workload"),
+    ("Container", "Container"),
     ("AllocationPart", "Part of the cluster"),
 ];
 

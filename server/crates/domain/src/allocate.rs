@@ -27,8 +27,8 @@ pub mod estimate;
 pub mod volumes;
 
 /// Columns every cube keeps, so that pages can group by them: six of the bill,
-/// then six that say where in a cluster a piece of a node's cost landed.
-pub const CUBE_COLUMNS: [&str; 12] = [
+/// then seven that say where in a cluster a piece of a node's cost landed.
+pub const CUBE_COLUMNS: [&str; 13] = [
     "BillingAccountId",
     "SubAccountId",
     "ProviderName",
@@ -41,6 +41,7 @@ pub const CUBE_COLUMNS: [&str; 12] = [
     "WorkloadKind",
     "Workload",
     "AllocationPart",
+    "Container",
 ];
 
 /// What an allocation is made with.
