@@ -4,6 +4,8 @@
 mod claims;
 mod deliveries;
 mod tokens;
+mod drivers;
+mod usage;
 mod versions;
 
 use crate::databases::{Database, on_every_database};

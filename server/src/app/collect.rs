@@ -8,12 +8,16 @@ use crate::error::AppError;
 use domain::Finding;
 use domain::instant::{Day, Instant};
 use domain::usage::hourly::HourFacts;
-use domain::usage::{ClusterDay, HOUR_S, Hour, Node, NodeHour, Slot, SlotHour};
+use domain::usage::{ClusterDay, HOUR_S, Hour, Node, NodeHour, SizingHour, Slot, SlotHour, SlotId};
 use sources::kubernetes::{ClusterAccess, ClusterConfig, CollectError, Collector};
 use sources::prometheus::{Auth, Backfill, Client, ClientConfig, Options, PrometheusError, measured_interval, settled};
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::time::Duration;
+
+mod resources;
+
+use resources::{ResourceFacts, with_resources};
 
 /// Hours loaded when nobody says from when.
 const FIRST_LOAD_HOURS: i32 = 24;
@@ -134,8 +138,20 @@ impl App {
                 break;
             };
             let ended = backfill.cursor();
-            let slots = facts.slots.into_iter().map(|slot| slot.facts);
+            let mut sizing: BTreeMap<SlotId, Vec<SizingHour>> = BTreeMap::new();
+            let slots = facts.slots.into_iter().map(|slot| {
+                if let Some(hour) = slot.sizing {
+                    sizing.entry(slot.facts.slot.id()).or_default().push(hour);
+                }
+                slot.facts
+            });
             let days = cluster_days(&facts.cluster, facts.nodes, slots);
+            let resources = ResourceFacts {
+                volumes: facts.volumes,
+                balancers: facts.balancers,
+                sizing: sizing.into_iter().collect(),
+            };
+            let days = with_resources(&facts.cluster, days, resources);
             let input = UsageInput {
                 source: source.clone(),
                 origin: "prometheus",
@@ -222,7 +238,14 @@ impl App {
                 _ = every.tick() => {}
             }
             let now = self.clock.now();
-            let tick = collector.tick(now).await.map_err(kubernetes)?;
+            let tick = match collector.tick(now).await {
+                Ok(tick) => tick,
+                Err(error) => {
+                    // a permission that was taken away loses nothing of what was seen with it
+                    self.commit_kubernetes(collector.finish(now), &mut done).await?;
+                    return Err(kubernetes(error));
+                }
+            };
             tracing::debug!(
                 pods = tick.pods,
                 slots = tick.slots,
@@ -241,8 +264,12 @@ impl App {
         Ok(done)
     }
 
-    async fn commit_kubernetes(&self, facts: sources::kubernetes::Facts, done: &mut Collected) -> Result<(), AppError> {
-        let days = cluster_days(&facts.cluster_id, facts.nodes, facts.slots.into_iter());
+    async fn commit_kubernetes(
+        &self,
+        mut facts: sources::kubernetes::Facts,
+        done: &mut Collected,
+    ) -> Result<(), AppError> {
+        let days = kubernetes_days(&mut facts);
         let hours = || {
             days.iter()
                 .flat_map(|day| &day.nodes)
@@ -284,6 +311,18 @@ impl App {
         done.findings.extend(staged.findings);
         Ok(())
     }
+}
+
+/// The facts of a watched cluster by day; they are taken out of `facts`.
+pub(super) fn kubernetes_days(facts: &mut sources::kubernetes::Facts) -> Vec<ClusterDay> {
+    let slots = std::mem::take(&mut facts.slots).into_iter();
+    let days = cluster_days(&facts.cluster_id, std::mem::take(&mut facts.nodes), slots);
+    let resources = ResourceFacts {
+        volumes: std::mem::take(&mut facts.volumes),
+        balancers: std::mem::take(&mut facts.balancers),
+        sizing: std::mem::take(&mut facts.sizing),
+    };
+    with_resources(&facts.cluster_id, days, resources)
 }
 
 /// Facts by day, in canonical order. Two facts about one hour of one slot, as
@@ -353,7 +392,7 @@ fn one_name(mut slots: Vec<HourFacts>) -> Vec<HourFacts> {
     slots
 }
 
-fn prometheus(error: PrometheusError) -> AppError {
+pub(super) fn prometheus(error: PrometheusError) -> AppError {
     match error {
         PrometheusError::Unreachable { .. } => AppError::broken("Prometheus does not answer", error),
         error => AppError::usage(error.to_string(), "nothing of this chunk was taken in"),
@@ -366,7 +405,7 @@ pub(super) fn kubernetes(error: CollectError) -> AppError {
         CollectError::Config { .. } => {
             AppError::usage(error.to_string(), "set KUBECONFIG, or name a context with --kube")
         }
-        error => AppError::usage(error.to_string(), "hours that were complete are in"),
+        error => AppError::usage(error.to_string(), "what was seen until now is in"),
     }
 }
 

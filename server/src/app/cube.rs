@@ -136,7 +136,7 @@ pub const BILL_KEYS: [(&str, &str); 14] = [
     ("Namespace", "Namespace"),
     ("WorkloadKind", "Workload kind"),
     ("Workload", "Workload"),
-    ("AllocationPart", "Part of the node"),
+    ("AllocationPart", "Part of the cluster"),
 ];
 
 /// Keys a report can be grouped by at once.

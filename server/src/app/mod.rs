@@ -6,6 +6,8 @@ pub mod clusters;
 pub mod collect;
 pub mod cube;
 mod current;
+pub mod drivers;
+pub mod drivers_prometheus;
 pub mod explain;
 pub mod ingest;
 pub mod push;

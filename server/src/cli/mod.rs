@@ -6,6 +6,7 @@ mod agent;
 mod allocate;
 mod config;
 mod demo;
+mod drivers;
 mod explain;
 mod ingest;
 mod lake_files;

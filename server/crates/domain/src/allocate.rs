@@ -20,7 +20,11 @@ use crate::rule::RuleSet;
 use std::collections::{BTreeMap, BTreeSet};
 use thiserror::Error;
 
+pub mod balancers;
+pub mod cluster_wide;
 pub mod clusters;
+pub mod estimate;
+pub mod volumes;
 
 /// Columns every cube keeps, so that pages can group by them: six of the bill,
 /// then six that say where in a cluster a piece of a node's cost landed.
@@ -63,6 +67,7 @@ impl Program {
         );
         columns.insert("ServiceProviderName".to_owned());
         columns.insert("InvoiceId".to_owned());
+        columns.insert(clusters::PROVIDER_SPLIT.to_owned());
         columns
     }
 }

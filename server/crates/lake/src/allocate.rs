@@ -3,7 +3,7 @@
 //! of machines by what ran on them. A property test holds it equal to the
 //! reference.
 
-use crate::clusters::{self, Gathered, Unbilled};
+use crate::clusters::{self, Gathered, ProviderRows, Unbilled};
 use crate::error::LakeError;
 use crate::object::Lake;
 use crate::rows::Charges;
@@ -31,6 +31,8 @@ pub struct Allocation {
     pub cube: Cube,
     /// Node hours of the period no charge pays for.
     pub unbilled: Vec<Unbilled>,
+    /// Rows of the provider's own split.
+    pub provider_rows: Vec<ProviderRows>,
 }
 
 /// The same, node costs by usage: days in any order, one file per cluster and day.
@@ -98,5 +100,9 @@ pub fn allocate_with_usage(
         };
         cube.add(key, value).map_err(overflow)?;
     }
-    Ok(Allocation { cube, unbilled })
+    Ok(Allocation {
+        cube,
+        unbilled,
+        provider_rows: clusters::provider_rows(&gathered, &join)?,
+    })
 }

@@ -16,6 +16,7 @@ mod claim;
 mod db;
 mod delivery;
 mod dialect;
+mod driver;
 mod error;
 mod explain;
 mod finding;
@@ -31,6 +32,7 @@ pub use delivery::{
     ActiveFile, CHARGES, ClaimMode, Commit, DeliveredTotal, DeliveryPeriod, DeliveryRecord, DeliveryState, InputFile,
     LakeFileRow, NewDelivery, QuarantineRow, Replaced, ReplacedMoney, SourceRecord, TotalRow,
 };
+pub use driver::{DriverFileRow, NewDrivers};
 pub use error::{Cause, StoreError};
 pub use explain::ExplainKey;
 pub use rules::{NO_RULES, NewRules, RulesKind, RulesVersion};
@@ -107,6 +109,7 @@ fn all_statements() -> impl Iterator<Item = Statement> {
         claim::STATEMENTS,
         delivery::COMMIT_STATEMENTS,
         delivery::READ_STATEMENTS,
+        driver::STATEMENTS,
         explain::STATEMENTS,
         &[explain::PUT],
         finding::STATEMENTS,

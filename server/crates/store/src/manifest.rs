@@ -11,7 +11,11 @@ statements! {
     ADVANCE: "move the manifest on" => "UPDATE manifest SET version = version + 1 WHERE id = 1 AND version = $1";
     NAMED: "read the lake paths the manifest names" =>
         "SELECT path FROM lake_file UNION SELECT path FROM quarantine UNION SELECT cube_path FROM allocation
-         UNION SELECT nodes_path FROM usage_day UNION SELECT slots_path FROM usage_day UNION SELECT hours_path FROM usage_day";
+         UNION SELECT nodes_path FROM usage_day UNION SELECT slots_path FROM usage_day UNION SELECT hours_path FROM usage_day
+         UNION SELECT volumes_path FROM usage_day WHERE volumes_path IS NOT NULL
+         UNION SELECT balancers_path FROM usage_day WHERE balancers_path IS NOT NULL
+         UNION SELECT sizing_path FROM usage_day WHERE sizing_path IS NOT NULL
+         UNION SELECT path FROM driver_file";
 }
 
 /// Takes the next version, or tells that `expected` is no longer the one in
@@ -37,7 +41,7 @@ impl Store {
     }
 
     /// Every lake path the manifest names: charges of all deliveries
-    /// (superseded ones and shadows too), quarantined rows, and cubes.
+    /// (superseded ones and shadows too), quarantined rows, cubes, usage and drivers.
     ///
     /// # Errors
     /// When the database cannot be read.

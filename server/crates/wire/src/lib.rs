@@ -38,8 +38,8 @@ pub use reconciliation::{
 };
 pub use rules::{Coverage, OwnerRule, RuleSet, RuleVersion, RulesPage, TierPreset};
 pub use sources::{
-    ClusterFacts, Delivery, DeliveryPeriod, DeliveryState, FactsGap, Finding, Holding, Severity, Source, SourcesPage,
-    UsageDelivery,
+    ClusterFacts, Delivery, DeliveryPeriod, DeliveryState, DriverFacts, FactsGap, Finding, Holding, Severity, Source,
+    SourcesPage, UsageDelivery,
 };
 pub use terms::Terms;
 

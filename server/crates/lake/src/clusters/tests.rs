@@ -1,6 +1,7 @@
 //! The fast split of clusters against the reference, on random worlds: several
 //! clusters, gaps, over-commitment, machines that live part of an hour, hourly,
-//! daily and long charges, refunds, root disks, machines without facts.
+//! daily and long charges, refunds, root disks, machines without facts, volumes,
+//! load balancers, traffic, control planes and pods that serve the cluster.
 
 use crate::query::{Basis, bill_lines};
 use crate::tests::deliver;
@@ -13,10 +14,14 @@ use domain::apportion::{ApportionError, apportion};
 use domain::class::{Class, ClassRules};
 use domain::instant::{Day, Instant, Span};
 use domain::rule::RuleSet;
-use domain::usage::{Capacity, ClusterDay, Hour, Measure, Node, NodeHour, Role, Slot, SlotHour};
+use domain::usage::{
+    Backend, BackendHour, Balancer, BalancerDay, BalancerHour, Capacity, ClusterDay, Hour, Measure, Mount, MountHour,
+    Node, NodeHour, Role, Slot, SlotHour, Volume, VolumeDay, VolumeHour,
+};
 use proptest::prelude::*;
+use std::collections::BTreeMap;
 
-const COLUMNS: [&str; 13] = [
+const COLUMNS: [&str; 14] = [
     "BilledCost",
     "EffectiveCost",
     "BillingPeriodStart",
@@ -26,6 +31,7 @@ const COLUMNS: [&str; 13] = [
     "ChargeCategory",
     "BillingCurrency",
     "ServiceCategory",
+    "ServiceName",
     "ResourceId",
     "ConsumedQuantity",
     "ConsumedUnit",
@@ -34,6 +40,7 @@ const COLUMNS: [&str; 13] = [
 
 const RULES: &str = r#"
 format: 1
+clusters: {service_namespaces: [sys]}
 rules:
   - {name: moved, from: 2024-09-02, when: {column: Namespace, equals: b}, set: {tenant: new}}
   - {name: label, when: {tag: "label:tenant", exists: true}, set: {tenant: {tag: "label:tenant"}}}
@@ -81,8 +88,10 @@ fn cluster_day() -> impl Strategy<Value = ClusterDay> {
         prop::sample::select(vec!["c", "d"]),
         prop::collection::vec((0usize..3, 0u8..4, hour), 0..8),
         prop::collection::vec(fact, 0..14),
+        prop::collection::vec(volume_day(), 0..3),
+        prop::collection::vec(balancer_day(), 0..2),
     )
-        .prop_map(|(day, cluster, nodes, facts)| {
+        .prop_map(|(day, cluster, nodes, facts, volumes, balancers)| {
             let mut all = ClusterDay {
                 cluster: cluster.to_owned(),
                 day: Day(FIRST + day),
@@ -152,8 +161,111 @@ fn cluster_day() -> impl Strategy<Value = ClusterDay> {
                 };
                 all.slots.push((slot, vec![fact]));
             }
+            // these are given in hours of the day
+            let at = |hour: &mut Hour| hour.0 += (FIRST + day) * 24;
+            for mut volume in volumes {
+                volume.hours.iter_mut().for_each(|hour| at(&mut hour.hour));
+                let mounts = volume.mounts.iter_mut().flat_map(|(_, hours)| hours);
+                mounts.for_each(|hour| at(&mut hour.hour));
+                all.volumes.push(volume);
+            }
+            for mut balancer in balancers {
+                balancer.hours.iter_mut().for_each(|hour| at(&mut hour.hour));
+                let backends = balancer.backends.iter_mut().flat_map(|(_, hours)| hours);
+                backends.for_each(|hour| at(&mut hour.hour));
+                all.balancers.push(balancer);
+            }
             all
         })
+}
+
+/// A volume of one of two claims, mounted by some of three pods; hours are of the day.
+fn volume_day() -> impl Strategy<Value = VolumeDay> {
+    let mount = (0u8..3, 0i32..24, 0u32..3_600, prop::option::of(0u64..9));
+    let hour = |hour: i64| Instant(hour * 3_600_000_000 + i64::from(FIRST) * 86_400_000_000);
+    let date = move || prop::option::of((-32i64 * 24..72).prop_map(hour));
+    let mounts = prop::collection::vec(mount, 0..4);
+    (0u8..2, 0u8..2, date(), date(), mounts, 0i32..20).prop_map(
+        |(id, claim, provisioned, claim_deleted, mounts, from)| {
+            let hours = (from..from + 4).map(|hour| VolumeHour {
+                hour: Hour(hour),
+                seconds: 3_600,
+                capacity_mib: 10,
+                used_mib_s: None,
+            });
+            let mut by_pod: BTreeMap<Mount, BTreeMap<i32, MountHour>> = BTreeMap::new();
+            for (pod, hour, seconds, used_mib_s) in mounts {
+                let mount = Mount {
+                    namespace: "a".to_owned(),
+                    pod_uid: format!("m{pod}"),
+                    workload: format!("w{}", pod / 2),
+                    ..Mount::default()
+                };
+                let fact = MountHour {
+                    hour: Hour(hour),
+                    seconds,
+                    used_mib_s,
+                };
+                by_pod.entry(mount).or_default().insert(hour, fact);
+            }
+            let mounts = by_pod.into_iter();
+            VolumeDay {
+                volume: Volume {
+                    // one of them is also the root disk of a node
+                    volume_id: format!("vol-{}", id + 1),
+                    namespace: "a".to_owned(),
+                    claim: format!("claim{claim}"),
+                    provisioned,
+                    claim_deleted,
+                    ..Volume::default()
+                },
+                hours: hours.collect(),
+                mounts: mounts
+                    .map(|(mount, hours)| (mount, hours.into_values().collect()))
+                    .collect(),
+            }
+        },
+    )
+}
+
+/// A load balancer with some of three backends; hours are of the day.
+fn balancer_day() -> impl Strategy<Value = BalancerDay> {
+    let traffic = || prop::option::of(0u64..5);
+    let backend = (0u8..3, 0i32..24, traffic(), traffic(), 0u64..3);
+    (0i32..20, prop::collection::vec(backend, 0..5)).prop_map(|(from, backends)| {
+        let mut by_service: BTreeMap<Backend, BTreeMap<i32, BackendHour>> = BTreeMap::new();
+        for (service, hour, requests, bytes, hosts) in backends {
+            let backend = Backend {
+                namespace: "b".to_owned(),
+                service: format!("s{service}"),
+                ..Backend::default()
+            };
+            let fact = BackendHour {
+                hour: Hour(hour),
+                requests,
+                bytes,
+                hosts,
+            };
+            by_service.entry(backend).or_default().insert(hour, fact);
+        }
+        let hours = (from..from + 4).map(|hour| BalancerHour {
+            hour: Hour(hour),
+            seconds: 3_600,
+        });
+        BalancerDay {
+            balancer: Balancer {
+                balancer_id: "front-9.eu.elb.amazonaws.com".to_owned(),
+                namespace: "a".to_owned(),
+                service: "front".to_owned(),
+                ..Balancer::default()
+            },
+            hours: hours.collect(),
+            backends: by_service
+                .into_iter()
+                .map(|(backend, hours)| (backend, hours.into_values().collect()))
+                .collect(),
+        }
+    })
 }
 
 fn row() -> impl Strategy<Value = Vec<String>> {
@@ -170,11 +282,18 @@ fn row() -> impl Strategy<Value = Vec<String>> {
             "n2",
             "vol-0",
             "vol-1",
+            "vol-2",
+            "vol-2",
+            "arn:aws:elasticloadbalancing:eu:1:loadbalancer/front",
+            "traffic of i-0",
+            "arn:aws:eks:eu:1:cluster/c",
+            "arn:aws:eks:eu:1:cluster/shop",
+            "arn:aws:eks:eu:1:cluster/other",
             "i-9",
             "",
         ]),
         pick(&["1", "0.5", "24", ""]),
-        pick(&["Hours", "GB-Mo"]),
+        pick(&["Hours", "GB-Mo", "LCU-Hrs"]),
         prop::bool::ANY,
     )
         .prop_map(|((billed, effective), start, hours, resource, quantity, unit, same)| {
@@ -183,8 +302,15 @@ fn row() -> impl Strategy<Value = Vec<String>> {
                 let instant = Instant(i64::from(FIRST) * 86_400_000_000 + hour * 3_600_000_000);
                 instant.to_string()
             };
-            let disk = resource.starts_with("vol");
             let text = |text: &str| text.to_owned();
+            let (category, service) = match resource.as_str() {
+                id if id.starts_with("vol") => ("Storage", ""),
+                id if id.contains("loadbalancer") => ("Networking", "Elastic Load Balancing"),
+                id if id.contains(":eks:") => ("Compute", "Amazon Elastic Kubernetes Service"),
+                id if id.starts_with("traffic") => ("Networking", ""),
+                _ => ("Compute", ""),
+            };
+            let resource = resource.trim_start_matches("traffic of ").to_owned();
             vec![
                 if same { effective.clone() } else { billed },
                 effective,
@@ -194,18 +320,19 @@ fn row() -> impl Strategy<Value = Vec<String>> {
                 at(start + hours),
                 text("Usage"),
                 text("USD"),
-                text(if disk { "Storage" } else { "Compute" }),
+                text(category),
+                text(service),
                 resource,
                 quantity,
                 unit,
-                text(r#"{"aws:eks:cluster-name":"c"}"#),
+                text(r#"{"aws:eks:cluster-name":"Shop"}"#),
             ]
         })
 }
 
 /// The days as the lake keeps them: one per cluster and day, merged.
 fn stored(lake: &Lake, days: Vec<ClusterDay>) -> (Vec<UsageFile>, Vec<ClusterDay>) {
-    let mut merged: std::collections::BTreeMap<(String, Day), ClusterDay> = std::collections::BTreeMap::new();
+    let mut merged: BTreeMap<(String, Day), ClusterDay> = BTreeMap::new();
     for day in days {
         let empty = ClusterDay {
             cluster: day.cluster.clone(),
@@ -315,6 +442,7 @@ fn small_world() -> (Vec<ClusterDay>, Vec<Vec<String>>) {
             slot("agent", Role::DaemonSet, 1),
             slot("b", Role::Workload, 1),
         ],
+        ..ClusterDay::default()
     };
     let span = Span {
         start: hour.start(),
@@ -330,6 +458,7 @@ fn small_world() -> (Vec<ClusterDay>, Vec<Vec<String>>) {
         "Usage",
         "USD",
         "Compute",
+        "",
         "i-0",
         "1",
         "Hours",
@@ -370,4 +499,42 @@ fn a_daemon_set_is_paid_by_the_pods_of_its_node() {
     let swapped = allocate_with_usage(&lake, &files, &usage, None, &program(), wrong).expect("allocates");
     let expect = reference::allocate_with_usage(&charges, &days, &program(), apportion).expect("allocates");
     assert_ne!(swapped.cube, expect);
+}
+
+#[test]
+fn nodes_without_a_bill_line_are_estimated_at_the_price_of_their_like() {
+    // A6: one node of the pool is billed at 5.20 an hour, another one is not, nor is one of another pool
+    let lake = Lake::memory();
+    let (mut days, rows) = small_world();
+    let hour = |at: i32, ready_s| NodeHour {
+        hour: Hour(FIRST * 24 + at),
+        ready_s,
+        ..days[0].nodes[0].1[0]
+    };
+    let (like, other) = (vec![hour(0, 3_600), hour(1, 1_800)], vec![hour(2, 900)]);
+    let twin = Node {
+        name: "n7".to_owned(),
+        provider_id: "aws:///z/i-7".to_owned(),
+        root_volume_id: String::new(),
+        ..node(0)
+    };
+    days[0].nodes.extend([(node(1), other), (twin, like)]);
+    let (usage, _) = stored(&lake, days);
+    let (files, _) = deliver(&lake, &[(COLUMNS.to_vec(), rows)]);
+    let period = "2024-09".parse().expect("month");
+    let found = allocate_with_usage(&lake, &files, &usage, Some(period), &program(), apportion).expect("allocates");
+    let found: Vec<(String, u64, Vec<String>)> = found
+        .unbilled
+        .into_iter()
+        .map(|missing| {
+            let estimates = missing.estimates.iter();
+            let estimates = estimates.map(|(currency, money)| format!("{money} {currency}"));
+            (missing.pool, missing.node_hours, estimates.collect())
+        })
+        .collect();
+    let expect = [
+        (String::new(), 1, vec![]),
+        ("general".to_owned(), 2, vec!["7.8 USD".to_owned()]),
+    ];
+    assert_eq!(found, expect);
 }

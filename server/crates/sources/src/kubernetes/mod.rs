@@ -12,20 +12,26 @@
 //! nearest MiB and millicore, a request of something never to nothing.
 
 mod access;
+mod balancers;
 mod claims;
 mod collector;
 mod connect;
 mod findings;
+mod history;
 mod inventory;
 mod metrics;
 mod node;
 mod objects;
+mod pods;
 mod pulse;
 mod quantity;
 mod request;
+mod resources;
 mod resume;
 mod sampler;
+mod scaled;
 mod spans;
+mod volumes;
 mod watch;
 mod world;
 
