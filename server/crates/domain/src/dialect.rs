@@ -13,6 +13,7 @@ use crate::tags;
 
 mod cells;
 mod columns;
+pub mod native;
 
 pub use cells::{CellError, check_cell, check_spans, scale_of};
 pub use columns::FOCUS_COLUMNS;
@@ -70,8 +71,10 @@ pub struct Dialect {
     pub format: &'static str,
     /// `1.2`.
     pub version: &'static str,
-    /// Its columns.
+    /// Its columns, after rewriting.
     pub columns: &'static [ColumnSpec],
+    /// How its rows become rows of FOCUS; `None` when they are.
+    pub native: Option<native::Native>,
 }
 
 /// How the bytes of a bill are wrapped.
@@ -101,7 +104,19 @@ pub fn focus(version: &str) -> Option<Dialect> {
         format: "focus",
         version,
         columns: FOCUS_COLUMNS,
+        native: None,
     })
+}
+
+/// The dialect of an AWS Cost and Usage Report with this header.
+#[must_use]
+pub fn aws_cur(headers: &[String]) -> Dialect {
+    Dialect {
+        format: "aws-cur",
+        version: native::aws::version(headers),
+        columns: FOCUS_COLUMNS,
+        native: Some(native::Native::AwsCur),
+    }
 }
 
 impl ColumnSpec {
