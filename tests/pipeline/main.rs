@@ -6,6 +6,7 @@ mod bad_input;
 mod commands;
 mod deliveries;
 mod folder;
+mod natives;
 mod published;
 mod reports;
 mod truth;

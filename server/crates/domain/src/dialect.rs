@@ -108,14 +108,48 @@ pub fn focus(version: &str) -> Option<Dialect> {
     })
 }
 
-/// The dialect of an AWS Cost and Usage Report with this header.
+/// The dialect of a provider's own export with this header.
 #[must_use]
-pub fn aws_cur(headers: &[String]) -> Dialect {
+pub fn of_native(native: native::Native, headers: &[String]) -> Dialect {
+    use native::{Native, aws, azure::AzureRows, gcp};
+    let (format, version) = match native {
+        Native::AwsCur => ("aws-cur", aws::version(headers)),
+        Native::Azure(AzureRows::All) => ("azure", "export"),
+        Native::Azure(AzureRows::CommitmentPurchases) => ("azure", "actual"),
+        Native::Gcp => ("gcp", gcp::version(headers)),
+        Native::Oci => ("oci", "cost report"),
+    };
     Dialect {
-        format: "aws-cur",
-        version: native::aws::version(headers),
+        format,
+        version,
         columns: FOCUS_COLUMNS,
-        native: Some(native::Native::AwsCur),
+        native: Some(native),
+    }
+}
+
+impl Dialect {
+    /// What people call it: `FOCUS 1.2`.
+    #[must_use]
+    pub fn title(&self) -> String {
+        match self.native {
+            None => format!("FOCUS {}", self.version),
+            Some(native::Native::AwsCur) => format!("AWS Cost and Usage Report ({})", self.version),
+            Some(native::Native::Azure(_)) => "Azure Cost Management export".to_owned(),
+            Some(native::Native::Gcp) => format!("Google Cloud billing export ({})", self.version),
+            Some(native::Native::Oci) => "Oracle Cloud cost report".to_owned(),
+        }
+    }
+
+    /// Whose bills have it, when only one provider's have.
+    #[must_use]
+    pub fn provider(&self) -> Option<&'static str> {
+        match self.native {
+            None => None,
+            Some(native::Native::AwsCur) => Some("AWS"),
+            Some(native::Native::Azure(_)) => Some("Microsoft"),
+            Some(native::Native::Gcp) => Some("Google Cloud"),
+            Some(native::Native::Oci) => Some("Oracle"),
+        }
     }
 }
 

@@ -16,7 +16,7 @@ pub struct Detected {
 #[must_use]
 pub fn known_formats() -> Vec<String> {
     let focus = FOCUS_VERSIONS.iter().map(|(version, _)| format!("focus-{version}"));
-    ["auto".to_owned(), "focus".to_owned()]
+    ["auto".to_owned(), "focus".to_owned(), "aws-cur".to_owned()]
         .into_iter()
         .chain(focus)
         .collect()
@@ -24,8 +24,6 @@ pub fn known_formats() -> Vec<String> {
 
 /// Columns only other providers' own exports have, and what they are.
 const FOREIGN: &[(&str, &str)] = &[
-    ("lineItem/UnblendedCost", "an AWS Cost and Usage Report"),
-    ("line_item_unblended_cost", "an AWS Cost and Usage Report"),
     ("CostInBillingCurrency", "an Azure cost export"),
     ("PreTaxCost", "an Azure usage file"),
     ("cost_at_list", "a Google Cloud billing export"),
@@ -55,6 +53,9 @@ pub fn detect(headers: &[String], format: &str, declared: Option<&str>) -> Resul
             dialect,
             why: format!("--format {format}"),
         });
+    }
+    if format == "aws-cur" || (format == "auto" && dialect::native::aws::recognises(headers)) {
+        return Ok(aws_cur(headers, format));
     }
     if !matches!(format, "auto" | "focus") {
         let finding = Finding::error("unknown_format", format!("--format {format} is not known"));
@@ -101,6 +102,22 @@ pub fn detect(headers: &[String], format: &str, declared: Option<&str>) -> Resul
     };
     let dialect = dialect::focus(version).ok_or_else(|| unknown_version(version))?;
     Ok(Detected { dialect, why })
+}
+
+fn aws_cur(headers: &[String], format: &str) -> Detected {
+    let dialect = dialect::aws_cur(headers);
+    let why = if format == "auto" {
+        format!(
+            "it has line item types and unblended costs, {}",
+            match dialect.version {
+                "2.0" => "and columns that came with CUR 2.0",
+                _ => "and no column that came with CUR 2.0",
+            }
+        )
+    } else {
+        format!("--format {format}")
+    };
+    Detected { dialect, why }
 }
 
 fn unknown_version(version: &str) -> Finding {
@@ -188,7 +205,7 @@ mod tests {
                 "unknown_version",
             ),
             (
-                "lineItem/UnblendedCost,bill/PayerAccountId",
+                "CostInBillingCurrency,SubscriptionId",
                 "auto",
                 None,
                 "unsupported_format",

@@ -14,6 +14,8 @@ pub(super) struct Input {
     pub(super) parts: Vec<Part>,
     pub(super) files: Vec<InputFile>,
     pub(super) hash: String,
+    /// `focus`, `aws-cur`.
+    pub(super) format: String,
     pub(super) format_version: String,
     pub(super) provider: Option<String>,
     pub(super) findings: Vec<Finding>,
@@ -42,6 +44,7 @@ pub(super) fn look(paths: &[String], format: &str, scratch: &std::path::Path) ->
         parts: Vec::new(),
         files: Vec::new(),
         hash: String::new(),
+        format: String::new(),
         format_version: String::new(),
         provider: None,
         findings: Vec::new(),
@@ -112,11 +115,27 @@ fn recognise(table: Sighted, format: &str, input: &mut Input) -> Result<(), AppE
     input.findings.push(
         Finding::info(
             "format_detected",
-            format!("read as FOCUS {}: {}", detected.dialect.version, detected.why),
+            format!("read as {}: {}", detected.dialect.title(), detected.why),
         )
         .in_file(name),
     );
+    let format = detected.dialect.format;
+    if input.format.is_empty() {
+        format.clone_into(&mut input.format);
+    } else if input.format != format {
+        let finding = Finding::error(
+            "mixed_formats",
+            format!("is {}, other files of this call are {}", detected.dialect.title(), input.format),
+        )
+        .in_file(name);
+        return Err(AppError::Refused(vec![
+            finding.remedy("ingest each format on its own: one of them counts, another can be compared with --shadow"),
+        ]));
+    }
     let version = detected.dialect.version;
+    if input.provider.is_none() {
+        input.provider = detected.dialect.provider().map(str::to_owned);
+    }
     if input.format_version.is_empty() {
         version.clone_into(&mut input.format_version);
     } else if input.format_version != version && !input.format_version.contains(version) {

@@ -6,6 +6,7 @@
 mod columns;
 mod convert;
 mod explain;
+mod feed;
 mod parquet_in;
 mod quarantine;
 mod reader;

@@ -21,6 +21,8 @@ pub(crate) struct Ragged {
     pub line: u64,
     /// Its cells.
     pub cells: Vec<Cell>,
+    /// Cells it should have.
+    pub expected: usize,
     /// Position of the first cell that goes on after its closing quote.
     pub after_quote: Option<usize>,
 }
@@ -264,6 +266,7 @@ impl<R: Read> Splitter<R> {
                     } else {
                         block.ragged.push(Ragged {
                             line: self.line,
+                            expected: self.width,
                             cells: block.cells.split_off(first),
                             after_quote,
                         });

@@ -143,7 +143,20 @@ pub(super) fn rewriter(headers: &[String]) -> Result<Rewriter, Vec<Finding>> {
             .zip(0..)
             .any(|(name, at)| name == header && tags.contains(&at))
     };
-    Ok(Rewriter::bind(&names, FIELDS, COMPUTED, is_kept, Box::new(rule)))
+    let sources = [
+        ("BilledCost", names.find("lineitemunblendedcost")),
+        ("EffectiveCost", names.find("lineitemunblendedcost")),
+        ("ConsumedQuantity", names.find("lineitemusageamount")),
+        ("Tags", names.find("resourcetags")),
+    ];
+    Ok(Rewriter::bind(
+        &names,
+        FIELDS,
+        COMPUTED,
+        &sources,
+        is_kept,
+        Box::new(rule),
+    ))
 }
 
 /// Where a report keeps what its costs are made of.

@@ -10,8 +10,12 @@
 //! Sources of the rules: the providers' own documents, quoted at each rule.
 
 pub mod aws;
+pub mod azure;
 mod draft;
+pub mod gcp;
 mod names;
+pub mod oci;
+mod time;
 
 pub use draft::Rows;
 
@@ -25,6 +29,12 @@ use names::Names;
 pub enum Native {
     /// AWS Cost and Usage Report: legacy and 2.0, CSV and Parquet spellings.
     AwsCur,
+    /// Azure Cost Management export, actual or amortized.
+    Azure(azure::AzureRows),
+    /// Google Cloud billing export, standard or detailed.
+    Gcp,
+    /// Oracle Cloud cost report.
+    Oci,
 }
 
 /// Which native columns hold what a FOCUS column does: the first that is not null.
@@ -92,6 +102,7 @@ pub struct Rewriter {
     /// Per FOCUS column written by copying: candidates, as positions in the file.
     copies: Vec<(usize, Vec<usize>)>,
     rule: Box<dyn Rule>,
+    origins: Vec<(String, String)>,
 }
 
 impl Native {
@@ -102,17 +113,22 @@ impl Native {
     pub fn rewriter(self, headers: &[String]) -> Result<Rewriter, Vec<Finding>> {
         match self {
             Native::AwsCur => aws::rewriter(headers),
+            Native::Azure(rows) => azure::rewriter(headers, rows),
+            Native::Gcp => gcp::rewriter(headers),
+            Native::Oci => oci::rewriter(headers),
         }
     }
 }
 
 impl Rewriter {
     /// Binds a description to a header. `computed` are the FOCUS columns the
-    /// rule may set beside the copied ones.
+    /// rule may set beside the copied ones; `sources` name the native column
+    /// behind some of them, for messages.
     pub(crate) fn bind(
         names: &Names,
         fields: &[Field],
         computed: &[&str],
+        sources: &[(&str, Option<usize>)],
         is_kept: impl Fn(&str) -> bool,
         rule: Box<dyn Rule>,
     ) -> Rewriter {
@@ -138,12 +154,21 @@ impl Rewriter {
             .collect();
         let focus = columns.iter().map(|at| FOCUS_COLUMNS[*at].name.to_owned());
         let native = kept.iter().map(|at| names.headers[*at].clone());
+        let copied_from = copies
+            .iter()
+            .map(|(column, from)| (FOCUS_COLUMNS[*column].name, from.first().copied()));
+        let origins = sources.iter().copied().chain(copied_from).filter_map(|(focus, at)| {
+            let native = names.headers.get(at?)?;
+            Some((focus.to_owned(), native.clone()))
+        });
+        let origins = origins.collect();
         Rewriter {
             headers: focus.chain(native).collect(),
             columns,
             kept,
             copies,
             rule,
+            origins,
         }
     }
 
@@ -175,5 +200,11 @@ impl Rewriter {
     #[must_use]
     pub fn findings(&self) -> Vec<Finding> {
         self.rule.findings()
+    }
+
+    /// FOCUS columns, each with the native column it is made from: for messages.
+    #[must_use]
+    pub fn origins(&self) -> Vec<(String, String)> {
+        self.origins.clone()
     }
 }

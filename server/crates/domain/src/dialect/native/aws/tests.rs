@@ -180,7 +180,7 @@ fn a_discount_that_is_in_net_costs_counts_once() {
 
 #[test]
 fn spellings_of_headers() {
-    for (unblended, plan, version) in [
+    for (unblended, plan, expect) in [
         ("lineItem/UnblendedCost", "savingsPlan/SavingsPlanARN", "legacy"),
         ("line_item_unblended_cost", "savings_plan_savings_plan_a_r_n", "legacy"),
         ("line_item_unblended_cost", "savings_plan_savings_plan_arn", "legacy"),
@@ -212,7 +212,7 @@ fn spellings_of_headers() {
             .collect();
         assert!(headers.iter().any(|header| header == unblended), "{headers:?}");
         assert!(recognises(&headers), "{headers:?}");
-        assert_eq!(version(&headers), version);
+        assert_eq!(version(&headers), expect);
         let names = Names::new(&headers, letters).expect("no column twice");
         assert!(names.find("savingsplansavingsplanarn").is_some(), "{plan}");
     }
