@@ -110,11 +110,78 @@ async fn a_second_delivery_of_several_parts_replaces_the_first() {
     let Some(shared) = shared() else { return };
     let folder = Folder::new();
     let first = shared.path("aws_cur_legacy/derived/delivery1/report-00001.csv.gz");
-    let second = ["1", "2"].map(|part| shared.path(&format!("aws_cur_legacy/derived/delivery2/report-0000{part}.csv.gz")));
+    let second =
+        ["1", "2"].map(|part| shared.path(&format!("aws_cur_legacy/derived/delivery2/report-0000{part}.csv.gz")));
     folder.run(&["ingest", "billing", &first, "--source", "payer"]).exits(0);
     folder
         .run(&["ingest", "billing", &second[0], &second[1], "--source", "payer"])
         .exits(0);
     let whole = shared.groups("aws_cur_legacy/sample-anonymous-aws-export-dataset.csv");
     assert_eq!(found(&folder).await, whole);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn azure_google_and_oracle_exports_alone_have_their_control_totals() {
+    let Some(shared) = shared() else { return };
+    let google = shared.control["files"].as_array().expect("files").iter();
+    let google: Vec<String> = google
+        .filter(|file| file["kind"] == "gcp_json")
+        .map(|file| file["file"].as_str().expect("a name").to_owned())
+        .collect();
+    assert!(!google.is_empty());
+    let mut names: Vec<String> = [
+        "azure/ea_actualcost_small.csv",
+        "azure/ea_amortizedcost_small.csv",
+        "azure/sample-anonymous-ea-export-dataset.csv",
+        "oci/reports_cost-csv_0000000030000269.csv",
+        "gcp/sample_billing_data_synthetic.csv",
+    ]
+    .map(str::to_owned)
+    .to_vec();
+    names.extend(google);
+    for name in &names {
+        let folder = Folder::new();
+        let mut call = vec!["ingest", "billing", "--json", "--allow-mixed-currencies"];
+        let path = shared.path(name);
+        call.push(&path);
+        let answer = folder.run(&call).exits(0).json();
+        assert_eq!(answer["deliveries"][0]["rejected_rows"], 0, "{name}");
+        // the control totals know no purchases of Google's
+        let merged = |sums: Sums| {
+            let mut merged = Sums::new();
+            for ((month, currency, category), (rows, billed, effective)) in sums {
+                let category = if category == "Purchase" && name.starts_with("gcp/") {
+                    "Usage".to_owned()
+                } else {
+                    category
+                };
+                add(&mut merged, (month, currency, category), rows, billed, effective);
+            }
+            merged
+        };
+        assert_eq!(merged(found(&folder).await), merged(shared.groups(name)), "{name}");
+        folder.run(&["reconcile"]).exits(0);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_actual_and_an_amortized_export_make_one_bill() {
+    let Some(shared) = shared() else { return };
+    let combined = &shared.control["combined"]["azure_ea_actual_plus_amortized_merged_to_FOCUS"];
+    let total = |key: &str| Money::parse(combined["totals"][key].as_str().expect("an amount")).expect("an amount");
+    let folder = Folder::new();
+    let (actual, amortized) = (
+        shared.path("azure/ea_actualcost_small.csv"),
+        shared.path("azure/ea_amortizedcost_small.csv"),
+    );
+    folder.run(&["ingest", "billing", &actual, &amortized]).exits(0);
+    let mut rows = 0;
+    let mut sums = (Money::ZERO, Money::ZERO);
+    for (count, billed, effective) in found(&folder).await.into_values() {
+        rows += count;
+        sums.0 = sums.0.checked_add(billed).expect("small");
+        sums.1 = sums.1.checked_add(effective).expect("small");
+    }
+    assert_eq!(Some(rows), combined["rows"].as_u64());
+    assert_eq!(sums, (total("BilledCost"), total("EffectiveCost")));
 }

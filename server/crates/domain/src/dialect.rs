@@ -91,6 +91,11 @@ pub enum Container {
     },
     /// A Parquet file.
     Parquet,
+    /// JSON objects, one after the other.
+    Json {
+        /// In gzip.
+        gzip: bool,
+    },
 }
 
 /// The versions of FOCUS read, oldest first, as (text, `since` number).

@@ -14,7 +14,11 @@ pub struct Located {
 }
 
 /// Endings taken from folders and globs; a file named outright may have any.
-const ENDINGS: [&str; 5] = [".csv", ".csv.gz", ".gz", ".zip", ".parquet"];
+const ENDINGS: [&str; 8] = [
+    ".csv", ".csv.gz", ".gz", ".zip", ".parquet", ".json", ".jsonl", ".ndjson",
+];
+/// Lists of the files of a delivery, beside them.
+const MANIFEST: &str = "manifest.json";
 
 /// Resolves one argument. Folders are searched to any depth; hidden files,
 /// manifests and other endings are passed over. The result is in name order.
@@ -56,7 +60,7 @@ pub fn locate(argument: &str) -> Result<Vec<Located>, SourceError> {
     if found.is_empty() {
         let finding = Finding::error("no_files", format!("{argument} holds no bill files"));
         return Err(SourceError::refused(
-            finding.remedy("bill files end in .csv, .csv.gz, .zip or .parquet"),
+            finding.remedy("bill files end in .csv, .csv.gz, .zip, .parquet or .json"),
         ));
     }
     Ok(found)
@@ -93,7 +97,10 @@ fn walk(root: &Path, wanted: &dyn Fn(&Path) -> bool) -> Result<Vec<Located>, Sou
             }
             if path.is_dir() {
                 folders.push(path);
-            } else if path.is_file() && ENDINGS.iter().any(|ending| name.ends_with(ending)) {
+            } else if path.is_file()
+                && ENDINGS.iter().any(|ending| name.ends_with(ending))
+                && !name.to_ascii_lowercase().ends_with(MANIFEST)
+            {
                 let shown = path.strip_prefix("./").unwrap_or(&path).to_owned();
                 if wanted(&shown) || wanted(&path) {
                     found.push(Located {

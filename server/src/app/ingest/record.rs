@@ -29,7 +29,7 @@ pub(super) fn default_source(staged: &Staged, input: &Input) -> String {
         Some(first) if accounts.len() == 1 => format!("{}-{}", input.format, slug(first)),
         Some(first) => {
             format!("{}-{}-and-{}-more", input.format, slug(first), accounts.len() - 1)
-        },
+        }
         None => {
             let name = input.files.first().map_or("unnamed", |file| file.name.as_str());
             let stem = name.rsplit('/').next().unwrap_or(name);

@@ -83,7 +83,11 @@ impl Plan {
 
     /// The name of the file's column at a position.
     pub fn header(&self, at: usize) -> String {
-        let name = self.in_file.get(at).map(|name| name.trim()).filter(|name| !name.is_empty());
+        let name = self
+            .in_file
+            .get(at)
+            .map(|name| name.trim())
+            .filter(|name| !name.is_empty());
         name.map_or_else(|| format!("x_column_{}", at + 1), str::to_owned)
     }
 

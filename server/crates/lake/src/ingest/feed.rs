@@ -2,7 +2,7 @@
 //! as FOCUS where the dialect asks for it.
 
 use super::reader::{Hangup, Message};
-use super::records::{Block, Cell, Ragged};
+use super::records::{Block, Ragged, range};
 use super::{IngestError, Part};
 use domain::Finding;
 use domain::dialect::native::{Rewriter, Rows};
@@ -38,7 +38,12 @@ impl<'a> Feed<'a> {
     ) -> Result<Result<Feed<'a>, Hangup>, IngestError> {
         let rewriter = match part.dialect.native {
             Some(native) => Some(native.rewriter(&header).map_err(|findings| {
-                IngestError::Refused(findings.into_iter().map(|finding| finding.in_file(&part.name)).collect())
+                IngestError::Refused(
+                    findings
+                        .into_iter()
+                        .map(|finding| finding.in_file(&part.name))
+                        .collect(),
+                )
             })?),
             None => None,
         };
@@ -134,11 +139,4 @@ fn rewritten(rewriter: &mut Rewriter, block: &Block) -> (Block, u64) {
         width: rewriter.headers().len(),
     };
     (block, rows.implied)
-}
-
-fn range(start: usize, end: usize) -> Cell {
-    (
-        u32::try_from(start).unwrap_or(u32::MAX),
-        u32::try_from(end).unwrap_or(u32::MAX),
-    )
 }

@@ -2,7 +2,7 @@
 
 use super::feed::{Feed, Header};
 use super::records::{Block, SplitError, Splitter};
-use super::{IngestError, Part, parquet_in};
+use super::{IngestError, Part, json_in, parquet_in};
 use crate::error::LakeError;
 use domain::Finding;
 use domain::dialect::Container;
@@ -42,6 +42,7 @@ pub(crate) fn run(
     for (position, part) in parts.iter().enumerate() {
         let sent = match part.container {
             Container::Parquet => parquet_in::read(part, position, max_record, counter, to),
+            Container::Json { .. } => json_in::read(part, position, max_record, counter, to),
             _ => read_text(part, position, max_record, counter, to, used),
         };
         match sent {
@@ -83,7 +84,7 @@ fn read_text(
             let unpacked = archive.by_name(entry).map_err(|e| zip_error(part, e))?;
             send_records(part, position, Splitter::new(unpacked, max_record), to, used)
         }
-        Container::Plain | Container::Parquet => {
+        Container::Plain | Container::Parquet | Container::Json { .. } => {
             send_records(part, position, Splitter::new(counted, max_record), to, used)
         }
     }
@@ -159,7 +160,7 @@ fn split_error(part: &Part, max_record: usize, error: SplitError) -> IngestError
 }
 
 /// Errors of unpacking are the file's, the rest is the machine's.
-fn read_error(part: &Part, error: io::Error) -> IngestError {
+pub(crate) fn read_error(part: &Part, error: io::Error) -> IngestError {
     let what = match error.kind() {
         io::ErrorKind::UnexpectedEof => "ends too early: it is cut off".to_owned(),
         io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput | io::ErrorKind::Other => {
@@ -187,8 +188,8 @@ pub(crate) fn damaged(part: &Part, what: String) -> IngestError {
 
 /// Counts the bytes that pass.
 pub(crate) struct Counted<R> {
-    inner: R,
-    counter: Arc<AtomicU64>,
+    pub inner: R,
+    pub counter: Arc<AtomicU64>,
 }
 
 impl<R: Read> Read for Counted<R> {

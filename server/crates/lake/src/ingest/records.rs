@@ -62,6 +62,13 @@ impl Block {
         &self.data[cell.0 as usize..cell.1 as usize]
     }
 
+    /// Adds a cell to the row that is being made.
+    pub fn push(&mut self, cell: &[u8]) {
+        let start = self.data.len();
+        self.data.extend_from_slice(cell);
+        self.cells.push(range(start, self.data.len()));
+    }
+
     /// Forgets the records, keeps the memory.
     pub fn clear(&mut self) {
         self.used = 0;
@@ -327,7 +334,7 @@ impl<R: Read> Splitter<R> {
     }
 }
 
-fn range(start: usize, end: usize) -> Cell {
+pub(crate) fn range(start: usize, end: usize) -> Cell {
     // blocks are at most 2^30 bytes and one block long, so this never saturates
     (
         u32::try_from(start).unwrap_or(u32::MAX),
