@@ -153,7 +153,15 @@ impl Rewriter {
             .filter(|at| !copied.contains(at) && is_kept(&names.headers[*at]))
             .collect();
         let focus = columns.iter().map(|at| FOCUS_COLUMNS[*at].name.to_owned());
-        let native = kept.iter().map(|at| names.headers[*at].clone());
+        // a native column of a name that FOCUS has means what the provider meant by it
+        let native = kept.iter().map(|at| {
+            let name = &names.headers[*at];
+            if FOCUS_COLUMNS.iter().any(|column| column.matches(name)) {
+                format!("x_native_{name}")
+            } else {
+                name.clone()
+            }
+        });
         let copied_from = copies
             .iter()
             .map(|(column, from)| (FOCUS_COLUMNS[*column].name, from.first().copied()));
