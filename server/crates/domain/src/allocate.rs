@@ -83,7 +83,7 @@ pub struct CubeKey {
     /// UTC day the cost is shown on; `None` in a cube by months.
     pub day: Option<Day>,
     /// The values of [`CUBE_COLUMNS`]; ProviderName falls back as [`Attributes::provider`] says.
-    pub columns: [Option<String>; 12],
+    pub columns: [Option<String>; CUBE_COLUMNS.len()],
     /// FOCUS ChargeCategory.
     pub category: ChargeCategory,
     /// Class.
