@@ -37,7 +37,7 @@ const BALANCERS: &str = "hour,requests,bytes,hosts,seconds,\
 
 /// Writes the containers of a month, gzipped, by day, node, pod and hour; returns the rows.
 pub fn containers(into: impl Write, facts: &Facts<'_>) -> Result<u64, csv::Error> {
-    let mut gzip = GzEncoder::new(into, Compression::new(3));
+    let mut gzip = GzEncoder::new(into, Compression::fast());
     gzip.write_all(CONTAINERS.as_bytes())?;
     let replicas = sizing::replicas(facts);
     let mut rows = 0;
@@ -95,7 +95,7 @@ fn identity(node: &NodeDay<'_>, pod: &Pod) -> Result<Vec<u8>, csv::Error> {
 
 /// Writes the nodes of a month, gzipped, by day, node and hour; returns the rows.
 pub fn nodes(into: impl Write, facts: &Facts<'_>) -> Result<u64, csv::Error> {
-    let mut gzip = GzEncoder::new(into, Compression::new(3));
+    let mut gzip = GzEncoder::new(into, Compression::fast());
     gzip.write_all(NODES.as_bytes())?;
     let mut rows = 0;
     for node in facts.values() {
@@ -135,7 +135,7 @@ fn machine(node: &NodeDay<'_>) -> Result<Vec<u8>, csv::Error> {
 
 /// Writes the volumes of a month, gzipped, by day, volume, pod and hour; returns the rows.
 pub fn volumes(into: impl Write, volumes: &Volumes<'_>) -> Result<u64, csv::Error> {
-    let mut gzip = GzEncoder::new(into, Compression::new(3));
+    let mut gzip = GzEncoder::new(into, Compression::fast());
     gzip.write_all(VOLUMES.as_bytes())?;
     let mut rows = 0;
     let mut text = Vec::new();
@@ -207,7 +207,7 @@ fn volume_handle(meter: &Meter) -> &str {
 
 /// Writes the load balancers of a month, gzipped, by day, balancer, backend and hour; returns the rows.
 pub fn balancers(into: impl Write, balancers: &Balancers<'_>) -> Result<u64, csv::Error> {
-    let mut gzip = GzEncoder::new(into, Compression::new(3));
+    let mut gzip = GzEncoder::new(into, Compression::fast());
     gzip.write_all(BALANCERS.as_bytes())?;
     let mut rows = 0;
     let mut text = Vec::new();
