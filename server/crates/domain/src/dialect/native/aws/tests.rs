@@ -41,6 +41,9 @@ fn rewritten(rows: &[&[(&str, &str)]], wanted: &[&str]) -> Vec<Vec<String>> {
     (0..out.count).map(text).collect()
 }
 
+/// What it is, the cells of its row, and the costs of each row that comes of it.
+type Case<'c> = (&'c str, &'c [(&'c str, &'c str)], &'c [[&'c str; 4]]);
+
 const COSTS: [&str; 4] = [
     "ChargeCategory",
     "BilledCost",
@@ -53,7 +56,7 @@ fn costs_by_line_item_type() {
     const PLAN: (&str, &str) = ("savingsPlan/SavingsPlanARN", "arn:sp");
     const RESERVATION: (&str, &str) = ("reservation/ReservationARN", "arn:ri");
     let kind = |name: &'static str| ("lineItem/LineItemType", name);
-    let cases: &[(&str, &[(&str, &str)], &[[&str; 4]])] = &[
+    let cases: &[Case<'_>] = &[
         ("usage", &[kind("Usage")], &[["Usage", "1", "1", ""]]),
         (
             "usage at net cost",
