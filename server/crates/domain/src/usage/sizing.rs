@@ -144,7 +144,12 @@ mod hex {
 
     pub fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<u8>, D::Error> {
         let text = String::deserialize(from)?;
-        let digit = |digit: u8| DIGITS.iter().position(|known| *known == digit).and_then(|at| u8::try_from(at).ok());
+        let digit = |digit: u8| {
+            DIGITS
+                .iter()
+                .position(|known| *known == digit)
+                .and_then(|at| u8::try_from(at).ok())
+        };
         let byte = |pair: &[u8]| match pair {
             [high, low] => Some((digit(*high)? << 4) | digit(*low)?),
             _ => None,

@@ -31,7 +31,9 @@ impl<T> TryFrom<Vec<(Instant, Option<T>)>> for History<T> {
             return Err("versions of an object are not in order");
         }
         let versions = versions.into_iter();
-        Ok(History(versions.map(|(at, version)| (at, version.map(Arc::new))).collect()))
+        Ok(History(
+            versions.map(|(at, version)| (at, version.map(Arc::new))).collect(),
+        ))
     }
 }
 

@@ -27,14 +27,16 @@ struct Read {
 /// In no order, one by one: there are many.
 impl Serialize for PodTracks {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-        to.collect_seq(self.all.values().map(|track| Written {
-            versions: &track.versions,
-            start: track.start,
-            end: track.end,
-            top: track.top(),
-            mishaps: (track.mishaps.iter())
-                .map(|((hour, container), mishaps)| (*hour, &**container, *mishaps))
-                .collect(),
+        to.collect_seq(self.all.values().map(|track| {
+            Written {
+                versions: &track.versions,
+                start: track.start,
+                end: track.end,
+                top: track.top(),
+                mishaps: (track.mishaps.iter())
+                    .map(|((hour, container), mishaps)| (*hour, &**container, *mishaps))
+                    .collect(),
+            }
         }))
     }
 }
@@ -50,7 +52,9 @@ impl<'de> Deserialize<'de> for PodTracks {
                 start: read.start,
                 end: read.end,
                 top: read.top.map(|(kind, name)| (kind.into(), name.into())),
-                mishaps: mishaps.map(|(hour, container, mishaps)| ((hour, container), mishaps)).collect(),
+                mishaps: mishaps
+                    .map(|(hour, container, mishaps)| ((hour, container), mishaps))
+                    .collect(),
             };
             Some((uid, track))
         });
