@@ -5,6 +5,10 @@ use crate::scene::{CLUSTER, START, day_of, push_of};
 use axum::Router;
 use axum::body::{Body, Bytes, to_bytes};
 use axum::http::{HeaderMap, Request};
+use domain::usage::{
+    Backend, BackendHour, Balancer, BalancerDay, BalancerHour, ClusterDay, CpuSpread, Hour, Mount, MountHour,
+    SizingHour, SlotId, Throttling, Volume, VolumeDay, VolumeHour,
+};
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::io::{self, Write as _};
@@ -280,6 +284,45 @@ async fn pushes_that_find_no_place_come_again() {
     assert_eq!(door.push(&token, &own).await.status, 200);
 }
 
+/// Adds a volume, a load balancer and what sizing needs to a day.
+fn with_resources(day: &mut ClusterDay) {
+    let hour = Hour(START);
+    day.volumes.push(VolumeDay {
+        volume: Volume::default(),
+        hours: vec![VolumeHour {
+            hour,
+            seconds: 1,
+            capacity_mib: 1,
+            used_mib_s: None,
+        }],
+        mounts: vec![(
+            Mount::default(),
+            vec![MountHour {
+                hour,
+                seconds: 1,
+                used_mib_s: None,
+            }],
+        )],
+    });
+    let served = BackendHour {
+        hour,
+        requests: None,
+        bytes: None,
+        hosts: 1,
+    };
+    day.balancers.push(BalancerDay {
+        balancer: Balancer::default(),
+        hours: vec![BalancerHour { hour, seconds: 1 }],
+        backends: vec![(Backend::default(), vec![served])],
+    });
+    let sizing = SizingHour {
+        cpu: Some(CpuSpread::default()),
+        throttling: Some(Throttling::default()),
+        ..SizingHour::unknown(hour)
+    };
+    day.sizing.push((SlotId::default(), vec![sizing]));
+}
+
 #[tokio::test]
 async fn the_documented_example_is_taken() {
     let text = std::fs::read_to_string(tonnage_tests::repository().join("docs/FORMATS.md")).expect("readable");
@@ -293,12 +336,14 @@ async fn the_documented_example_is_taken() {
     let answer = door.push(&token, example.as_bytes()).await;
     assert_eq!(
         (answer.status, &answer.json["rows"]),
-        (200, &Value::from(2)),
+        (200, &Value::from(4)),
         "{}",
         answer.json
     );
     // every field the code writes is in it
-    let written = serde_json::to_value(push_of(CLUSTER, START, 1)).expect("JSON");
+    let mut push = push_of(CLUSTER, START, 1);
+    with_resources(&mut push.days[0]);
+    let written = serde_json::to_value(push).expect("JSON");
     let shown: Value = serde_json::from_str(example).expect("JSON");
     let keys = |value: &Value| -> BTreeSet<String> { value.as_object().expect("an object").keys().cloned().collect() };
     for pointer in [
@@ -308,6 +353,20 @@ async fn the_documented_example_is_taken() {
         "/days/0/nodes/0/1/0",
         "/days/0/slots/0/0",
         "/days/0/slots/0/1/0",
+        "/days/0/volumes/0",
+        "/days/0/volumes/0/volume",
+        "/days/0/volumes/0/hours/0",
+        "/days/0/volumes/0/mounts/0/0",
+        "/days/0/volumes/0/mounts/0/1/0",
+        "/days/0/balancers/0",
+        "/days/0/balancers/0/balancer",
+        "/days/0/balancers/0/hours/0",
+        "/days/0/balancers/0/backends/0/0",
+        "/days/0/balancers/0/backends/0/1/0",
+        "/days/0/sizing/0/0",
+        "/days/0/sizing/0/1/0",
+        "/days/0/sizing/0/1/0/cpu",
+        "/days/0/sizing/0/1/0/throttling",
     ] {
         let at = |value: &Value| keys(value.pointer(pointer).expect(pointer));
         assert_eq!(at(&shown), at(&written), "{pointer}");

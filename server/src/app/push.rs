@@ -3,13 +3,16 @@
 //! agent and hours: the same facts are the same push, whoever repeats it.
 
 use domain::Finding;
-use domain::instant::Day;
-use domain::usage::{ClusterDay, HOUR_S, Hour};
+use domain::usage::{ClusterDay, Hour};
 use flate2::read::GzDecoder;
 use flate2::write::GzEncoder;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::io::{self, Read, Write};
+
+mod check;
+
+use check::{hours_of, misfit_of};
 
 /// Version of the document. A reader refuses what is newer; fields that are
 /// added leave it as it is.
@@ -18,9 +21,6 @@ pub const FORMAT: u32 = 1;
 pub const MAX_BODY_BYTES: usize = 16 * 1024 * 1024;
 /// Largest document taken, bytes.
 pub const MAX_DOCUMENT_BYTES: usize = 128 * 1024 * 1024;
-
-/// Days a push may lie in: 1970 to 2199.
-const DAYS: std::ops::Range<i32> = 0..84_006;
 
 /// The document.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -141,58 +141,6 @@ impl Push {
             Some((format!("days/{at}/{place}"), what))
         })
     }
-}
-
-fn hours_of(day: &ClusterDay) -> impl Iterator<Item = Hour> {
-    let nodes = day.nodes.iter().flat_map(|(_, hours)| hours).map(|hour| hour.hour);
-    let slots = day.slots.iter().flat_map(|(_, hours)| hours).map(|hour| hour.hour);
-    nodes.chain(slots)
-}
-
-fn misfit_of(day: &ClusterDay, cluster: &str) -> Option<(String, String)> {
-    if day.cluster != cluster {
-        return Some(("cluster".to_owned(), format!("is {:?}, not {cluster:?}", day.cluster)));
-    }
-    if !DAYS.contains(&day.day.0) {
-        return Some(("day".to_owned(), "is not in the years 1970 to 2199".to_owned()));
-    }
-    let nodes = day.nodes.iter().enumerate().find_map(|(at, (node, hours))| {
-        let long = |hour: &domain::usage::NodeHour| hour.ready_s > HOUR_S || hour.observed_s > hour.ready_s;
-        let what = if node.name.is_empty() {
-            Some("the node has no name")
-        } else if hours.iter().any(long) {
-            Some("more seconds than the hour, or the node's Ready time, has")
-        } else {
-            misplaced(hours.iter().map(|hour| hour.hour), day.day)
-        };
-        what.map(|what| (format!("nodes/{at}"), what.to_owned()))
-    });
-    let slots = day.slots.iter().enumerate().find_map(|(at, (slot, hours))| {
-        let what = if slot.node.is_empty() || slot.pod_uid.is_empty() {
-            Some("the container has no node or no pod")
-        } else if hours.iter().any(|hour| hour.seconds > HOUR_S) {
-            Some("more seconds than an hour has")
-        } else {
-            misplaced(hours.iter().map(|hour| hour.hour), day.day)
-        };
-        what.map(|what| (format!("slots/{at}"), what.to_owned()))
-    });
-    let ordered = |kept: bool, place: &str| {
-        (!kept).then(|| (place.to_owned(), "are not in order, or one is there twice".to_owned()))
-    };
-    nodes
-        .or(slots)
-        .or_else(|| ordered(day.nodes.windows(2).all(|pair| pair[0].0 < pair[1].0), "nodes"))
-        .or_else(|| ordered(day.slots.windows(2).all(|pair| pair[0].0 < pair[1].0), "slots"))
-}
-
-/// Hours have to be of the day, in order, each once.
-fn misplaced(hours: impl Iterator<Item = Hour> + Clone, day: Day) -> Option<&'static str> {
-    if hours.clone().any(|hour| hour.day() != day) {
-        return Some("an hour is of another day");
-    }
-    let ordered = hours.clone().zip(hours.skip(1)).all(|(a, b)| a < b);
-    (!ordered).then_some("its hours are not in order, or one is there twice")
 }
 
 /// Unpacks a gzip of at most `limit` bytes.

@@ -8,7 +8,7 @@ use crate::app::push::Push;
 use crate::error::AppError;
 use domain::Finding;
 use domain::instant::{Instant, SECOND_US};
-use domain::usage::{ClusterDay, Hour};
+use domain::usage::{ClusterDay, Hour, SizingHour, SlotId};
 use sources::kubernetes::{ClusterConfig, CollectError, Collector, Facts, Kept, Tick};
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -16,8 +16,12 @@ use std::sync::Arc;
 /// After a longer pause of the agent the hours in between are unobserved
 /// instead of counted by requests alone.
 const PAUSE_MAX_US: i64 = 3_600 * SECOND_US;
-/// A push has at most so many containers; a larger hour is several pushes.
-const CONTAINERS_PER_PUSH: usize = 40_000;
+/// A push has at most so many containers, volumes and load balancers each; a
+/// larger hour is several pushes.
+const SUBJECTS_PER_PUSH: usize = 40_000;
+/// Profiles of usage in a push, bytes: no compressor makes them much smaller,
+/// and a body is bounded.
+const PROFILES_PER_PUSH: usize = 6 * 1024 * 1024;
 /// Pushes that wait in memory while the spool cannot be written.
 const PENDING_MAX: usize = 48;
 
@@ -219,19 +223,8 @@ fn pushes((cluster, name): (&str, &str), agent: &str, mut facts: Facts) -> Vec<P
     let mut rest = days;
     let mut findings = facts.findings;
     loop {
-        let mut room = CONTAINERS_PER_PUSH;
-        let mut left = Vec::new();
-        for day in &mut rest {
-            if day.slots.len() > room {
-                left.push(ClusterDay {
-                    cluster: day.cluster.clone(),
-                    day: day.day,
-                    slots: day.slots.split_off(room),
-                    ..ClusterDay::default()
-                });
-            }
-            room -= day.slots.len();
-        }
+        let mut room = Room::default();
+        let left: Vec<ClusterDay> = rest.iter_mut().filter_map(|day| room.take(day)).collect();
         pushes.push(Push::new((cluster, name), agent, rest, std::mem::take(&mut findings)));
         if left.is_empty() {
             return pushes;
@@ -240,12 +233,125 @@ fn pushes((cluster, name): (&str, &str), agent: &str, mut facts: Facts) -> Vec<P
     }
 }
 
+/// What a push has room for.
+struct Room {
+    slots: usize,
+    volumes: usize,
+    balancers: usize,
+    sizing: usize,
+    profile_bytes: usize,
+}
+
+impl Default for Room {
+    fn default() -> Room {
+        Room {
+            slots: SUBJECTS_PER_PUSH,
+            volumes: SUBJECTS_PER_PUSH,
+            balancers: SUBJECTS_PER_PUSH,
+            sizing: SUBJECTS_PER_PUSH,
+            profile_bytes: PROFILES_PER_PUSH,
+        }
+    }
+}
+
+impl Room {
+    /// Leaves in a day what there is room for, and gives the rest.
+    fn take(&mut self, day: &mut ClusterDay) -> Option<ClusterDay> {
+        let rest = ClusterDay {
+            cluster: day.cluster.clone(),
+            day: day.day,
+            slots: split(&mut day.slots, &mut self.slots),
+            volumes: split(&mut day.volumes, &mut self.volumes),
+            balancers: split(&mut day.balancers, &mut self.balancers),
+            sizing: self.split_sizing(&mut day.sizing),
+            ..ClusterDay::default()
+        };
+        let more =
+            !rest.slots.is_empty() || !rest.volumes.is_empty() || !rest.balancers.is_empty() || !rest.sizing.is_empty();
+        more.then_some(rest)
+    }
+
+    fn split_sizing(&mut self, sizing: &mut Vec<(SlotId, Vec<SizingHour>)>) -> Vec<(SlotId, Vec<SizingHour>)> {
+        // the last one may stick out: each push takes some
+        let fit = sizing.iter().take(self.sizing).take_while(|(_, hours)| {
+            let room = self.profile_bytes;
+            let bytes = hours.iter().map(|hour| hour.profile.len()).sum();
+            self.profile_bytes = room.saturating_sub(bytes);
+            room > 0
+        });
+        let mut fit = fit.count();
+        self.sizing -= fit;
+        split(sizing, &mut fit)
+    }
+}
+
+fn split<T>(all: &mut Vec<T>, room: &mut usize) -> Vec<T> {
+    let rest = all.split_off(all.len().min(*room));
+    *room -= all.len();
+    rest
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use domain::instant::Day;
     use domain::usage::hourly::HourFacts;
-    use domain::usage::{Measure, Slot, SlotHour};
+    use domain::usage::{Measure, Slot, SlotHour, Volume, VolumeDay, VolumeHour};
+
+    #[test]
+    fn large_profiles_are_several_pushes() {
+        let sizing = |number: i32, bytes: usize| {
+            let hour = SizingHour {
+                profile: vec![1; bytes],
+                ..SizingHour::unknown(Hour(24 + number % 2 * 24))
+            };
+            let slot = SlotId {
+                pod_uid: format!("{number:04}"),
+                ..SlotId::default()
+            };
+            (slot, vec![hour])
+        };
+        let volume = VolumeDay {
+            hours: vec![VolumeHour {
+                hour: Hour(24),
+                seconds: 3_600,
+                capacity_mib: 1,
+                used_mib_s: None,
+            }],
+            volume: Volume {
+                volume_id: "v".to_owned(),
+                ..Volume::default()
+            },
+            ..VolumeDay::default()
+        };
+        // (containers, bytes each, containers in each push)
+        for (containers, bytes, expect) in [
+            (0, 0, vec![0]),
+            (100, 1_000, vec![100]),
+            (100, 100_000, vec![63, 37]),
+            (3, 7_000_000, vec![1, 1, 1]),
+        ] {
+            let facts = Facts {
+                cluster_id: "c".to_owned(),
+                cluster_name: "c".to_owned(),
+                nodes: Vec::new(),
+                slots: Vec::new(),
+                volumes: vec![volume.clone()],
+                balancers: Vec::new(),
+                sizing: (0..containers).map(|number| sizing(number, bytes)).collect(),
+                findings: Vec::new(),
+            };
+            let pushes = pushes(("c", "c"), "a", facts);
+            let count = |push: &Push| push.days.iter().map(|day| day.sizing.len()).sum::<usize>();
+            assert_eq!(
+                pushes.iter().map(count).collect::<Vec<_>>(),
+                expect,
+                "{containers} of {bytes}"
+            );
+            let volumes = pushes.iter().flat_map(|push| &push.days).map(|day| day.volumes.len());
+            assert_eq!(volumes.sum::<usize>(), 1);
+        }
+    }
 
     #[test]
     fn a_large_hour_is_several_pushes() {

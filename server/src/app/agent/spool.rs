@@ -171,17 +171,31 @@ impl Spool {
         Ok(spool)
     }
 
-    /// Where a notice has the number of facts, these were being dropped.
+    /// Where a notice has the number of facts, and says what dropping these
+    /// would say, they were being dropped. Others of that number, which a merge
+    /// that was not completed leaves, are told by no notice.
     fn complete_drops(&mut self) -> io::Result<()> {
-        let notices: Vec<u64> = self
-            .entries
-            .keys()
-            .filter(|entry| entry.kind == Kind::Notice)
-            .map(|entry| entry.sequence)
-            .collect();
-        let dropped = |entry: &&Entry| entry.kind == Kind::Facts && notices.contains(&entry.sequence);
-        let dropped: Vec<Entry> = self.entries.keys().filter(dropped).cloned().collect();
-        dropped.iter().try_for_each(|entry| self.remove(entry))
+        let notices: BTreeSet<Entry> = self.of(Kind::Notice).collect();
+        let facts: Vec<Entry> = self.of(Kind::Facts).collect();
+        for entry in facts {
+            if !notices.iter().any(|notice| notice.sequence == entry.sequence) {
+                continue;
+            }
+            let Some(push) = self.read(&entry)? else { continue };
+            let notice = Entry {
+                sequence: entry.sequence,
+                kind: Kind::Notice,
+                id: dropped(&push).encode()?.id,
+            };
+            if notices.contains(&notice) {
+                self.remove(&entry)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn of(&self, kind: Kind) -> impl Iterator<Item = Entry> {
+        self.entries.keys().filter(move |entry| entry.kind == kind).cloned()
     }
 
     /// Who this agent is.

@@ -192,12 +192,17 @@ fn a_full_spool_merges_first_and_then_says_what_it_drops() {
 }
 
 /// Puts nine hours, fetches some in between and all in the end, from a spool of
-/// this size that is killed after so many steps and opened again; what was being
-/// done is done once more. Whether it was killed.
-fn disturbed(steps: i64, max_bytes: u64, server: &mut Server) -> bool {
+/// this size that is killed after so many steps, opened again, and so on; what
+/// was being done is done once more. How often it was killed.
+fn disturbed(steps: &[i64], max_bytes: u64, server: &mut Server) -> usize {
     let folder = TempDir::new().expect("a folder");
-    let mut killed = false;
-    let mut spool = Spool::open_on(folder.path(), max_bytes, Disk::ending_after(steps)).ok();
+    let mut killed = 0;
+    let disk = |killed: usize| {
+        steps
+            .get(killed)
+            .map_or_else(Disk::default, |steps| Disk::ending_after(*steps))
+    };
+    let mut spool = Spool::open_on(folder.path(), max_bytes, disk(0)).ok();
     let mut hour = 0;
     while hour < 10 {
         let done = match &mut spool {
@@ -221,11 +226,11 @@ fn disturbed(steps: i64, max_bytes: u64, server: &mut Server) -> bool {
             hour += 1;
             continue;
         }
-        assert!(!killed, "it is killed once");
-        killed = true;
+        killed += 1;
+        assert!(killed <= steps.len(), "it is killed no more often");
         // the lock goes with the process
         drop(spool.take());
-        spool = Spool::open(folder.path(), max_bytes).ok();
+        spool = Spool::open_on(folder.path(), max_bytes, disk(killed)).ok();
     }
     drop(spool);
     let left = fs::read_dir(folder.path()).expect("readable").flatten();
@@ -242,11 +247,11 @@ fn a_kill_at_any_step_loses_and_doubles_nothing() {
     let one = push(0, 20, 1).encode().expect("JSON").gzip.len() as u64;
     for max_bytes in [ROOMY, one * 5, one * 3] {
         let mut undisturbed = Server::default();
-        assert!(!disturbed(i64::MAX, max_bytes, &mut undisturbed));
+        assert_eq!(disturbed(&[], max_bytes, &mut undisturbed), 0);
         let mut steps = 0;
         loop {
             let mut server = Server::default();
-            let killed = disturbed(steps, max_bytes, &mut server);
+            let killed = disturbed(&[steps], max_bytes, &mut server);
             let hours = server
                 .days
                 .values()
@@ -259,13 +264,63 @@ fn a_kill_at_any_step_loses_and_doubles_nothing() {
             // a merge never doubles, and what is not there was told
             assert!(held <= 9 * 20 * 3_600, "killed at step {steps}");
             assert!(held + told_s(&server.words) >= 9 * 20 * 3_600, "killed at step {steps}");
-            if !killed {
+            if killed == 0 {
                 break;
             }
             steps += 1;
         }
         assert!(steps > 50, "{steps} steps only");
     }
+}
+
+#[test]
+fn two_kills_in_a_row_lose_nothing_silently() {
+    let one = push(0, 20, 1).encode().expect("JSON").gzip.len() as u64;
+    let mut twice = 0;
+    // in strides that share no factor: over all pairs that are near each other
+    for (first, second) in (0..150).flat_map(|first| (0..3).map(move |n| (first, (first * 7 + n * 11) % 31))) {
+        let mut server = Server::default();
+        let killed = disturbed(&[first, second], one * 3, &mut server);
+        twice += usize::from(killed == 2);
+        let hours = server
+            .days
+            .values()
+            .flat_map(|day| &day.slots)
+            .flat_map(|(_, hours)| hours);
+        let held: u64 = hours.map(|hour| u64::from(hour.seconds)).sum();
+        assert!(held <= 9 * 20 * 3_600, "killed after {first} and {second} steps");
+        assert!(
+            held + told_s(&server.words) >= 9 * 20 * 3_600,
+            "killed after {first} and {second} steps"
+        );
+    }
+    assert!(twice > 50, "{twice} only were killed twice");
+}
+
+/// The first kill leaves two entries of one number: what a merge made, and the
+/// second of the two it was made of. The second one is while that is dropped.
+#[test]
+fn a_drop_takes_nothing_along_that_a_merge_left() {
+    let entry = |sequence: u64, kind: Kind, push: &Push| {
+        let encoded = push.encode().expect("JSON");
+        let id = encoded.id;
+        (Entry { sequence, kind, id }, encoded.gzip)
+    };
+    let (first, second) = (push(0, 20, 1), push(1, 20, 1));
+    let whole = entry(2, Kind::Facts, &merged(first, second.clone()));
+    let left = entry(2, Kind::Facts, &second);
+    let told = entry(2, Kind::Notice, &dropped(&second));
+    let folder = TempDir::new().expect("a folder");
+    drop(open(&folder));
+    for (entry, gzip) in [&whole, &left, &told] {
+        fs::write(folder.path().join(entry.name()), gzip).expect("writable");
+    }
+    let mut spool = open(&folder);
+    assert!(!folder.path().join(left.0.name()).exists(), "it was being dropped");
+    let mut server = Server::default();
+    while server.fetch(&mut spool).expect("readable") {}
+    assert_eq!(server.seconds, 2 * 20 * 3_600, "the merged hours are there");
+    assert_eq!(told_s(&server.words), 20 * 3_600);
 }
 
 #[test]

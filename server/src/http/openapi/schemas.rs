@@ -58,7 +58,8 @@ fn pair(first: Value, second: Value) -> Value {
 }
 
 /// An object whose fields are all there, in this order.
-fn object<const N: usize>(fields: [(&str, Value); N]) -> Value {
+fn object<'a>(fields: impl IntoIterator<Item = (&'a str, Value)>) -> Value {
+    let fields: Vec<(&str, Value)> = fields.into_iter().collect();
     let required: Vec<&str> = fields.iter().map(|(name, _)| *name).collect();
     let mut object = json!({ "type": "object", "required": required });
     object["properties"] = fields
@@ -80,6 +81,7 @@ pub(super) fn all() -> Value {
         rules(),
         clusters::sources(),
         push::push(),
+        push::pushed_resources(),
     ];
     let named = groups
         .into_iter()

@@ -77,7 +77,8 @@ pub struct SizingHour {
     pub restarts: Option<u32>,
     /// Replicas its workload wanted.
     pub replicas: Option<u32>,
-    /// [`UsageProfile::to_bytes`]; empty without one.
+    /// [`UsageProfile::to_bytes`]; empty without one. Hex where it is text.
+    #[serde(with = "hex")]
     pub profile: Vec<u8>,
 }
 
@@ -128,6 +129,36 @@ impl CpuSpread {
     }
 }
 
+/// Bytes as text of lower-case hex digits: as numbers they would be twice as long.
+mod hex {
+    use serde::de::Error;
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+
+    pub fn serialize<S: Serializer>(bytes: &[u8], to: S) -> Result<S::Ok, S::Error> {
+        let digits = bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]);
+        let text: String = digits.map(|digit| char::from(DIGITS[usize::from(digit)])).collect();
+        to.serialize_str(&text)
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<u8>, D::Error> {
+        let text = String::deserialize(from)?;
+        let digit = |digit: u8| {
+            DIGITS
+                .iter()
+                .position(|known| *known == digit)
+                .and_then(|at| u8::try_from(at).ok())
+        };
+        let byte = |pair: &[u8]| match pair {
+            [high, low] => Some((digit(*high)? << 4) | digit(*low)?),
+            _ => None,
+        };
+        let bytes: Option<Vec<u8>> = text.as_bytes().chunks(2).map(byte).collect();
+        bytes.ok_or_else(|| D::Error::custom("is no text of lower-case hex digits, two a byte"))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -150,5 +181,20 @@ mod tests {
         assert_eq!((sizing.metered_s, sizing.memory_peak_mib), (3_600, Some(900)));
         assert_eq!(UsageProfile::from_bytes(&sizing.profile), Ok(profile));
         assert_eq!(sizing.throttling, None);
+    }
+
+    #[test]
+    fn a_profile_is_hex_in_text() {
+        let hour = SizingHour {
+            profile: vec![0, 1, 0x7f, 0xa0, 0xff],
+            ..SizingHour::unknown(Hour(7))
+        };
+        let text = serde_json::to_string(&hour).expect("JSON");
+        assert!(text.contains(r#""profile":"00017fa0ff""#), "{text}");
+        assert_eq!(serde_json::from_str::<SizingHour>(&text).expect("JSON"), hour);
+        for bad in ["0", "0g", "0A", "é", "000"] {
+            let text = text.replace("00017fa0ff", bad);
+            assert!(serde_json::from_str::<SizingHour>(&text).is_err(), "{bad}");
+        }
     }
 }

@@ -10,6 +10,7 @@ use super::volumes::Asked;
 use domain::instant::Instant;
 use domain::tags::Tags;
 use domain::usage::{self, Backend, BackendHour, BalancerDay, BalancerHour, Hour};
+use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -17,7 +18,7 @@ use std::sync::Arc;
 const ANY_HOST: &str = "*";
 
 /// What is known of services and ingresses over time.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub struct Balancers {
     /// By UID.
     pub services: Histories<String, Entry<Balancer>>,

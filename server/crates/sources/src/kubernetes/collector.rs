@@ -109,6 +109,7 @@ impl Collector {
     pub fn resume(&mut self, kept: Kept) {
         self.sampler = kept.sampler;
         self.sampler.every(self.config.interval_s);
+        self.resources = kept.resources;
         lock(&self.shared.world).tracks = kept.tracks;
         self.resumed = true;
     }
@@ -118,9 +119,13 @@ impl Collector {
     /// # Errors
     /// When it cannot be written.
     pub fn save(&self, to: impl std::io::Write) -> std::io::Result<()> {
-        let tracks: Vec<NodeTrack> = lock(&self.shared.world).tracks.values().cloned().collect();
+        let world = lock(&self.shared.world);
+        let tracks: Vec<NodeTrack> = world.tracks.values().cloned().collect();
+        let labels = world.namespace_labels().into_iter();
+        let namespaces = labels.map(|(name, labels)| (name.to_owned(), labels.clone())).collect();
+        drop(world);
         let names = (self.cluster_id(), self.cluster_name());
-        super::resume::write(to, names, &self.sampler, tracks)
+        super::resume::write(to, names, tracks, (&self.sampler, &self.resources, &namespaces))
     }
 
     /// When the last sample was taken.

@@ -4,16 +4,38 @@ use super::sampler::SKEW_US;
 use super::world::Change;
 use domain::instant::{Instant, SECOND_US};
 use domain::usage::HOUR_S;
-use std::collections::HashMap;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use std::collections::{HashMap, HashSet};
 use std::hash::Hash;
 use std::sync::Arc;
 
 /// Before everything.
 pub const EVER: Instant = Instant(i64::MIN);
 
-/// The versions of an object; `None` is its absence.
-#[derive(Debug, Clone)]
+/// The versions of an object, the oldest first; `None` is its absence.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(try_from = "Vec<(Instant, Option<T>)>")]
 pub struct History<T>(Vec<(Instant, Option<Arc<T>>)>);
+
+impl<T: Serialize> Serialize for History<T> {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_seq(self.0.iter().map(|(at, version)| (at, version.as_deref())))
+    }
+}
+
+impl<T> TryFrom<Vec<(Instant, Option<T>)>> for History<T> {
+    type Error = &'static str;
+
+    fn try_from(versions: Vec<(Instant, Option<T>)>) -> Result<History<T>, &'static str> {
+        if versions.is_empty() || !versions.is_sorted_by_key(|(at, _)| *at) {
+            return Err("versions of an object are not in order");
+        }
+        let versions = versions.into_iter();
+        Ok(History(
+            versions.map(|(at, version)| (at, version.map(Arc::new))).collect(),
+        ))
+    }
+}
 
 impl<T> History<T> {
     /// It is this since `since`.
@@ -39,6 +61,12 @@ impl<T> History<T> {
     #[must_use]
     pub fn newest(&self) -> Option<&Arc<T>> {
         self.0.iter().rev().find_map(|(_, version)| version.as_ref())
+    }
+
+    /// What it is now; `None` when it is gone.
+    #[must_use]
+    pub fn current(&self) -> Option<&Arc<T>> {
+        self.0.last()?.1.as_ref()
     }
 
     /// The versions in force in `[from, to)`, in order, each with its stretch of it.
@@ -67,15 +95,39 @@ impl<T> History<T> {
 
 /// Histories by key.
 #[derive(Debug)]
-pub struct Histories<K, T>(HashMap<K, History<T>>);
+pub struct Histories<K, T> {
+    all: HashMap<K, History<T>>,
+    /// Taken up from another run: objects may have gone while nobody watched.
+    resumed: bool,
+}
 
 impl<K, T> Default for Histories<K, T> {
     fn default() -> Histories<K, T> {
-        Histories(HashMap::new())
+        Histories {
+            all: HashMap::new(),
+            resumed: false,
+        }
     }
 }
 
-impl<K: Eq + Hash, T> Histories<K, T> {
+/// In no order, one by one: there are many.
+impl<K: Serialize, T: Serialize> Serialize for Histories<K, T> {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_seq(&self.all)
+    }
+}
+
+impl<'de, K: Deserialize<'de> + Eq + Hash, T: Deserialize<'de>> Deserialize<'de> for Histories<K, T> {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Histories<K, T>, D::Error> {
+        let all: Vec<(K, History<T>)> = Vec::deserialize(from)?;
+        Ok(Histories {
+            all: all.into_iter().collect(),
+            resumed: true,
+        })
+    }
+}
+
+impl<K: Eq + Hash, T: PartialEq> Histories<K, T> {
     /// Takes the changes of a table. What is new began when its object says so
     /// (`None` as ever), but after `last`, the last look at the cluster: there
     /// was none of it then. What went unseen went right after that look.
@@ -88,15 +140,17 @@ impl<K: Eq + Hash, T> Histories<K, T> {
     ) {
         for (at, change) in changes {
             match change {
-                Change::Applied(version) => match self.0.get_mut(&key(&version)) {
+                Change::Applied(version) => match self.all.get_mut(&key(&version)) {
+                    // another run knew it as it is
+                    Some(history) if history.current() == Some(&version) => history.renew(version),
                     Some(history) => history.turn(at, Some(version)),
                     None => {
                         let since = began(created(&version), at, last);
-                        self.0.insert(key(&version), History::new(since, version));
+                        self.all.insert(key(&version), History::new(since, version));
                     }
                 },
                 Change::Removed { last: version, lost } => {
-                    if let Some(history) = self.0.get_mut(&key(&version)) {
+                    if let Some(history) = self.all.get_mut(&key(&version)) {
                         history.turn(if lost { last.unwrap_or(at).min(at) } else { at }, None);
                     }
                 }
@@ -104,20 +158,32 @@ impl<K: Eq + Hash, T> Histories<K, T> {
         }
     }
 
+    /// After another run: of what it knew, all that is not there any more went
+    /// right after its last look at the cluster.
+    pub fn miss(&mut self, there: impl Iterator<Item = K>, last: Instant) {
+        if !std::mem::take(&mut self.resumed) {
+            return;
+        }
+        let there: HashSet<K> = there.collect();
+        let gone = self.all.iter_mut().filter(|(key, _)| !there.contains(*key));
+        gone.filter(|(_, history)| history.current().is_some())
+            .for_each(|(_, history)| history.turn(last, None));
+    }
+
     /// The history of a key.
     #[must_use]
     pub fn get(&self, key: &K) -> Option<&History<T>> {
-        self.0.get(key)
+        self.all.get(key)
     }
 
     /// All of them, in no order.
     pub fn values(&self) -> impl Iterator<Item = &History<T>> {
-        self.0.values()
+        self.all.values()
     }
 
     /// Drops what was over before an instant.
     pub fn forget(&mut self, before: Instant) {
-        self.0.retain(|_, history| {
+        self.all.retain(|_, history| {
             history.forget(before);
             !history.is_over(before)
         });

@@ -15,10 +15,11 @@ use k8s_openapi::api::scheduling::v1 as scheduling;
 use k8s_openapi::api::storage::v1 as storage;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// An object with its name and the part of it that is kept.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Entry<T> {
     /// UID.
     pub uid: String,
@@ -35,7 +36,7 @@ pub struct Entry<T> {
 }
 
 /// A persistent volume (A31).
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Volume {
     /// The bill's id of the disk: `vol-...`, a CSI handle; empty when unknown.
     pub handle: String,
@@ -58,7 +59,7 @@ pub struct Volume {
 }
 
 /// A claim to a volume.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Claim {
     /// Name of the volume it is bound to; empty while pending.
     pub volume: String,
@@ -78,7 +79,7 @@ pub struct Class {
 }
 
 /// A service or ingress, with the addresses of its load balancer (A32).
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Balancer {
     /// `LoadBalancer`, `ClusterIP`, ...; `Ingress` for an ingress.
     pub kind: String,
@@ -97,7 +98,7 @@ pub struct Balancer {
 }
 
 /// A horizontal autoscaler.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Autoscaler {
     /// Kind of what it scales.
     pub target_kind: String,

@@ -8,6 +8,7 @@ use domain::instant::Instant;
 use domain::tags::Tags;
 use k8s_openapi::api::core::v1 as core;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time};
+use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
 /// Labels that change with every roll-out or pod: they tell nobody apart.
@@ -23,18 +24,21 @@ const CHURNING: [&str; 8] = [
 ];
 
 /// The controlling owner of an object.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct OwnerRef {
     /// `ReplicaSet`.
+    #[serde(with = "super::resume::text")]
     pub kind: Arc<str>,
     /// Its name.
+    #[serde(with = "super::resume::text")]
     pub name: Arc<str>,
     /// Its UID.
+    #[serde(with = "super::resume::text")]
     pub uid: Arc<str>,
 }
 
 /// A workload controller, as a link to the one above it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OwnerFact {
     /// Namespace.
     pub namespace: String,
@@ -56,7 +60,7 @@ pub struct NamespaceFact {
 }
 
 /// Where a pod is in its life.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Phase {
     /// On no node yet, or scheduled and not started; with a node it holds.
     Pending,
@@ -67,7 +71,7 @@ pub enum Phase {
 }
 
 /// A container of a pod.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ContainerFact {
     /// Name.
     pub name: String,
@@ -94,9 +98,10 @@ pub struct ContainerFact {
 }
 
 /// A pod.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PodFact {
     /// UID.
+    #[serde(with = "super::resume::text")]
     pub uid: Arc<str>,
     /// Namespace.
     pub namespace: String,

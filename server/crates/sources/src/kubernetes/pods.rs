@@ -7,11 +7,14 @@ use super::objects::{ContainerFact, Phase, PodFact};
 use super::world::Change;
 use domain::instant::Instant;
 use domain::usage::Hour;
+use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
+mod resume;
+
 /// What happened to a container in an hour.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Mishaps {
     /// Times it was started again.
     pub restarts: u32,
@@ -71,7 +74,11 @@ impl PodTrack {
 
 /// Pods by UID.
 #[derive(Debug, Default)]
-pub struct PodTracks(HashMap<Arc<str>, PodTrack>);
+pub struct PodTracks {
+    all: HashMap<Arc<str>, PodTrack>,
+    /// Taken up from another run: pods may have gone while nobody watched.
+    resumed: bool,
+}
 
 /// What a look at the cluster is measured by.
 #[derive(Debug, Clone, Copy)]
@@ -91,7 +98,7 @@ impl PodTracks {
                 Change::Removed { last, lost } => {
                     // the last state may be news itself
                     self.apply(last, *at, look, parent);
-                    if let Some(track) = self.0.get_mut(&last.uid) {
+                    if let Some(track) = self.all.get_mut(&last.uid) {
                         let seen = if *lost { look.last.unwrap_or(*at).min(*at) } else { *at };
                         let finished = last.finished_at.filter(|_| last.deletion_at.is_some());
                         track.end.get_or_insert(finished.unwrap_or(seen).min(seen));
@@ -103,8 +110,8 @@ impl PodTracks {
     }
 
     fn apply(&mut self, pod: &Arc<PodFact>, at: Instant, look: Look, parent: &Parent<'_>) {
-        let new = !self.0.contains_key(&pod.uid);
-        let track = self.0.entry(pod.uid.clone()).or_insert_with(|| PodTrack {
+        let new = !self.all.contains_key(&pod.uid);
+        let track = self.all.entry(pod.uid.clone()).or_insert_with(|| PodTrack {
             versions: History::new(began(pod.created_at, at, look.last), pod.clone()),
             start: None,
             end: None,
@@ -130,25 +137,38 @@ impl PodTracks {
         track.top = top_of(pod, track.top.take(), parent);
     }
 
+    /// After another run: of the pods it knew, all that are not there any more
+    /// went right after its last look at the cluster.
+    pub fn miss(&mut self, there: &HashMap<Arc<str>, Arc<PodFact>>, last: Instant) {
+        if !std::mem::take(&mut self.resumed) {
+            return;
+        }
+        let gone = self.all.iter_mut().filter(|(uid, _)| !there.contains_key(*uid));
+        for (_, track) in gone.filter(|(_, track)| track.versions.current().is_some()) {
+            track.end.get_or_insert(last);
+            track.versions.turn(last, None);
+        }
+    }
+
     /// The track of a pod.
     pub fn get(&self, uid: &str) -> Option<&PodTrack> {
-        self.0.get(uid)
+        self.all.get(uid)
     }
 
     /// All of them, in no order.
     pub fn values(&self) -> impl Iterator<Item = &PodTrack> {
-        self.0.values()
+        self.all.values()
     }
 
     /// Looks up the top owners again.
     pub fn find_tops(&mut self, parent: &Parent<'_>) {
-        self.0.values_mut().for_each(|track| track.find_top(parent));
+        self.all.values_mut().for_each(|track| track.find_top(parent));
     }
 
     /// Drops what was over before an instant.
     pub fn forget(&mut self, before: Instant) {
         let hour = Hour::of(before);
-        self.0.retain(|_, track| {
+        self.all.retain(|_, track| {
             track.versions.forget(before);
             track.mishaps.retain(|(at, _), _| *at >= hour);
             !track.versions.is_over(before)

@@ -4,13 +4,14 @@ use super::quantity::{Quantity, QuantityError};
 use domain::usage::Capacity;
 use k8s_openapi::api::core::v1 as core;
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity as Text;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// A map of resource names to quantities, as in every Kubernetes object.
 pub type Resources = BTreeMap<String, Text>;
 
 /// Units: thousandths of a core, MiB, and thousandths of each device.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Request {
     /// Thousandths of a core, rounded up as Kubernetes does.
     pub cpu_millicores: u64,
@@ -96,7 +97,7 @@ impl Request {
 
 /// How a node hands out its devices (A30): with time-slicing one device is
 /// announced as several.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sharing {
     /// What is announced for one device; 1 when devices are not shared.
     pub replicas: u64,
@@ -158,7 +159,7 @@ fn is_accelerator(name: &str) -> bool {
 }
 
 /// What a container of a pod is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Kind {
     /// An ordinary one.
     App,

@@ -10,12 +10,13 @@ use super::inventory::{Autoscaler, Entry};
 use super::objects::{OwnerFact, PodFact};
 use super::pods::{Look, PodTracks};
 use super::volumes::{Asked, Volumes, mount_of};
-use super::world::{Change, World};
+use super::world::{Change, Table, World};
 use domain::instant::Instant;
 use domain::tags::Tags;
 use domain::usage::hourly::HourFacts;
 use domain::usage::profile::UsageProfile;
 use domain::usage::{BalancerDay, HOUR_S, Hour, SizingHour, SlotId, VolumeDay};
+use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashMap};
 
 /// Kind, namespace and name of a workload.
@@ -36,8 +37,17 @@ pub struct ResourceFacts {
     pub sizing: Vec<(SlotId, Vec<SizingHour>)>,
 }
 
-/// Follows a cluster's resources.
-#[derive(Debug, Default)]
+/// What else has to be known of a cluster.
+pub struct Around<'a> {
+    /// Labels of its namespaces, by name.
+    pub namespaces: HashMap<&'a str, &'a Tags>,
+    /// Links of the owners' chain.
+    pub parent: &'a Parent<'a>,
+}
+
+/// Follows a cluster's resources. They can be written down and read back: then
+/// the first look tells what went in between.
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub struct Resources {
     /// From when on the cluster is known, and the first hour that is not told yet.
     begun: Option<(Instant, Hour)>,
@@ -61,21 +71,27 @@ impl Resources {
         // at the first look everything may be old
         let last = last.filter(|_| self.begun.is_some());
         let (_, next) = *self.begun.get_or_insert((begins, Hour::of(begins)));
-        fn uid<T>(entry: &Entry<T>) -> String {
-            entry.uid.clone()
-        }
-        fn created<T>(entry: &Entry<T>) -> Option<Instant> {
-            entry.created_at
-        }
         let (volumes, balancers) = (&mut self.volumes, &mut self.balancers);
-        volumes.volumes.follow(world.volumes.changes(), last, uid, created);
-        volumes.claims.follow(world.claims.changes(), last, uid, created);
-        balancers.services.follow(world.services.changes(), last, uid, created);
-        balancers
-            .ingresses
-            .follow(world.ingresses.changes(), last, uid, created);
-        let scaled = world.autoscalers.changes();
-        self.autoscalers.follow(scaled, last, uid, |_| None);
+        follow(&mut volumes.volumes, &mut world.volumes, last, |entry| entry.created_at);
+        follow(&mut volumes.claims, &mut world.claims, last, |entry| entry.created_at);
+        follow(&mut balancers.services, &mut world.services, last, |entry| {
+            entry.created_at
+        });
+        follow(&mut balancers.ingresses, &mut world.ingresses, last, |entry| {
+            entry.created_at
+        });
+        follow(&mut self.autoscalers, &mut world.autoscalers, last, |_| None);
+        self.follow_workloads(world, last);
+        let look = Look { last, next };
+        self.pods.follow(pods, look, &|owner| world.parent(owner));
+        if let Some(last) = last {
+            self.pods.miss(world.pods.live(), last);
+        }
+    }
+
+    fn follow_workloads(&mut self, world: &mut World, last: Option<Instant>) {
+        let mut synced = true;
+        let mut there = Vec::new();
         for (kind, table) in [
             ("Deployment", &mut world.deployments),
             ("StatefulSet", &mut world.stateful_sets),
@@ -83,14 +99,32 @@ impl Resources {
         ] {
             let key = |fact: &OwnerFact| (kind.to_owned(), fact.namespace.clone(), fact.name.clone());
             self.workloads.follow(table.changes(), last, key, |_| None);
+            synced &= table.synced;
+            there.extend(table.live().values().map(|fact| key(fact)));
         }
-        let look = Look { last, next };
-        self.pods.follow(pods, look, &|owner| world.parent(owner));
+        if let Some(last) = last.filter(|_| synced) {
+            self.workloads.miss(there.into_iter(), last);
+        }
     }
 
     /// The facts of the hours before `before` that were not drained yet;
     /// nothing is known from `until` on.
     pub fn drain(&mut self, before: Hour, until: Instant, world: &World, slots: &[HourFacts]) -> ResourceFacts {
+        let around = Around {
+            namespaces: world.namespace_labels(),
+            parent: &|owner| world.parent(owner),
+        };
+        self.drain_in(before, until, &around, slots)
+    }
+
+    /// The same without a cluster to look at.
+    pub fn drain_in(
+        &mut self,
+        before: Hour,
+        until: Instant,
+        around: &Around<'_>,
+        slots: &[HourFacts],
+    ) -> ResourceFacts {
         let Some((begun, next)) = self.begun else {
             return ResourceFacts::default();
         };
@@ -100,17 +134,10 @@ impl Resources {
             until,
             begun,
         };
-        let parent: &Parent<'_> = &|owner| world.parent(owner);
-        self.pods.find_tops(parent);
-        let namespaces: HashMap<&str, &Tags> = world
-            .namespaces
-            .live()
-            .values()
-            .map(|namespace| (namespace.name.as_str(), &namespace.labels))
-            .collect();
+        self.pods.find_tops(around.parent);
         let facts = ResourceFacts {
-            volumes: self.volumes(&asked, &namespaces),
-            balancers: self.balancers(&asked, &namespaces),
+            volumes: self.volumes(&asked, &around.namespaces),
+            balancers: self.balancers(&asked, &around.namespaces),
             sizing: self.sizing(&asked, slots),
         };
         self.begun = Some((begun, before));
@@ -213,6 +240,20 @@ impl Resources {
         self.workloads.forget(before);
         self.autoscalers.forget(before);
         self.pods.forget(before);
+    }
+}
+
+/// Takes what happened to the objects of a kind.
+fn follow<T: PartialEq>(
+    histories: &mut Histories<String, Entry<T>>,
+    table: &mut Table<Entry<T>>,
+    last: Option<Instant>,
+    created: fn(&Entry<T>) -> Option<Instant>,
+) {
+    histories.follow(table.changes(), last, |entry| entry.uid.clone(), created);
+    // while a kind cannot be listed what was known of it stands
+    if let Some(last) = last.filter(|_| table.synced) {
+        histories.miss(table.live().values().map(|entry| entry.uid.clone()), last);
     }
 }
 

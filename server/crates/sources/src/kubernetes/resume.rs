@@ -1,19 +1,22 @@
 //! The hour that is being counted, in writing: a program that ends, however,
 //! loses nothing of what it has seen.
 
+use super::claims::Unknown;
 use super::collector::Facts;
 use super::node::NodeTrack;
+use super::resources::{Around, Resources};
 use super::sampler::{Read, Sampler};
 use domain::instant::Instant;
+use domain::tags::Tags;
 use domain::usage::Hour;
 use serde::{Deserialize, Serialize};
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::io;
 use std::sync::Arc;
 use thiserror::Error;
 
 /// Version of the form; another one is not read.
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 
 /// Why what was kept cannot be taken up.
 #[derive(Debug, Error)]
@@ -37,7 +40,9 @@ pub struct Kept {
     cluster_id: String,
     cluster_name: String,
     pub(super) sampler: Sampler,
+    pub(super) resources: Resources,
     pub(super) tracks: HashMap<Arc<str>, NodeTrack>,
+    namespaces: BTreeMap<String, Tags>,
 }
 
 #[derive(Serialize)]
@@ -47,6 +52,8 @@ struct Writing<'a, S> {
     cluster_name: &'a str,
     nodes: Vec<NodeTrack>,
     sampler: S,
+    resources: &'a Resources,
+    namespaces: &'a BTreeMap<String, Tags>,
 }
 
 #[derive(Deserialize)]
@@ -60,14 +67,17 @@ struct Reading {
     cluster_name: String,
     nodes: Vec<NodeTrack>,
     sampler: Read,
+    resources: Resources,
+    namespaces: BTreeMap<String, Tags>,
 }
 
-/// Writes a sampler and its nodes down as JSON.
+/// Writes down as JSON: nodes, a sampler, resources, and the labels of
+/// namespaces by name.
 pub(super) fn write(
     to: impl io::Write,
     (cluster_id, cluster_name): (&str, &str),
-    sampler: &Sampler,
     mut nodes: Vec<NodeTrack>,
+    (sampler, resources, namespaces): (&Sampler, &Resources, &BTreeMap<String, Tags>),
 ) -> io::Result<()> {
     nodes.sort_by(|a, b| a.fact.uid.cmp(&b.fact.uid));
     let writing = Writing {
@@ -76,6 +86,8 @@ pub(super) fn write(
         cluster_name,
         nodes,
         sampler: sampler.written(),
+        resources,
+        namespaces,
     };
     Ok(serde_json::to_writer(to, &writing)?)
 }
@@ -95,6 +107,8 @@ impl Kept {
             cluster_id: read.cluster_id,
             cluster_name: read.cluster_name,
             sampler: Sampler::read(read.sampler).ok_or(KeptError::Unsound)?,
+            resources: read.resources,
+            namespaces: read.namespaces,
             tracks: read
                 .nodes
                 .into_iter()
@@ -126,14 +140,22 @@ impl Kept {
     pub fn finish(mut self) -> Facts {
         let last = self.sampler.last().unwrap_or(Hour(0).start());
         let (nodes, slots) = self.sampler.finish(last, &mut self.tracks);
+        let namespaces = self.namespaces.iter();
+        let around = Around {
+            namespaces: namespaces.map(|(name, labels)| (name.as_str(), labels)).collect(),
+            // owners were looked up while they could be
+            parent: &|_| Err(Unknown),
+        };
+        let running = Hour(Hour::of(last).0 + 1);
+        let resources = self.resources.drain_in(running, last, &around, &slots);
         Facts {
             cluster_id: self.cluster_id,
             cluster_name: self.cluster_name,
             nodes,
             slots,
-            volumes: Vec::new(),
-            balancers: Vec::new(),
-            sizing: Vec::new(),
+            volumes: resources.volumes,
+            balancers: resources.balancers,
+            sizing: resources.sizing,
             findings: Vec::new(),
         }
     }

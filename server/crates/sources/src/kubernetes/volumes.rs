@@ -7,6 +7,7 @@ use super::pods::PodTrack;
 use domain::instant::Instant;
 use domain::tags::Tags;
 use domain::usage::{self, Hour, Mount, MountHour, VolumeDay, VolumeHour};
+use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
 use std::sync::Arc;
@@ -15,7 +16,7 @@ use std::sync::Arc;
 type Key = (String, String, String);
 
 /// What is known of volumes and claims over time.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub struct Volumes {
     /// By UID.
     pub volumes: Histories<String, Entry<Volume>>,

@@ -10,6 +10,7 @@ use super::node::{NodeFact, NodeTrack};
 use super::objects::{NamespaceFact, OwnerFact, OwnerRef, PodFact};
 use super::quantity::QuantityError;
 use domain::instant::Instant;
+use domain::tags::Tags;
 use kube::runtime::watcher::Event;
 use kube::{Resource, ResourceExt};
 use std::collections::{BTreeMap, HashMap};
@@ -328,6 +329,15 @@ impl World {
             self.quotas.synced,
             self.priorities.synced,
         ]
+    }
+
+    /// Labels of the namespaces, by name.
+    #[must_use]
+    pub fn namespace_labels(&self) -> HashMap<&str, &Tags> {
+        let namespaces = self.namespaces.live().values();
+        namespaces
+            .map(|namespace| (namespace.name.as_str(), &namespace.labels))
+            .collect()
     }
 
     /// What the cluster has beside pods and nodes.

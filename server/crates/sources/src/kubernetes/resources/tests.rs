@@ -443,7 +443,128 @@ fn limits_restarts_kills_and_replicas() {
     );
 }
 
+/// Ends the program and starts it again: what is known is what was written
+/// down, and what the watches list.
+fn restart(scene: &mut Scene, seconds: i64, objects: &[Value]) {
+    let written = serde_json::to_vec(&scene.resources).expect("JSON");
+    scene.resources = serde_json::from_slice(&written).expect("what was written");
+    scene.world = World::default();
+    objects.iter().for_each(|object| scene.put(seconds, object));
+    let World {
+        pods,
+        volumes,
+        claims,
+        services,
+        ingresses,
+        deployments,
+        stateful_sets,
+        daemon_sets,
+        ..
+    } = &mut scene.world;
+    pods.synced = true;
+    volumes.synced = true;
+    claims.synced = true;
+    services.synced = true;
+    ingresses.synced = true;
+    for table in [deployments, stateful_sets, daemon_sets] {
+        table.synced = true;
+    }
+}
+
+/// Objects that are there, a change a step: (seconds, object, whether it goes).
+fn story() -> (Vec<Value>, Vec<(i64, Value, bool)>) {
+    let web = pod("web-1", -60, &["data"]);
+    let mut ssh = service("ssh", "LoadBalancer", &["ssh.elb"]);
+    ssh["metadata"]["creationTimestamp"] = json!(text(1_800));
+    let begin = vec![
+        json!({"kind": "Namespace", "metadata": {"name": "shop", "uid": "ns-shop", "labels": {"team": "shop"}}}),
+        volume("a", "data", "Bound", "1Gi"),
+        claim("data", "a"),
+        state(web.clone(), 3, -40, Some(-50)),
+        deployment(2),
+        service("web", "ClusterIP", &[]),
+        service("traefik", "LoadBalancer", &["edge.elb"]),
+        ingress("i", "traefik", &["edge.elb"], &[("a.example", "web")]),
+    ];
+    let steps = vec![
+        (605, state(web.clone(), 4, 601, Some(600)), false),
+        (905, deployment(7), false),
+        (1_205, volume("a", "data", "Bound", "2Gi"), false),
+        (1_505, pod("db-1", 1_500, &["data"]), false),
+        (1_805, ssh.clone(), false),
+        (
+            2_105,
+            ingress(
+                "i",
+                "traefik",
+                &["edge.elb"],
+                &[("a.example", "web"), ("b.example", "web")],
+            ),
+            false,
+        ),
+        (2_405, ssh, true),
+        (2_705, pod("db-1", 1_500, &["data"]), true),
+        (3_005, claim("data", "a"), true),
+        (3_305, volume("a", "data", "Released", "2Gi"), false),
+        (3_905, state(web, 5, 3_901, Some(600)), false),
+        (4_205, volume("a", "data", "Released", "2Gi"), true),
+    ];
+    (begin, steps)
+}
+
+/// The facts of two hours of the story with the program ended after these steps.
+fn told(restarts: &[bool]) -> ResourceFacts {
+    let (mut objects, steps) = story();
+    let uid = |object: &Value| object["metadata"]["uid"].clone();
+    let mut scene = Scene::new(&objects);
+    for (step, (seconds, object, gone)) in steps.iter().enumerate() {
+        scene.event(*seconds, object, *gone);
+        objects.retain(|known| uid(known) != uid(object));
+        objects.extend((!gone).then(|| object.clone()));
+        scene.look(seconds + 55);
+        if restarts.get(step).copied().unwrap_or(false) {
+            restart(&mut scene, seconds + 100, &objects);
+            scene.look(seconds + 115);
+        }
+    }
+    let slots = [hour_facts("web-1", 0, "1"), hour_facts("web-1", 1, "1")];
+    scene.look(7_300);
+    scene.resources.drain(hour(2), FOR_EVER, &scene.world, &slots)
+}
+
+#[test]
+fn what_went_while_no_program_watched_went_after_its_last_look() {
+    let (objects, _) = story();
+    let mut scene = Scene::new(&objects);
+    scene.look(600);
+    let left: Vec<Value> = objects
+        .into_iter()
+        .filter(|object| object["kind"] == "Namespace")
+        .collect();
+    restart(&mut scene, 1_200, &left);
+    scene.look(1_260);
+    let facts = scene.drain(1);
+    assert_eq!(facts.volumes[0].hours[0].seconds, 600);
+    assert_eq!(facts.volumes[0].mounts[0].1[0].seconds, 600);
+    assert_eq!(facts.balancers[0].hours[0].seconds, 600);
+    scene.look(3_700);
+    let next = scene.drain(2);
+    assert!(next.volumes.is_empty() && next.balancers.is_empty());
+}
+
 proptest! {
+    /// A program that is ended between two looks counts as if it went on.
+    #[test]
+    fn restarts_change_nothing(restarts in prop::collection::vec(any::<bool>(), 12)) {
+        let (found, expect) = (told(&restarts), told(&[]));
+        prop_assert_eq!(expect.volumes[0].mounts.len(), 2);
+        prop_assert_eq!(expect.balancers.len(), 2);
+        prop_assert_eq!(expect.sizing[0].1.iter().map(|hour| hour.restarts).collect::<Vec<_>>(), [Some(1), Some(1)]);
+        prop_assert_eq!(found.volumes, expect.volumes);
+        prop_assert_eq!(found.balancers, expect.balancers);
+        prop_assert_eq!(found.sizing, expect.sizing);
+    }
+
     /// Watches run beside each other: what they bring between two looks comes in any order.
     #[test]
     fn the_order_of_the_watches_changes_nothing(order in Just((0..9).collect::<Vec<usize>>()).prop_shuffle()) {
