@@ -23,29 +23,37 @@ const KEYS: [(&str, &str); 21] = [
     ("BillingAccountId", "Billing account"),
     ("NodePool", "Node pool"),
     ("WorkloadKind", "Workload kind"),
-    ("AllocationPart", "Part of the node"),
+    ("AllocationPart", "Part of the cluster"),
 ];
 
-/// Parts of a node's cost; a test of the server holds them equal to its own.
-const PARTS: [(&str, &str); 8] = [
+/// Parts of a cluster's cost; a test of the server holds them equal to its own.
+const PARTS: [(&str, &str); 15] = [
     ("workload", "Workloads"),
     ("pod_overhead", "Pod overhead"),
     ("system_reserved", "System reserved"),
     ("daemon_set", "DaemonSets"),
+    ("cluster_services", "Cluster services"),
     ("not_ready", "Not ready"),
     ("unobserved", "Unobserved"),
     ("planned_headroom", "Planned headroom"),
     ("idle_capacity", "Idle capacity"),
+    ("control_plane", "Control plane"),
+    ("volume", "Volumes"),
+    ("unmounted_volume", "Volumes, not mounted"),
+    ("orphaned_volume", "Volumes, orphaned"),
+    ("load_balancer", "Load balancers"),
+    ("unmeasured_network", "Network, unmeasured"),
 ];
 
 /// Where in a cluster a cost landed, when there is no such place.
-const NO_PLACE: [(&str, &str); 6] = [
+const NO_PLACE: [(&str, &str); 7] = [
     ("Cluster", "(not in a cluster)"),
     ("NodePool", "(no node pool)"),
     ("Namespace", "(no namespace)"),
     ("WorkloadKind", "(no workload)"),
     ("Workload", "(no workload)"),
-    ("AllocationPart", "(no part of a node)"),
+    ("Container", "(no container)"),
+    ("AllocationPart", "(no part of a cluster)"),
 ];
 
 /// Charge classes; a test of the server holds them equal to its own.

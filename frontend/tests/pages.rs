@@ -247,7 +247,7 @@ async fn clusters_lead_to_their_costs_and_say_what_is_not_known() {
 }
 
 #[tokio::test]
-async fn sources_say_how_far_usage_reaches() {
+async fn sources_say_how_far_usage_and_drivers_reach() {
     let page = plain("/sources").await;
     for words in [
         "2026-11-03: 12.50\u{a0}h; 2026-11-05: no facts",
@@ -257,6 +257,10 @@ async fn sources_say_how_far_usage_reaches() {
         ">fresh<",
         "1,204,221",
         "2 hours were there with other values",
+        // drivers
+        "scans, boxes",
+        "2026-11-09",
+        "2026-11-03; 2026-11-05",
     ] {
         page.has(words);
     }

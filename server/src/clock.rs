@@ -10,6 +10,15 @@ pub enum Clock {
     System,
     /// A fixed instant, for tests and for reproducing a run.
     Fixed(Instant),
+    /// Begins at an instant and runs faster, for tests of what takes hours.
+    Running {
+        /// When it began.
+        from: Instant,
+        /// The machine's time of that.
+        since: std::time::Instant,
+        /// Its seconds in one of the machine's.
+        rate: u32,
+    },
 }
 
 impl Clock {
@@ -19,6 +28,19 @@ impl Clock {
         match self {
             Clock::System => Instant(chrono::Utc::now().timestamp_micros()),
             Clock::Fixed(instant) => instant,
+            Clock::Running { from, since, rate } => {
+                let passed_us = i64::try_from(since.elapsed().as_micros()).unwrap_or(i64::MAX);
+                Instant(from.0.saturating_add(passed_us.saturating_mul(i64::from(rate))))
+            }
+        }
+    }
+
+    /// Its seconds in one of the machine's: 1 but for tests.
+    #[must_use]
+    pub fn rate(self) -> u32 {
+        match self {
+            Clock::Running { rate, .. } => rate.max(1),
+            Clock::System | Clock::Fixed(_) => 1,
         }
     }
 

@@ -65,8 +65,35 @@ pub struct Config {
     pub listen: Setting<SocketAddr>,
     /// Folder of the built islands, styles and fonts.
     pub site_dir: Setting<PathBuf>,
+    /// What `tonnage agent` needs.
+    pub agent: AgentConfig,
     /// The clock.
     pub clock: Clock,
+}
+
+/// What `tonnage agent` needs to know; nothing of it has a default.
+#[derive(Debug, Clone, Default)]
+pub struct AgentConfig {
+    /// Address of the server it pushes to.
+    pub server: Option<Setting<String>>,
+    /// File with its token.
+    pub token_file: Option<Setting<PathBuf>>,
+    /// Its token, from the environment only.
+    pub token: Option<Setting<Secret>>,
+    /// Folder of its spool.
+    pub spool: Option<Setting<PathBuf>>,
+    /// Certificates to trust beside the system's, PEM.
+    pub ca_file: Option<Setting<PathBuf>>,
+}
+
+/// A text that is never shown.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(pub String);
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("***")
+    }
 }
 
 /// What the command line said.
@@ -82,6 +109,14 @@ pub struct Flags {
     pub listen: Option<String>,
     /// `--site-dir`.
     pub site_dir: Option<PathBuf>,
+    /// `--server` of the agent.
+    pub agent_server: Option<String>,
+    /// `--token-file` of the agent.
+    pub agent_token_file: Option<PathBuf>,
+    /// `--spool` of the agent.
+    pub agent_spool: Option<PathBuf>,
+    /// `--ca-file` of the agent.
+    pub agent_ca_file: Option<PathBuf>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -91,6 +126,18 @@ struct File {
     database_url: Option<String>,
     listen: Option<String>,
     site_dir: Option<PathBuf>,
+    agent_server: Option<String>,
+    agent_token_file: Option<PathBuf>,
+    agent_spool: Option<PathBuf>,
+    agent_ca_file: Option<PathBuf>,
+}
+
+/// A setting that may be missing.
+fn pick_any<T>(flag: Option<T>, env: Option<T>, file: Option<T>) -> Option<Setting<T>> {
+    let found = |value: T, origin| Setting { value, origin };
+    let flag = flag.map(|value| found(value, Origin::Flag));
+    let env = env.map(|value| found(value, Origin::Environment));
+    flag.or(env).or(file.map(|value| found(value, Origin::File)))
 }
 
 fn pick<T>(flag: Option<T>, env: Option<T>, file: Option<T>, default: T) -> Setting<T> {
@@ -133,6 +180,18 @@ impl Config {
             file.listen,
             "127.0.0.1:8080".to_owned(),
         );
+        let path = |name: &str| env(name).map(PathBuf::from);
+        let agent = AgentConfig {
+            server: pick_any(flags.agent_server, env("TONNAGE_AGENT_SERVER"), file.agent_server),
+            token_file: pick_any(
+                flags.agent_token_file,
+                path("TONNAGE_AGENT_TOKEN_FILE"),
+                file.agent_token_file,
+            ),
+            token: pick_any(None, env("TONNAGE_AGENT_TOKEN").map(Secret), None),
+            spool: pick_any(flags.agent_spool, path("TONNAGE_AGENT_SPOOL"), file.agent_spool),
+            ca_file: pick_any(flags.agent_ca_file, path("TONNAGE_AGENT_CA_FILE"), file.agent_ca_file),
+        };
         let database_url = match (env("TONNAGE_DATABASE_URL"), file.database_url) {
             (Some(value), _) => Some(Setting {
                 value,
@@ -162,6 +221,7 @@ impl Config {
             database_url,
             listen,
             site_dir,
+            agent,
             clock: clock(env)?,
         })
     }
@@ -185,16 +245,27 @@ impl Config {
         let clock = match &self.clock {
             Clock::System => ("the machine's clock".to_owned(), Origin::Default),
             Clock::Fixed(instant) => (instant.to_string(), Origin::Environment),
+            Clock::Running { from, rate, .. } => (format!("{from}*{rate}"), Origin::Environment),
         };
         let path = |setting: &Setting<PathBuf>| (setting.value.display().to_string(), setting.origin);
         let shown = |name, (value, origin)| Shown { name, value, origin };
-        vec![
+        let mut all = vec![
             shown("data_dir", path(&self.data_dir)),
             shown("database_url", database),
             shown("listen", (self.listen.value.to_string(), self.listen.origin)),
             shown("site_dir", path(&self.site_dir)),
-            shown("clock", clock),
-        ]
+        ];
+        // the agent's are shown when they are set
+        let agent = &self.agent;
+        let text = |setting: &Setting<String>| (without_secrets(&setting.value), setting.origin);
+        let hidden = |setting: &Setting<Secret>| ("***".to_owned(), setting.origin);
+        all.extend(agent.server.as_ref().map(|s| shown("agent_server", text(s))));
+        all.extend(agent.token_file.as_ref().map(|s| shown("agent_token_file", path(s))));
+        all.extend(agent.token.as_ref().map(|s| shown("agent_token", hidden(s))));
+        all.extend(agent.spool.as_ref().map(|s| shown("agent_spool", path(s))));
+        all.extend(agent.ca_file.as_ref().map(|s| shown("agent_ca_file", path(s))));
+        all.push(shown("clock", clock));
+        all
     }
 
     /// Folder of the lake.
@@ -214,14 +285,14 @@ fn read_file(path: &Path) -> Result<File, AppError> {
     serde_saphyr::from_str(&text).map_err(|error| {
         AppError::usage(
             format!("{}: {error}", path.display()),
-            "known keys: data_dir, database_url, listen, site_dir",
+            "known keys: data_dir, database_url, listen, site_dir, agent_server, agent_token_file, agent_spool, agent_ca_file",
         )
     })
 }
 
 /// A database address with every password in it replaced, also one that stands
 /// behind the question mark.
-fn without_secrets(url: &str) -> String {
+pub(crate) fn without_secrets(url: &str) -> String {
     let (front, query) = url
         .split_once('?')
         .map_or((url, None), |(front, query)| (front, Some(query)));
@@ -261,14 +332,27 @@ fn listen_address(text: &str) -> Result<SocketAddr, AppError> {
     Ok(address)
 }
 
-/// `TONNAGE_NOW` fixes the clock, so that a run can be reproduced.
+/// `TONNAGE_NOW` fixes the clock, so that a run can be reproduced; with `*60`
+/// at its end the clock runs from there, sixty times as fast.
 fn clock(env: &dyn Fn(&str) -> Option<String>) -> Result<Clock, AppError> {
     let Some(text) = env("TONNAGE_NOW") else {
         return Ok(Clock::System);
     };
-    let parsed = domain::instant::parse(text.as_bytes())
-        .map_err(|error| AppError::usage(format!("TONNAGE_NOW {error}"), "or unset it to use the machine's clock"))?;
-    Ok(Clock::Fixed(parsed.instant))
+    let wrong = |what: String| AppError::usage(format!("TONNAGE_NOW {what}"), "or unset it to use the machine's clock");
+    let (at, rate) = match text.split_once('*') {
+        Some((at, rate)) => (at, Some(rate)),
+        None => (text.as_str(), None),
+    };
+    let parsed = domain::instant::parse(at.as_bytes()).map_err(|error| wrong(error.to_string()))?;
+    let Some(rate) = rate else {
+        return Ok(Clock::Fixed(parsed.instant));
+    };
+    let rate = rate.parse().ok().filter(|rate| (1..=3_600).contains(rate));
+    Ok(Clock::Running {
+        from: parsed.instant,
+        since: std::time::Instant::now(),
+        rate: rate.ok_or_else(|| wrong("runs 1 to 3600 times as fast: write 2026-11-22T12:00:00Z*60".to_owned()))?,
+    })
 }
 
 #[cfg(test)]
@@ -296,13 +380,17 @@ mod tests {
         let env = |key: &str| match key {
             "TONNAGE_DATABASE_URL" => Some("postgres://me:s3cret@host/db".to_owned()),
             "TONNAGE_NOW" => Some("2026-11-22T12:00:00Z".to_owned()),
+            "TONNAGE_AGENT_TOKEN" => Some("tonnage_1_s3cret".to_owned()),
             _ => None,
         };
         let flags = Flags {
             data_dir: Some(PathBuf::from("/data")),
+            agent_server: Some("https://me:s3cret@cost.example".to_owned()),
             ..Flags::default()
         };
-        let shown = Config::load(flags, &env).expect("valid").shown();
+        let config = Config::load(flags, &env).expect("valid");
+        assert!(!format!("{:?}", config.agent.token).contains("s3cret"));
+        let shown = config.shown();
         let found: Vec<_> = shown
             .iter()
             .map(|s| (s.name, s.value.as_str(), s.origin.word()))
@@ -312,6 +400,8 @@ mod tests {
             ("database_url", "postgres://me:***@host/db", "environment"),
             ("listen", "127.0.0.1:8080", "default"),
             ("site_dir", "target/site", "default"),
+            ("agent_server", "https://me:***@cost.example", "flag"),
+            ("agent_token", "***", "environment"),
             ("clock", "2026-11-22T12:00:00Z", "environment"),
         ];
         assert_eq!(found, expected);

@@ -18,6 +18,9 @@ use tempfile::TempDir;
 /// How long anything on a page may take.
 const DEADLINE: Duration = Duration::from_secs(20);
 
+/// How often a driver may lose the race for its port.
+const DRIVER_TRIES: u32 = 10;
+
 /// What the browser may not do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Without {
@@ -36,32 +39,59 @@ struct Driver {
 }
 
 impl Driver {
+    /// Starts a driver on a port of its own choice. It takes a free IPv4 port and then
+    /// asks for the same one on IPv6, which another driver may have got meanwhile:
+    /// then it ends, and the next one chooses again.
     fn start(program: &Path) -> Driver {
+        let mut said = String::new();
+        for _ in 0..DRIVER_TRIES {
+            match Driver::try_start(program) {
+                Ok(driver) => return driver,
+                Err(words) => said = words,
+            }
+        }
+        panic!(
+            "{} ended {DRIVER_TRIES} times before it said its port; at last: {said}",
+            program.display()
+        );
+    }
+
+    /// One driver, or what it said before it ended.
+    fn try_start(program: &Path) -> Result<Driver, String> {
         let mut child = Command::new(program)
             .arg("--port=0")
             .stdout(Stdio::piped())
-            .stderr(Stdio::null())
+            .stderr(Stdio::piped())
             .spawn()
             .expect("chromedriver starts");
+        let mut errors = child.stderr.take().expect("standard error is piped");
+        let errors = std::thread::spawn(move || {
+            let mut text = String::new();
+            // what is no text is of no use here
+            let _ = errors.read_to_string(&mut text);
+            text
+        });
         let mut lines = BufReader::new(child.stdout.take().expect("standard output is piped")).lines();
-        let port: u16 = loop {
-            let line = lines
-                .next()
-                .expect("chromedriver says its port")
-                .expect("chromedriver writes text");
-            let port = line
+        let mut said = String::new();
+        for line in lines.by_ref() {
+            let line = line.expect("chromedriver writes text");
+            let port: Option<u16> = line
                 .split("on port ")
                 .nth(1)
                 .and_then(|rest| rest.trim_end_matches('.').parse().ok());
             if let (Some(port), true) = (port, line.contains("started successfully")) {
-                break port;
+                std::thread::spawn(move || lines.for_each(drop));
+                return Ok(Driver {
+                    child,
+                    address: format!("127.0.0.1:{port}"),
+                });
             }
-        };
-        std::thread::spawn(move || lines.for_each(drop));
-        Driver {
-            child,
-            address: format!("127.0.0.1:{port}"),
+            said.push_str(&line);
+            said.push('\n');
         }
+        let status = child.wait().expect("an ended program can be waited for");
+        said.push_str(&errors.join().unwrap_or_default());
+        Err(format!("{status}\n{said}"))
     }
 
     /// A command fantoccini has no name for.

@@ -235,6 +235,25 @@ fn a_refused_bill_leaves_nothing_and_a_quarantined_one_its_bad_rows() {
 }
 
 #[test]
+fn drivers_come_back_as_they_went() {
+    on_every_lake(|lake, inputs| {
+        let path = inputs.join("drivers.csv");
+        let text = "day,tenant,driver,value,unit\n2026-10-02,b,orders,0.000000000001,k\n2026-10-01,a,orders,7,k\n";
+        std::fs::write(&path, text).expect("a writable folder");
+        let files = [("drivers.csv".to_owned(), path)];
+        let read = lake::drivers::read_files(&files, false, &|_| {}).expect("good drivers");
+        let expected = read.values["orders"].clone();
+        let staged = lake::drivers::stage(lake, "erp", read.values.clone(), &[]).expect("staged");
+        assert_eq!(staged.len(), 1);
+        let back = lake::drivers::read_month(lake, &staged[0].path).expect("reads");
+        assert_eq!(back, expected);
+        let again = lake::drivers::stage(lake, "erp", read.values, &staged).expect("the same again");
+        assert_eq!(again, staged);
+        assert_eq!(paths(lake, "drivers/"), [staged[0].path.clone()]);
+    });
+}
+
+#[test]
 fn a_cube_comes_back_as_it_went() {
     on_every_lake(|lake, inputs| {
         let staged = take(lake, inputs, "d4", &csv(&charges()), OnError::Fail).expect("a good bill");

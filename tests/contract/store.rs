@@ -3,6 +3,9 @@
 
 mod claims;
 mod deliveries;
+mod drivers;
+mod tokens;
+mod usage;
 mod versions;
 
 use crate::databases::{Database, on_every_database};

@@ -8,7 +8,7 @@ use tonnage_tests::program::{command, run};
 use tonnage_tests::{aloud, long};
 
 /// Starts a call and kills it after a while; whether it was still running.
-async fn killed(data: &Path, args: &[&str], after: Duration) -> bool {
+pub async fn killed(data: &Path, args: &[&str], after: Duration) -> bool {
     let mut child = tokio::process::Command::from(command(data, args))
         .stdout(Stdio::null())
         .stderr(Stdio::null())

@@ -2,6 +2,7 @@
 //! result, nothing is lost and nothing is doubled.
 
 mod disk;
+mod drivers;
 mod kills;
 mod neighbours;
 mod scene;

@@ -234,6 +234,19 @@ async fn missing_permissions_are_named() {
             format!("not allowed: {expect}; apply deploy/rbac.yaml, or grant these verbs")
         );
     }
+    // a list without the watch: what was listed counts on, and the verb is named
+    let mut scene = Scene::open(Server::start().await).await;
+    until("a watch", || scene.server.count(VOLUMES, true) > 0).await;
+    let watches = scene.server.count(VOLUMES, true);
+    scene.server.stand(VOLUMES, Some(Fault::Status(403, None)));
+    scene.server.cut(VOLUMES, Cut::Clean);
+    let server = scene.server.clone();
+    until("a refusal", || server.count(VOLUMES, true) > watches + 1).await;
+    let error = scene.collector.tick(at(0)).await.expect_err("forbidden");
+    assert_eq!(
+        error.to_string(),
+        "not allowed: watch persistentvolumes; apply deploy/rbac.yaml, or grant these verbs"
+    );
     // metrics: the sample is taken all the same
     let server = Server::start().await;
     server.stand(POD_METRICS, Some(Fault::Status(403, None)));

@@ -6,14 +6,17 @@
 
 use domain::instant::{Instant, SECOND_US};
 use domain::usage::HOUR_S;
-use k8s_openapi::api::core::v1::{Namespace, Node, Pod, ServiceAccount};
+use k8s_openapi::api::core::v1::{
+    Namespace, Node, PersistentVolume, PersistentVolumeClaim, Pod, Service, ServiceAccount,
+};
+use k8s_openapi::api::networking::v1::Ingress;
 use k8s_openapi::api::rbac::v1::{ClusterRole, ClusterRoleBinding};
 use kube::api::{DeleteParams, ListParams, Patch, PatchParams};
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Api, Client, Config, Resource};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
-use sources::kubernetes::{ClusterAccess, ClusterConfig, Collector};
+use sources::kubernetes::{ClusterAccess, ClusterConfig, Collector, Facts};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -104,6 +107,23 @@ pub async fn real(path: &Path, nodes: usize) {
             .all(|slot| slot.hour.seconds <= HOUR_S && slot.hour.effective.cpu_core_ms < 1 << 60)
     );
     assert!(first.pods == 0 || !facts.slots.is_empty());
+    let sized = facts
+        .slots
+        .iter()
+        .filter(|slot| !slot.slot.container.is_empty())
+        .count();
+    assert!(sized == 0 || !facts.sizing.is_empty(), "containers are sized");
+    assert!(facts.volumes.iter().all(|day| {
+        let mounts = day.mounts.iter().flat_map(|(_, hours)| hours);
+        !day.volume.volume_id.is_empty()
+            && day.hours.iter().all(|hour| (1..=HOUR_S).contains(&hour.seconds))
+            && mounts
+                .map(|hour| hour.seconds)
+                .all(|seconds| (1..=HOUR_S).contains(&seconds))
+    }));
+    assert!(facts.balancers.iter().all(|day| {
+        !day.balancer.balancer_id.is_empty() && day.hours.iter().all(|hour| (1..=HOUR_S).contains(&hour.seconds))
+    }));
 }
 
 async fn apply<K>(api: &Api<K>, name: &str, object: Value)
@@ -128,11 +148,131 @@ fn node(name: &str) -> (Value, Value) {
     )
 }
 
+/// A volume of its own for a namespace, a load balancer, a Deployment and an ingress behind the load balancer.
+async fn put_resources(client: &Client, namespace: &str) {
+    let volume = json!({
+        "apiVersion": "v1", "kind": "PersistentVolume", "metadata": {"name": namespace},
+        "spec": {"capacity": {"storage": "8Gi"}, "accessModes": ["ReadWriteOnce"], "storageClassName": "sim",
+            "persistentVolumeReclaimPolicy": "Retain", "csi": {"driver": "sim", "volumeHandle": format!("vol-{namespace}")},
+            "claimRef": {"namespace": namespace, "name": "data"}},
+    });
+    apply(&Api::<PersistentVolume>::all(client.clone()), namespace, volume).await;
+    let claim = json!({
+        "apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": "data", "labels": {"app": "stays"}},
+        "spec": {"accessModes": ["ReadWriteOnce"], "storageClassName": "sim", "volumeName": namespace,
+            "resources": {"requests": {"storage": "8Gi"}}},
+    });
+    apply(
+        &Api::<PersistentVolumeClaim>::namespaced(client.clone(), namespace),
+        "data",
+        claim,
+    )
+    .await;
+    let service = json!({
+        "apiVersion": "v1", "kind": "Service", "metadata": {"name": "edge"},
+        "spec": {"type": "LoadBalancer", "selector": {"app": "stays"}, "ports": [{"port": 80}]},
+    });
+    let services = Api::<Service>::namespaced(client.clone(), namespace);
+    apply(&services, "edge", service).await;
+    let told = json!({"status": {"loadBalancer": {"ingress": [{"hostname": format!("{namespace}.elb")}]}}});
+    let as_us = PatchParams::default();
+    services
+        .patch_status("edge", &as_us, &Patch::Merge(&told))
+        .await
+        .expect("status");
+    let ingress = json!({
+        "apiVersion": "networking.k8s.io/v1", "kind": "Ingress", "metadata": {"name": "web"},
+        "spec": {"rules": [{"host": "web.example", "http": {"paths": [{"path": "/", "pathType": "Prefix",
+            "backend": {"service": {"name": "web", "port": {"number": 80}}}}]}}]},
+    });
+    let ingresses = Api::<Ingress>::namespaced(client.clone(), namespace);
+    apply(&ingresses, "web", ingress).await;
+    ingresses
+        .patch_status("web", &as_us, &Patch::Merge(&told))
+        .await
+        .expect("status");
+}
+
+/// What is left of them is removed.
+async fn take_resources(client: &Client, namespace: &str) {
+    let services = Api::<Service>::namespaced(client.clone(), namespace);
+    services
+        .delete("edge", &DeleteParams::default())
+        .await
+        .expect("deleted");
+    let ingresses = Api::<Ingress>::namespaced(client.clone(), namespace);
+    ingresses
+        .delete("web", &DeleteParams::default())
+        .await
+        .expect("deleted");
+    let claims = Api::<PersistentVolumeClaim>::namespaced(client.clone(), namespace);
+    claims.delete("data", &DeleteParams::default()).await.expect("deleted");
+    let volumes = Api::<PersistentVolume>::all(client.clone());
+    volumes
+        .delete(namespace, &DeleteParams::default())
+        .await
+        .expect("deleted");
+    // no controller is there to lift what protects them
+    let free = Patch::Merge(json!({"metadata": {"finalizers": null}}));
+    let as_us = PatchParams::default();
+    // without a finalizer they are gone already
+    let _ = claims.patch("data", &as_us, &free).await;
+    let _ = volumes.patch(namespace, &as_us, &free).await;
+}
+
+/// The facts of [`put_resources`], a minute after their making.
+fn assert_resources(facts: &Facts, namespace: &str) {
+    let volume = facts.volumes.iter().find(|day| day.volume.namespace == namespace);
+    let volume = volume.expect("the volume of the namespace");
+    assert_eq!(volume.volume.volume_id, format!("vol-{namespace}"));
+    assert_eq!(
+        (volume.volume.claim.as_str(), volume.volume.labels["app"].as_str()),
+        ("data", "stays")
+    );
+    let sums = |seconds: &mut dyn Iterator<Item = u32>| seconds.sum::<u32>();
+    let existed = sums(&mut volume.hours.iter().map(|hour| hour.seconds));
+    assert!((60..=150).contains(&existed), "{existed} s");
+    assert!(volume.hours.iter().all(|hour| hour.capacity_mib == 8_192));
+    let [(mount, hours)] = volume.mounts.as_slice() else {
+        panic!("one mount: {:?}", volume.mounts)
+    };
+    let mounted = sums(&mut hours.iter().map(|hour| hour.seconds));
+    assert_eq!(mount.pod, "stays");
+    assert!((59..=150).contains(&mounted), "{mounted} s");
+    let balancer = facts.balancers.iter().find(|day| day.balancer.namespace == namespace);
+    let balancer = balancer.expect("the load balancer of the namespace");
+    assert_eq!(balancer.balancer.balancer_id, format!("{namespace}.elb"));
+    let [(backend, hours)] = balancer.backends.as_slice() else {
+        panic!("one backend: {:?}", balancer.backends)
+    };
+    assert_eq!(
+        (backend.service.as_str(), hours[0].hosts, hours[0].requests),
+        ("web", 1, None)
+    );
+    let stays = facts
+        .slots
+        .iter()
+        .find(|slot| slot.slot.pod == "stays" && slot.slot.namespace == namespace);
+    let stays = stays.expect("the pod").slot.id();
+    let sized = facts.sizing.iter().find(|(slot, _)| *slot == stays);
+    let hour = &sized.expect("its container").1[0];
+    assert_eq!(
+        (hour.restarts, hour.oom_kills, hour.memory_limit_mib),
+        (Some(0), Some(0), Some(2_048))
+    );
+}
+
 fn pod(name: &str, bound: Instant) -> (Value, Value) {
+    let volumes = match name {
+        "stays" => json!([{"name": "data", "persistentVolumeClaim": {"claimName": "data"}}]),
+        _ => json!([]),
+    };
     let pod = json!({
         "apiVersion": "v1", "kind": "Pod", "metadata": {"name": name, "labels": {"app": name}},
         "spec": {"nodeName": "tonnage-a", "automountServiceAccountToken": false,
-            "containers": [{"name": "c", "image": "none", "resources": {"requests": {"cpu": "2", "memory": "1Gi"}}}]},
+            "containers": [{"name": "c", "image": "none",
+                "resources": {"requests": {"cpu": "2", "memory": "1Gi"}, "limits": {"memory": "2Gi"}}}],
+            "volumes": volumes},
     });
     let status = json!({"status": {
         "phase": "Running",
@@ -207,6 +347,7 @@ fn as_collector(path: &Path, home: &Path) -> PathBuf {
 async fn bare(client: &Client, path: &Path) {
     let namespace = format!("tonnage-live-{}", machine_time().0);
     furnish(client, &namespace).await;
+    put_resources(client, &namespace).await;
     let pods = Api::<Pod>::namespaced(client.clone(), &namespace);
     put_pod(&pods, "stays", machine_time()).await;
     put_pod(&pods, "goes", machine_time()).await;
@@ -269,8 +410,11 @@ async fn bare(client: &Client, path: &Path) {
             .all(|(_, hours)| hours.iter().all(|hour| hour.observed_s <= hour.ready_s))
     );
 
+    assert_resources(&facts, &namespace);
+
     let nodes = Api::<Node>::all(client.clone());
     pods.delete("stays", &at_once).await.expect("deleted");
+    take_resources(client, &namespace).await;
     for name in ["tonnage-a", "tonnage-b"] {
         nodes.delete(name, &DeleteParams::default()).await.expect("deleted");
     }

@@ -102,6 +102,105 @@ async fn an_hour_of_a_cluster() {
 }
 
 #[tokio::test]
+async fn volumes_balancers_and_sizing_of_an_hour() {
+    let mut scene = Scene::open(Server::start().await).await;
+    scene.run(0, 1_200).await;
+    // killed for want of memory and started again
+    scene.set(1_210);
+    scene
+        .see(1, |server| {
+            let mut web = server.object(PODS, "shop/web-5d8f-a");
+            web["status"]["containerStatuses"][0]["restartCount"] = json!(4);
+            web["status"]["containerStatuses"][0]["state"] = json!({"running": {"startedAt": text(1_208)}});
+            web["status"]["containerStatuses"][0]["lastState"] =
+                json!({"terminated": {"exitCode": 137, "reason": "OOMKilled", "finishedAt": text(1_205)}});
+            server.put(PODS, web);
+        })
+        .await;
+    scene.run(1_260, 1_800).await;
+    // the database is scaled to nothing and its claim deleted: the volume stays
+    scene.set(1_810);
+    scene
+        .see(3, |server| {
+            let db = server.object(PODS, "shop/db-0");
+            server.delete(PODS, over(db, 1_805));
+            let claim = server.object(CLAIMS, "shop/data-db-0");
+            server.delete(CLAIMS, claim);
+            let mut volume = server.object(VOLUMES, "/pvc-1");
+            volume["status"] = json!({"phase": "Released", "lastPhaseTransitionTime": text(1_807)});
+            server.put(VOLUMES, volume);
+        })
+        .await;
+    scene.run(1_860, 3_600).await;
+    let facts = scene.first_hour(3_600);
+    let first = Hour::of(at(0));
+
+    let [day] = facts.volumes.as_slice() else {
+        panic!("one volume: {:?}", facts.volumes)
+    };
+    let volume = &day.volume;
+    assert_eq!(
+        (
+            volume.volume_id.as_str(),
+            volume.namespace.as_str(),
+            volume.claim.as_str()
+        ),
+        ("vol-0123456789abcdef0", "shop", "data-db-0")
+    );
+    assert_eq!((volume.storage_class.as_str(), volume.name.as_str()), ("gp3", "pvc-1"));
+    assert_eq!(volume.labels["app"], "db");
+    assert_eq!(volume.claim_deleted, Some(at(1_807)));
+    let held: Vec<_> = day
+        .hours
+        .iter()
+        .map(|hour| (hour.hour, hour.seconds, hour.capacity_mib))
+        .collect();
+    assert_eq!(held, [(first, 3_600, 102_400)], "mounted or not (A31)");
+    let [(mount, hours)] = day.mounts.as_slice() else {
+        panic!("one mount: {:?}", day.mounts)
+    };
+    assert_eq!((mount.pod_uid.as_str(), mount.workload.as_str()), ("pod-db-0", "db"));
+    assert_eq!(mount.labels["tenant"], "acme");
+    assert_eq!((hours[0].hour, hours[0].seconds), (first, 1_805));
+
+    let [day] = facts.balancers.as_slice() else {
+        panic!("one load balancer: {:?}", facts.balancers)
+    };
+    assert_eq!(day.balancer.balancer_id, "a1b2.elb.eu-central-1.amazonaws.com");
+    assert_eq!((day.hours[0].hour, day.hours[0].seconds), (first, 3_600));
+    let (backend, hours) = &day.backends[0];
+    assert_eq!((backend.namespace.as_str(), backend.service.as_str()), ("shop", "web"));
+    assert_eq!(
+        (hours[0].hosts, hours[0].requests),
+        (1, None),
+        "requests are not known here"
+    );
+
+    let web = facts.sizing.iter().find(|(slot, _)| slot.pod_uid == "pod-web-a");
+    let (slot, hours) = web.expect("the web container");
+    assert_eq!(slot.container, "web", "what the pod holds beyond it is not sized");
+    let hour = &hours[0];
+    assert_eq!(
+        (hour.hour, hour.metered_s, hour.memory_peak_mib),
+        (first, 3_600, Some(256))
+    );
+    assert_eq!(
+        (hour.cpu_limit_millicores, hour.memory_limit_mib),
+        (Some(1_000), Some(1_024))
+    );
+    assert_eq!(
+        (hour.restarts, hour.oom_kills, hour.replicas),
+        (Some(1), Some(1), Some(2))
+    );
+    assert_eq!(hour.cpu.map(|cpu| (cpu.p50, cpu.max)), Some((750, 750)));
+    assert_eq!(hour.throttling, None, "not told by this API");
+    let db = facts.sizing.iter().find(|(slot, _)| slot.pod_uid == "pod-db-0");
+    let hour = &db.expect("the database").1[0];
+    assert_eq!((hour.cpu_limit_millicores, hour.memory_limit_mib), (None, None));
+    assert_eq!((hour.restarts, hour.replicas), (Some(0), Some(1)));
+}
+
+#[tokio::test]
 async fn the_inventory() {
     let mut scene = Scene::open(Server::start().await).await;
     scene.tick(0).await;
@@ -164,7 +263,7 @@ async fn asks_for_what_the_table_names_and_nothing_else() {
             "list"
         };
         found.insert((asked.path.clone(), verb));
-        if asked.path.ends_with("sets") || asked.path.ends_with("deployments") || asked.path.ends_with("jobs") {
+        if asked.path.ends_with("replicasets") || asked.path.ends_with("jobs") {
             assert!(
                 asked.accept.contains("PartialObjectMetadata"),
                 "only metadata of {}",

@@ -13,6 +13,8 @@ use tempfile::TempDir;
 
 pub const START_S: i64 = 1_767_225_600; // 2026-01-01T00:00:00Z
 pub const PODS: &str = "/api/v1/pods";
+pub const VOLUMES: &str = "/api/v1/persistentvolumes";
+pub const CLAIMS: &str = "/api/v1/persistentvolumeclaims";
 pub const NODES: &str = "/api/v1/nodes";
 pub const POD_METRICS: &str = "/apis/metrics.k8s.io/v1beta1/pods";
 pub const NODE_METRICS: &str = "/apis/metrics.k8s.io/v1beta1/nodes";

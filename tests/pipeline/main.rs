@@ -5,6 +5,7 @@
 mod bad_input;
 mod commands;
 mod deliveries;
+mod drivers;
 mod folder;
 mod published;
 mod reports;

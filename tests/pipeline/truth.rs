@@ -1,6 +1,8 @@
 //! The demo company against the truth its generator wrote without any code of
 //! `domain` or `lake` (A44), and wrong ways to split, which the truth must notice.
 
+mod usage;
+
 use crate::folder::Folder;
 use chrono::NaiveDate;
 use demo::{DemoConfig, DemoFiles};
@@ -18,7 +20,6 @@ use std::time::Instant;
 use tonnage::app::App;
 use tonnage::app::ingest::IngestBilling;
 use tonnage::app::reports::Rows;
-use tonnage::app::usage::IngestUsage;
 use tonnage_tests::{aloud, long};
 use wire::{Basis, CostsQuery, SortKey, SortOrder};
 
@@ -62,7 +63,7 @@ async fn the_demo_company_costs_what_its_truth_says() {
     let reported = started.elapsed();
     mutations(&app, &folder, &files, &rules, &truth).await;
     let mutated = started.elapsed();
-    usage(&app, &folder, &files).await;
+    usage::check(&app, &folder, &files, &rules).await;
     aloud(&format!(
         "demo company: {} rows of {months} months; written {:.1} s, ingested {:.1} s, allocated {:.1} s, reported {:.1} s, mutated {:.1} s; {} hours of usage taken and split {:.1} s",
         files.rows,
@@ -74,116 +75,6 @@ async fn the_demo_company_costs_what_its_truth_says() {
         files.usage_rows,
         (started.elapsed() - mutated).as_secs_f64()
     ));
-}
-
-/// What a truth of 18 decimals and a program of 24 may differ by in a line.
-const CLOSE: &str = "0.000000001";
-
-/// With usage: node costs by owner and by part, as the generator worked them
-/// out in fractions of its own; months and currencies add up exactly.
-async fn usage(app: &App, folder: &Folder, files: &DemoFiles) {
-    for (containers, nodes) in files.usage.iter().zip(&files.nodes) {
-        let request = IngestUsage {
-            paths: [nodes, containers]
-                .map(|file| folder.path().join(file).display().to_string())
-                .to_vec(),
-            source: None,
-            skip_bad_rows: false,
-        };
-        let taken = app.ingest_usage(&request, Arc::new(|_| {})).await;
-        let taken = taken.unwrap_or_else(|error| panic!("{}", error.chain()));
-        assert_eq!((taken.rejected_rows, taken.unchanged), (0, false));
-        let again = app
-            .ingest_usage(&request, Arc::new(|_| {}))
-            .await
-            .expect("the same bytes");
-        assert!(again.unchanged);
-    }
-    app.allocate(None)
-        .await
-        .unwrap_or_else(|error| panic!("{}", error.chain()));
-    let (mut owners, mut parts) = (Costs::new(), Parts::new());
-    for allocation in app.store().allocations().await.expect("allocations") {
-        let cube = lake::read_cube(app.lake(), &allocation.cube_path).expect("a cube");
-        add(&mut owners, &cube);
-        add_parts(&mut parts, &cube);
-    }
-    let truth = read_truth(folder, &files.truth);
-    close(&owners, &truth);
-    let months = |costs: &Costs| {
-        let mut sums: BTreeMap<(String, String), (Money, Money)> = BTreeMap::new();
-        for ((month, currency, _), (billed, effective)) in costs {
-            let sum = sums.entry((month.clone(), currency.clone())).or_default();
-            sum.0 = sum.0.checked_add(*billed).expect("small");
-            sum.1 = sum.1.checked_add(*effective).expect("small");
-        }
-        sums
-    };
-    assert_eq!(months(&owners), months(&truth), "months and currencies add up exactly");
-    let truth = read_parts(folder, files);
-    let keys: BTreeSet<_> = parts.keys().chain(truth.keys()).collect();
-    for key in keys {
-        let (found, expected) = (
-            parts.get(key).copied().unwrap_or_default(),
-            truth.get(key).copied().unwrap_or_default(),
-        );
-        assert!(is_close(found, expected), "{key:?}: {found}, in truth {expected}");
-    }
-    let kinds: BTreeSet<&str> = truth.keys().map(|(_, _, part)| part.as_str()).collect();
-    assert_eq!(kinds.len(), 8, "the demo has every part: {kinds:?}");
-}
-
-/// Effective cost by month, cluster and part of the node.
-type Parts = BTreeMap<(String, String, String), Money>;
-
-fn add_parts(parts: &mut Parts, cube: &Cube) {
-    let column = |key: &domain::allocate::CubeKey, name: &str| {
-        let at = domain::allocate::CUBE_COLUMNS
-            .iter()
-            .position(|column| *column == name)
-            .expect("a column");
-        key.columns[at].clone().unwrap_or_default()
-    };
-    for (key, value) in &cube.lines {
-        let cluster = column(key, "Cluster");
-        if key.class == domain::class::Class::NodeCompute && !cluster.is_empty() {
-            let sum = parts
-                .entry((key.period.to_string(), cluster, column(key, "AllocationPart")))
-                .or_default();
-            *sum = sum.checked_add(value.effective).expect("small");
-        }
-    }
-}
-
-fn read_parts(folder: &Folder, files: &DemoFiles) -> Parts {
-    let mut reader = csv::Reader::from_path(folder.path().join(&files.truth_split)).expect("a truth file");
-    let mut parts = Parts::new();
-    for row in reader.records().map(|row| row.expect("RFC 4180")) {
-        let sum = parts
-            .entry((row[0].to_owned(), row[2].to_owned(), row[4].to_owned()))
-            .or_default();
-        *sum = sum
-            .checked_add(Money::parse(&row[5]).expect("an amount"))
-            .expect("small");
-    }
-    parts
-}
-
-fn is_close(one: Money, two: Money) -> bool {
-    one.checked_sub(two).expect("small").abs() <= Money::parse(CLOSE).expect("an amount")
-}
-
-#[track_caller]
-fn close(found: &Costs, truth: &Costs) {
-    let keys: BTreeSet<_> = found.keys().chain(truth.keys()).collect();
-    for key in keys {
-        let (found, truth) = (
-            found.get(key).copied().unwrap_or_default(),
-            truth.get(key).copied().unwrap_or_default(),
-        );
-        let close = is_close(found.0, truth.0) && is_close(found.1, truth.1);
-        assert!(close, "{key:?}: {found:?}, in truth {truth:?}");
-    }
 }
 
 async fn ingest(app: &App, folder: &Folder, files: &DemoFiles) {
@@ -341,25 +232,33 @@ fn round_each(total: Money, weights: &[i128]) -> Result<Vec<Money>, ApportionErr
 }
 
 /// The last month of eight, where a tenant changes hands.
-async fn mutations(app: &App, folder: &Folder, files: &DemoFiles, rules: &str, truth: &Costs) {
-    let period: BillingPeriod = if long() { "2026-05" } else { "2026-11" }.parse().expect("a month");
-    let truth: Costs = truth
-        .iter()
-        .filter(|((month, _, _), _)| *month == period.to_string())
-        .map(|(k, v)| (k.clone(), *v))
-        .collect();
-    let program = Program {
+fn last_month() -> BillingPeriod {
+    if long() { "2026-05" } else { "2026-11" }.parse().expect("a month")
+}
+
+/// What a month costs and the bills of it that count.
+async fn month_of(app: &App, truth: &Costs) -> (Costs, Vec<ChargeFile>) {
+    let period = last_month();
+    let of_month = truth.iter().filter(|((month, _, _), _)| *month == period.to_string());
+    let truth = of_month.map(|(key, cost)| (key.clone(), *cost)).collect();
+    let active = app.store().active_files(Some(period)).await.expect("files");
+    let charged = active.into_iter().map(|file| ChargeFile {
+        path: file.path,
+        delivery_id: file.delivery_id,
+    });
+    (truth, charged.collect())
+}
+
+fn program(rules: &str) -> Program {
+    Program {
         rules: RuleSet::parse(rules).expect("good rules"),
         classes: ClassRules::preset(),
-    };
-    let active = app.store().active_files(Some(period)).await.expect("files");
-    let charged: Vec<ChargeFile> = active
-        .into_iter()
-        .map(|file| ChargeFile {
-            path: file.path,
-            delivery_id: file.delivery_id,
-        })
-        .collect();
+    }
+}
+
+async fn mutations(app: &App, folder: &Folder, files: &DemoFiles, rules: &str, truth: &Costs) {
+    let (period, program) = (last_month(), program(rules));
+    let (truth, charged) = month_of(app, truth).await;
     let charges = read_charges(folder, files, period);
     let fast = |split: Splitter| lake::allocate(app.lake(), &charged, &program, split).expect("allocates");
     let reference = |split: Splitter| domain::allocate::allocate(&charges, &program, split).expect("allocates");

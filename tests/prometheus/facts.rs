@@ -31,7 +31,7 @@ pub fn client(url: &str) -> Client {
     Client::new(&config).expect("a client")
 }
 
-async fn load(client: &Client, options: Options, from: Hour, to: Hour) -> Vec<Facts> {
+pub async fn load(client: &Client, options: Options, from: Hour, to: Hour) -> Vec<Facts> {
     let mut backfill = Backfill::new(client, options, from, to).expect("options");
     let mut chunks = Vec::new();
     while let Some(facts) = backfill.next().await.expect("a chunk") {

@@ -73,6 +73,19 @@ impl Metrics {
         self.series(name, &format!("job=\"ksm\",instance=\"ksm:8080\",{labels}"), samples);
     }
 
+    /// A value at every scrape of a stretch, so many seconds past the minute.
+    pub fn scraped(
+        &mut self,
+        name: &str,
+        labels: &str,
+        past: i64,
+        (from, to): (&str, &str),
+        value: impl Fn(i64) -> String,
+    ) {
+        let samples = scrapes(clock(from)..clock(to), past).map(|at| (at, value(at)));
+        self.series(name, labels, samples);
+    }
+
     /// Usage of a container: millicores and MiB from each instant on.
     pub fn usage(
         &mut self,
@@ -157,7 +170,7 @@ fn pod(metrics: &mut Metrics, pod: &Pod<'_>) {
     }
 }
 
-const ALWAYS: (&str, &str) = ("05:00:00", "13:00:00");
+pub const ALWAYS: (&str, &str) = ("05:00:00", "13:00:00");
 
 fn node(metrics: &mut Metrics, name: &str, shown: (&str, &str), ready_from: &str, cores: i64, gib: i64) {
     let of = format!("node=\"{name}\"");

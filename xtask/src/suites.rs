@@ -11,12 +11,13 @@ use crate::workspace::Workspace;
 
 /// The integration suites the design names, in the order they run. One that has no
 /// test target is reported as skipped, so that it cannot go missing unnoticed.
-const NAMED_TARGETS: [&str; 7] = [
+const NAMED_TARGETS: [&str; 8] = [
     "contract",
     "api",
     "pipeline",
     "kubernetes",
     "prometheus",
+    "agent",
     "faults",
     "browser",
 ];
@@ -260,6 +261,7 @@ mod tests {
                 "pipeline",
                 "kubernetes",
                 "prometheus",
+                "agent",
                 "faults",
                 "browser",
                 "xtask"
@@ -272,7 +274,7 @@ mod tests {
             .collect();
         assert_eq!(
             names(&absent),
-            ["api", "pipeline", "kubernetes", "prometheus", "faults"]
+            ["api", "pipeline", "kubernetes", "prometheus", "agent", "faults"]
         );
     }
 

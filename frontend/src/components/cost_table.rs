@@ -9,11 +9,12 @@ use crate::{format, words};
 
 /// Where a row leads next: the first of these not in use yet.
 const DRILL: [&str; 5] = ["tenant", "service", "environment", "class", "ServiceName"];
-/// The same for a row inside a cluster: down to the workload, then who pays.
-const DRILL_CLUSTER: [&str; 6] = [
+/// The same for a row inside a cluster: down to the container, then who pays.
+const DRILL_CLUSTER: [&str; 7] = [
     "Cluster",
     "Namespace",
     "Workload",
+    "Container",
     "AllocationPart",
     "tenant",
     "service",
@@ -29,8 +30,13 @@ fn next_key(filters: &[(String, String)]) -> Option<&'static str> {
     };
     let placed = |key: &&str| words::place(key, "").is_some() && value(key).is_some_and(|value| !value.is_empty());
     let in_cluster = ["NodePool", "WorkloadKind"].iter().chain(&DRILL_CLUSTER).any(placed);
-    // what has no namespace has no workload either
-    let empty = |key: &str| key == "Workload" && value("Namespace") == Some("");
+    // what has no namespace has no workload either, and what has no workload no container
+    let lacks = |key: &str| value(key) == Some("");
+    let empty = |key: &str| match key {
+        "Workload" => lacks("Namespace"),
+        "Container" => lacks("Namespace") || lacks("Workload"),
+        _ => false,
+    };
     if in_cluster {
         return DRILL_CLUSTER
             .into_iter()
@@ -266,12 +272,21 @@ mod tests {
 
     #[test]
     fn a_row_opens_into_something_finer() {
-        let table: [Opens<'_>; 10] = [
+        let table: [Opens<'_>; 11] = [
             (&[("tenant", "acme")], Some("service")),
             (&[("Cluster", "eu")], Some("Namespace")),
             (&[("Cluster", "eu"), ("Namespace", "shop")], Some("Workload")),
             (
                 &[("Cluster", "eu"), ("Namespace", "shop"), ("Workload", "web")],
+                Some("Container"),
+            ),
+            (
+                &[
+                    ("Cluster", "eu"),
+                    ("Namespace", "shop"),
+                    ("Workload", "web"),
+                    ("Container", "nginx"),
+                ],
                 Some("AllocationPart"),
             ),
             // idle capacity has no workload

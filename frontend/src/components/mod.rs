@@ -4,6 +4,7 @@ pub(crate) mod bar;
 pub(crate) mod chart;
 pub(crate) mod cost_table;
 pub(crate) mod deliveries;
+pub(crate) mod drivers;
 pub(crate) mod figures;
 pub(crate) mod frame;
 pub(crate) mod pager;

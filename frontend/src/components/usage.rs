@@ -21,7 +21,7 @@ pub(crate) fn usage(page: &SourcesPage) -> AnyView {
     } else {
         facts(format!("Usage facts of clusters, {month}"), &page.clusters)
     };
-    let taken = (!page.usage.is_empty()).then(|| deliveries(&page.usage));
+    let taken = (!page.usage.is_empty()).then(|| deliveries("Deliveries of usage", &page.usage));
     view! {
         <section class="source">
             <h2>"Clusters"</h2>
@@ -96,13 +96,14 @@ fn gaps(gaps: &[FactsGap]) -> AnyView {
     view! { <details><summary>{summary}</summary><p class="sub">{words.join("; ")}</p></details> }.into_any()
 }
 
-fn deliveries(all: &[UsageDelivery]) -> AnyView {
+/// Deliveries of usage or of drivers.
+pub(crate) fn deliveries(caption: &'static str, all: &[UsageDelivery]) -> AnyView {
     let rows: Vec<_> = all.iter().map(delivery).collect();
     let notes = findings(all.iter().flat_map(|one| &one.findings));
     view! {
-        <div class="scroll" tabindex="0" role="group" aria-label="Deliveries of usage">
+        <div class="scroll" tabindex="0" role="group" aria-label=caption>
             <table>
-                <caption>"Deliveries of usage"</caption>
+                <caption>{caption}</caption>
                 <thead>
                     <tr>
                         <th scope="col">"Delivery"</th>

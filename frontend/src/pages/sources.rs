@@ -5,6 +5,7 @@ use wire::{Source, SourcesPage};
 
 use crate::components::bar::{Controls, bar};
 use crate::components::deliveries::deliveries;
+use crate::components::drivers::drivers;
 use crate::components::figures::findings;
 use crate::components::state::page;
 use crate::components::usage::usage;
@@ -47,6 +48,7 @@ fn show(page: &SourcesPage) -> AnyView {
             {findings(&page.findings)}
             {page.sources.iter().map(source).collect::<Vec<_>>()}
             {usage(page)}
+            {drivers(page)}
         </div>
     }
     .into_any()

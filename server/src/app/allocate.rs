@@ -14,11 +14,11 @@ use lake::usage::UsageFile;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use store::{ActiveFile, AllocationFile, AllocationRow, AllocationTotal, NO_RULES, StoreError};
+use store::{ActiveFile, AllocationFile, AllocationRow, AllocationTotal, DeliveryState, NO_RULES, StoreError};
 
 /// Raised whenever the same inputs would give another cube or other
 /// container-days: part of every inputs hash.
-const ENGINE: u32 = 3;
+const ENGINE: u32 = 4;
 
 /// What `allocate` did for a period.
 #[derive(Debug, Clone, Serialize, PartialEq, Eq)]
@@ -78,7 +78,8 @@ impl App {
             }
             let (program, rules) = self.active_program().await?;
             let usage = self.usage_for(period).await?;
-            let inputs = inputs_hash(&files, &usage, &rules.sha256);
+            let is_final = self.is_final(period).await?;
+            let inputs = inputs_hash(&files, &usage, &rules.sha256, is_final);
             let known = self
                 .store
                 .allocation(period)
@@ -90,7 +91,10 @@ impl App {
             {
                 return Ok((row, true));
             }
-            let row = match self.build(period, &files, usage, program, rules.version, inputs).await {
+            let row = match self
+                .build(period, &files, usage, program, (rules.version, is_final), inputs)
+                .await
+            {
                 // the control totals may be those of a delivery that was committed meanwhile
                 Err(AppError::DoesNotAddUp { .. }) if self.store.manifest_version().await? != version => continue,
                 built => built?,
@@ -121,7 +125,7 @@ impl App {
         files: &[ActiveFile],
         usage: Vec<UsageFile>,
         program: Program,
-        rules_version: i64,
+        (rules_version, is_final): (i64, bool),
         inputs: String,
     ) -> Result<AllocationRow, AppError> {
         let path = format!("cube/{period}/{}.parquet", &inputs[..32]);
@@ -147,7 +151,8 @@ impl App {
         let cube = allocation.cube;
         self.check_against_control(period, &cube).await?;
         let mut findings = findings(&cube)?;
-        findings.extend(super::clusters::findings(&cube, &allocation.unbilled)?);
+        findings.extend(super::clusters::findings(&cube, &allocation.unbilled, is_final)?);
+        findings.extend(super::clusters::provider_findings(&allocation.provider_rows));
         Ok(AllocationRow {
             allocation_id: inputs[..32].to_owned(),
             period,
@@ -160,6 +165,12 @@ impl App {
             findings,
             created_us: self.clock.now().0,
         })
+    }
+
+    /// Whether every delivery of a period is final: what has no line then never will (A6).
+    async fn is_final(&self, period: BillingPeriod) -> Result<bool, AppError> {
+        let held = self.store.active_totals(Some(period)).await?;
+        Ok(held.iter().all(|held| held.state == DeliveryState::Final))
     }
 
     /// Before the commit: the cube's totals are the control totals of the bill.
@@ -236,9 +247,9 @@ fn file_row(file: ContainerDayFile) -> AllocationFile {
     }
 }
 
-fn inputs_hash(files: &[ActiveFile], usage: &[UsageFile], rules_sha256: &str) -> String {
+fn inputs_hash(files: &[ActiveFile], usage: &[UsageFile], rules_sha256: &str, is_final: bool) -> String {
     let engine = format!(
-        "engine {ENGINE}, classes {}",
+        "engine {ENGINE}, final {is_final}, classes {}",
         include_str!("../../../assets/presets/classes.yaml")
     );
     let parts = files

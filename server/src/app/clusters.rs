@@ -25,11 +25,12 @@ struct Sums {
     lines: u64,
 }
 
-/// Findings about the join of bill and usage.
+/// Findings about the join of bill and usage. `is_final`: every delivery of the
+/// period is.
 ///
 /// # Errors
 /// When a sum overflows.
-pub(crate) fn findings(cube: &Cube, unbilled: &[lake::Unbilled]) -> Result<Vec<Finding>, AppError> {
+pub(crate) fn findings(cube: &Cube, unbilled: &[lake::Unbilled], is_final: bool) -> Result<Vec<Finding>, AppError> {
     let mut sums: BTreeMap<Currency, Sums> = BTreeMap::new();
     for (key, value) in cube.lines.iter().filter(|(key, _)| key.class == Class::NodeCompute) {
         let sums = sums.entry(key.currency.clone()).or_default();
@@ -73,18 +74,109 @@ pub(crate) fn findings(cube: &Cube, unbilled: &[lake::Unbilled]) -> Result<Vec<F
             );
         }
     }
-    for missing in unbilled {
-        findings.push(
-            Finding::warning(
-                "nodes_without_bill",
-                format!(
-                    "cluster {}: node hours no line of the bill pays for; they cost nothing",
-                    missing.cluster
-                ),
-            )
+    findings.extend(unmeasured(cube)?);
+    findings.extend(unbilled.iter().flat_map(|missing| without_bill(missing, is_final)));
+    Ok(findings)
+}
+
+/// Traffic whose bytes nobody measured (A33): it follows effective requests.
+fn unmeasured(cube: &Cube) -> Result<Vec<Finding>, AppError> {
+    let mut sums: BTreeMap<Currency, (Money, u64)> = BTreeMap::new();
+    let unmeasured = Some(Part::UnmeasuredNetwork.as_str());
+    for (key, value) in cube
+        .lines
+        .iter()
+        .filter(|(key, _)| column(key, "AllocationPart") == unmeasured)
+    {
+        let sum = sums.entry(key.currency.clone()).or_default();
+        *sum = (sum.0.checked_add(value.effective)?, sum.1 + value.charges);
+    }
+    let finding = |(currency, (money, lines)): (Currency, (Money, u64))| {
+        Finding::warning(
+            "network_unmeasured",
+            format!("{money} {currency} of traffic of nodes follow the effective requests of their pods: no bytes were measured"),
+        )
+        .times(lines.max(1))
+        .money(format!("{money} {currency}"))
+    };
+    Ok(sums.into_iter().map(finding).collect())
+}
+
+/// Node hours without a bill line (A6): an estimate while a delivery is open,
+/// nothing once all are final; never in a total.
+fn without_bill(missing: &lake::Unbilled, is_final: bool) -> Vec<Finding> {
+    let named = [("pool", &missing.pool), ("capacity", &missing.capacity_type)].into_iter();
+    let named = named.filter(|(_, name)| !name.is_empty());
+    let nodes: Vec<String> = [("cluster", &missing.cluster)]
+        .into_iter()
+        .chain(named)
+        .map(|(what, name)| format!("{what} {name}"))
+        .collect();
+    let nodes = nodes.join(", ");
+    let remedy = "check that the bill of this account is in, and that provider_id is the bill's ResourceId";
+    let found = |text: String| {
+        Finding::warning("nodes_without_bill", format!("{nodes}: {text}"))
             .times(missing.node_hours)
-            .remedy("check that the bill of this account is in, and that provider_id is the bill's ResourceId"),
+            .remedy(remedy)
+    };
+    if is_final {
+        return vec![found(
+            "node hours no line of the final bill pays for; they cost nothing".to_owned(),
+        )];
+    }
+    if missing.estimates.is_empty() {
+        return vec![found(
+            "node hours no line of the bill pays for, and no billed node like them tells their price; what they will cost is unknown".to_owned(),
+        )];
+    }
+    let estimate = |(currency, money): (&Currency, &Money)| {
+        found(format!(
+            "node hours no line of the bill pays for yet; estimated at {money} {currency} beside the actuals, at the price of billed nodes like them"
+        ))
+        .money(format!("{money} {currency}"))
+    };
+    missing.estimates.iter().map(estimate).collect()
+}
+
+/// Bills that have the provider's own split: whose counts, and what counts twice.
+pub(crate) fn provider_findings(rows: &[lake::ProviderRows]) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for found in rows {
+        let (cluster, currency) = (&found.cluster, &found.currency);
+        let mut push = |code: &str, money: Money, text: String, remedy: &str| {
+            if !money.is_zero() {
+                let finding = Finding::warning(code, format!("cluster {cluster}: {text}"));
+                let finding = finding.times(found.rows).money(format!("{money} {currency}"));
+                findings.push(finding.remedy(remedy));
+            }
+        };
+        push(
+            "provider_split",
+            found.ours,
+            format!(
+                "{} {currency} of rows that the provider split (AllocatedMethodId) are split by usage instead",
+                found.ours
+            ),
+            "nothing to do; to let the provider's split count, name the cluster under clusters: provider_split in the rules",
+        );
+        push(
+            "provider_split",
+            found.theirs,
+            format!(
+                "{} {currency} of rows that the provider split keep their split, as the rules say",
+                found.theirs
+            ),
+            "nothing to do; other charges of these nodes are split by usage",
+        );
+        push(
+            "provider_split_twice",
+            found.twice,
+            format!(
+                "{} {currency} are in the bill twice: as rows that the provider split, and as the charges they were made from",
+                found.twice
+            ),
+            "export the bill with one of them",
         );
     }
-    Ok(findings)
+    findings
 }

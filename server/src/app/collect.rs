@@ -8,19 +8,23 @@ use crate::error::AppError;
 use domain::Finding;
 use domain::instant::{Day, Instant};
 use domain::usage::hourly::HourFacts;
-use domain::usage::{ClusterDay, HOUR_S, Hour, Node, NodeHour, Slot, SlotHour};
+use domain::usage::{ClusterDay, HOUR_S, Hour, Node, NodeHour, SizingHour, Slot, SlotHour, SlotId};
 use sources::kubernetes::{ClusterAccess, ClusterConfig, CollectError, Collector};
 use sources::prometheus::{Auth, Backfill, Client, ClientConfig, Options, PrometheusError, measured_interval, settled};
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::time::Duration;
 
+mod resources;
+
+use resources::{ResourceFacts, with_resources};
+
 /// Hours loaded when nobody says from when.
 const FIRST_LOAD_HOURS: i32 = 24;
 /// Seconds samples have to arrive before an hour counts as complete.
 const SETTLE_S: u32 = 300;
 /// Longest wait for the first full picture of a cluster.
-const SYNC_LIMIT: Duration = Duration::from_secs(120);
+pub(super) const SYNC_LIMIT: Duration = Duration::from_secs(120);
 
 /// A Prometheus to load from.
 #[derive(Debug, Clone)]
@@ -134,8 +138,20 @@ impl App {
                 break;
             };
             let ended = backfill.cursor();
-            let slots = facts.slots.into_iter().map(|slot| slot.facts);
+            let mut sizing: BTreeMap<SlotId, Vec<SizingHour>> = BTreeMap::new();
+            let slots = facts.slots.into_iter().map(|slot| {
+                if let Some(hour) = slot.sizing {
+                    sizing.entry(slot.facts.slot.id()).or_default().push(hour);
+                }
+                slot.facts
+            });
             let days = cluster_days(&facts.cluster, facts.nodes, slots);
+            let resources = ResourceFacts {
+                volumes: facts.volumes,
+                balancers: facts.balancers,
+                sizing: sizing.into_iter().collect(),
+            };
+            let days = with_resources(&facts.cluster, days, resources);
             let input = UsageInput {
                 source: source.clone(),
                 origin: "prometheus",
@@ -222,7 +238,14 @@ impl App {
                 _ = every.tick() => {}
             }
             let now = self.clock.now();
-            let tick = collector.tick(now).await.map_err(kubernetes)?;
+            let tick = match collector.tick(now).await {
+                Ok(tick) => tick,
+                Err(error) => {
+                    // a permission that was taken away loses nothing of what was seen with it
+                    self.commit_kubernetes(collector.finish(now), &mut done).await?;
+                    return Err(kubernetes(error));
+                }
+            };
             tracing::debug!(
                 pods = tick.pods,
                 slots = tick.slots,
@@ -241,8 +264,12 @@ impl App {
         Ok(done)
     }
 
-    async fn commit_kubernetes(&self, facts: sources::kubernetes::Facts, done: &mut Collected) -> Result<(), AppError> {
-        let days = cluster_days(&facts.cluster_id, facts.nodes, facts.slots.into_iter());
+    async fn commit_kubernetes(
+        &self,
+        mut facts: sources::kubernetes::Facts,
+        done: &mut Collected,
+    ) -> Result<(), AppError> {
+        let days = kubernetes_days(&mut facts);
         let hours = || {
             days.iter()
                 .flat_map(|day| &day.nodes)
@@ -286,9 +313,21 @@ impl App {
     }
 }
 
+/// The facts of a watched cluster by day; they are taken out of `facts`.
+pub(super) fn kubernetes_days(facts: &mut sources::kubernetes::Facts) -> Vec<ClusterDay> {
+    let slots = std::mem::take(&mut facts.slots).into_iter();
+    let days = cluster_days(&facts.cluster_id, std::mem::take(&mut facts.nodes), slots);
+    let resources = ResourceFacts {
+        volumes: std::mem::take(&mut facts.volumes),
+        balancers: std::mem::take(&mut facts.balancers),
+        sizing: std::mem::take(&mut facts.sizing),
+    };
+    with_resources(&facts.cluster_id, days, resources)
+}
+
 /// Facts by day, in canonical order. Two facts about one hour of one slot, as
 /// late samples give, are added up.
-fn cluster_days(
+pub(super) fn cluster_days(
     cluster: &str,
     nodes: Vec<(Node, Vec<NodeHour>)>,
     slots: impl Iterator<Item = HourFacts>,
@@ -312,7 +351,7 @@ fn cluster_days(
         }
     }
     let mut facts: BTreeMap<(Day, Slot), BTreeMap<Hour, SlotHour>> = BTreeMap::new();
-    for fact in slots {
+    for fact in one_name(slots.collect()) {
         let hour = fact.hour;
         let hours = facts.entry((hour.hour.day(), fact.slot)).or_default();
         let sum = hours.entry(hour.hour);
@@ -336,19 +375,96 @@ fn cluster_days(
         .collect()
 }
 
-fn prometheus(error: PrometheusError) -> AppError {
+/// Facts of one container on one day under one name, the larger: metadata may
+/// change within an hour, and parts of an hour under two names would be taken
+/// for two accounts of the same time.
+fn one_name(mut slots: Vec<HourFacts>) -> Vec<HourFacts> {
+    fn identity(fact: &HourFacts) -> (&str, &str, &str, Day) {
+        let slot = &fact.slot;
+        (&slot.node, &slot.pod_uid, &slot.container, fact.hour.hour.day())
+    }
+    slots.sort_by(|a, b| identity(a).cmp(&identity(b)).then_with(|| a.slot.cmp(&b.slot)));
+    for at in (1..slots.len()).rev() {
+        if slots[at - 1].slot != slots[at].slot && identity(&slots[at - 1]) == identity(&slots[at]) {
+            slots[at - 1].slot = slots[at].slot.clone();
+        }
+    }
+    slots
+}
+
+pub(super) fn prometheus(error: PrometheusError) -> AppError {
     match error {
         PrometheusError::Unreachable { .. } => AppError::broken("Prometheus does not answer", error),
         error => AppError::usage(error.to_string(), "nothing of this chunk was taken in"),
     }
 }
 
-fn kubernetes(error: CollectError) -> AppError {
+pub(super) fn kubernetes(error: CollectError) -> AppError {
     match error {
         CollectError::Unreachable { .. } => AppError::broken("the Kubernetes API server does not answer", error),
         CollectError::Config { .. } => {
             AppError::usage(error.to_string(), "set KUBECONFIG, or name a context with --kube")
         }
-        error => AppError::usage(error.to_string(), "hours that were complete are in"),
+        error => AppError::usage(error.to_string(), "what was seen until now is in"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use domain::usage::Measure;
+    use domain::usage::profile::UsageProfile;
+
+    fn fact(label: &str, hour: i32, seconds: u32) -> HourFacts {
+        let measure = Measure {
+            cpu_core_ms: u64::from(seconds) * 1_000,
+            ..Measure::ZERO
+        };
+        HourFacts {
+            slot: Slot {
+                node: "n".to_owned(),
+                pod_uid: "p".to_owned(),
+                workload: label.to_owned(),
+                ..Slot::default()
+            },
+            hour: SlotHour {
+                hour: Hour(hour),
+                seconds,
+                effective: measure,
+                requested: measure,
+                used: Measure::ZERO,
+            },
+            metered_s: 0,
+            profile: UsageProfile::default(),
+        }
+    }
+
+    #[test]
+    fn metadata_that_changes_within_an_hour_loses_no_time() {
+        // labels change in hour 1, and once more on the next day
+        let facts = [
+            fact("b", 0, 3_600),
+            fact("b", 1, 600),
+            fact("a", 1, 3_000),
+            fact("c", 24, 60),
+        ];
+        let days = cluster_days("c", Vec::new(), facts.into_iter());
+        let found: Vec<_> = days
+            .iter()
+            .flat_map(|day| &day.slots)
+            .map(|(slot, hours)| {
+                let hours = hours
+                    .iter()
+                    .map(|hour| (hour.hour.0, hour.seconds, hour.effective.cpu_core_ms));
+                (slot.workload.as_str(), hours.collect::<Vec<_>>())
+            })
+            .collect();
+        assert_eq!(
+            found,
+            [
+                ("b", vec![(0, 3_600, 3_600_000), (1, 3_600, 3_600_000)]),
+                ("c", vec![(24, 60, 60_000)])
+            ]
+        );
     }
 }

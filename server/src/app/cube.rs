@@ -122,7 +122,7 @@ pub struct PeriodCube {
 }
 
 /// Keys every cube can be grouped by, besides owner dimensions: (key, label).
-pub const BILL_KEYS: [(&str, &str); 14] = [
+pub const BILL_KEYS: [(&str, &str); 15] = [
     ("class", "Charge class"),
     ("ServiceName", "Bill service"),
     ("ServiceCategory", "Bill service category"),
@@ -136,7 +136,8 @@ pub const BILL_KEYS: [(&str, &str); 14] = [
     ("Namespace", "Namespace"),
     ("WorkloadKind", "Workload kind"),
     ("Workload", "Workload"),
-    ("AllocationPart", "Part of the node"),
+    ("Container", "Container"),
+    ("AllocationPart", "Part of the cluster"),
 ];
 
 /// Keys a report can be grouped by at once.

@@ -13,6 +13,7 @@ mod shadow;
 use super::{App, hash_of};
 use crate::error::AppError;
 use domain::{BillingPeriod, Currency, Finding, Money};
+pub(in crate::app) use input::locate_drivers;
 pub(crate) use input::refused;
 use input::{Input, look};
 use lake::ingest::{IngestError, MAX_FINDINGS, MAX_RECORD_BYTES, OnError, Progress, Request, Staged};

@@ -1,14 +1,20 @@
 //! Use cases: the only place where sources, lake, store and charts meet.
 
+pub mod agent;
 pub mod allocate;
 pub mod clusters;
 pub mod collect;
 pub mod cube;
 mod current;
+pub mod drivers;
+pub mod drivers_prometheus;
 pub mod explain;
 pub mod ingest;
+pub mod push;
+pub mod receive;
 pub mod reports;
 pub mod rules;
+pub mod tokens;
 pub mod usage;
 pub(crate) mod view;
 

@@ -68,7 +68,7 @@ pub struct IngestedCluster {
 pub(super) struct UsageInput {
     /// Source name.
     pub source: String,
-    /// `file`, `kubernetes`, `prometheus`.
+    /// `file`, `kubernetes`, `prometheus`, `agent`.
     pub origin: &'static str,
     /// Hash of the input.
     pub hash: String,
@@ -76,6 +76,15 @@ pub(super) struct UsageInput {
     pub clusters: Vec<(String, String)>,
     /// Findings beside those of staging.
     pub findings: Vec<Finding>,
+}
+
+/// What an input means that its source delivered before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Repeated {
+    /// It is merged again.
+    Counts,
+    /// It is there already.
+    IsLeftOut,
 }
 
 /// What is reported on the way.
@@ -151,9 +160,40 @@ impl App {
         input: &UsageInput,
         stage: impl Fn(&dyn Fn(&str, Day) -> Option<UsageFile>) -> Result<StagedUsage, AppError> + Send + Sync + 'static,
     ) -> Result<(String, StagedUsage), AppError> {
+        let staged = self.commit_staged(input, Repeated::Counts, stage).await?;
+        staged.ok_or_else(|| AppError::broken("cannot take the usage in", "it was taken for a repetition"))
+    }
+
+    /// As [`App::commit_usage`], unless its source delivered an input of this
+    /// hash before: then nothing is changed, and `None`.
+    ///
+    /// The hash is looked for after the manifest's version is read, and that
+    /// version is what the commit compares and swaps: of two that bring the
+    /// same input at once, the second finds the first.
+    ///
+    /// # Errors
+    /// As [`App::commit_usage`].
+    pub(super) async fn commit_usage_once(
+        &self,
+        input: &UsageInput,
+        stage: impl Fn(&dyn Fn(&str, Day) -> Option<UsageFile>) -> Result<StagedUsage, AppError> + Send + Sync + 'static,
+    ) -> Result<Option<(String, StagedUsage)>, AppError> {
+        self.commit_staged(input, Repeated::IsLeftOut, stage).await
+    }
+
+    async fn commit_staged(
+        &self,
+        input: &UsageInput,
+        repeated: Repeated,
+        stage: impl Fn(&dyn Fn(&str, Day) -> Option<UsageFile>) -> Result<StagedUsage, AppError> + Send + Sync + 'static,
+    ) -> Result<Option<(String, StagedUsage)>, AppError> {
         let stage = Arc::new(stage);
         for _ in 0..TRIES {
             let version = self.store.manifest_version().await?;
+            if repeated == Repeated::IsLeftOut && self.store.usage_delivery(&input.source, &input.hash).await?.is_some()
+            {
+                return Ok(None);
+            }
             let known: BTreeMap<(String, Day), UsageFile> = self
                 .store
                 .usage_days(Day(i32::MIN), Day(i32::MAX))
@@ -170,7 +210,7 @@ impl App {
             staged.findings.extend(input.findings.iter().cloned());
             let new = self.new_usage(input, &staged, version);
             match self.store.commit_usage(&new, version).await {
-                Ok(_) => return Ok((new.delivery_id, staged)),
+                Ok(_) => return Ok(Some((new.delivery_id, staged))),
                 Err(StoreError::Conflict { .. }) => {}
                 Err(error) => return Err(error.into()),
             }
@@ -270,6 +310,9 @@ fn day_row(file: UsageFile) -> UsageDayRow {
         nodes_path: file.nodes_path,
         slots_path: file.slots_path,
         hours_path: file.hours_path,
+        volumes_path: file.volumes_path,
+        balancers_path: file.balancers_path,
+        sizing_path: file.sizing_path,
         sha256: file.sha256,
         slot_hours: file.slot_hours,
         node_hours: file.node_hours,
@@ -287,6 +330,9 @@ pub(crate) fn usage_file(row: UsageDayRow) -> UsageFile {
         nodes_path: row.nodes_path,
         slots_path: row.slots_path,
         hours_path: row.hours_path,
+        volumes_path: row.volumes_path,
+        balancers_path: row.balancers_path,
+        sizing_path: row.sizing_path,
         sha256: row.sha256,
         slot_hours: row.slot_hours,
         node_hours: row.node_hours,

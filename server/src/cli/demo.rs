@@ -5,6 +5,7 @@ use super::output;
 use super::serve;
 use super::{Outcome, progress};
 use crate::app::App;
+use crate::app::drivers::IngestDrivers;
 use crate::app::ingest::IngestBilling;
 use crate::app::usage::IngestUsage;
 use crate::config::Config;
@@ -93,8 +94,14 @@ pub(super) async fn run(app: &App, config: &Config, args: Demo, json: bool) -> R
     let loading = Instant::now();
     ingest_usage(app, &files_dir, &files).await?;
     eprintln!(
-        "  {} container and node hours ingested in {:.1} s",
+        "  {} hours of containers, nodes, volumes and load balancers ingested in {:.1} s",
         files.usage_rows,
+        loading.elapsed().as_secs_f64()
+    );
+    let loading = Instant::now();
+    let values = ingest_drivers(app, &files_dir, &files).await?;
+    eprintln!(
+        "  {values} driver values ingested in {:.1} s",
         loading.elapsed().as_secs_f64()
     );
     let allocating = Instant::now();
@@ -146,16 +153,27 @@ async fn ingest(app: &App, dir: &Path, files: &demo::DemoFiles) -> Result<(), Ap
 /// What ran where, month by month.
 async fn ingest_usage(app: &App, dir: &Path, files: &demo::DemoFiles) -> Result<(), AppError> {
     let quiet: crate::app::usage::OnUsageProgress = Arc::new(|_| {});
-    for (containers, nodes) in files.usage.iter().zip(&files.nodes) {
+    for month in files.usage_by_month() {
         let path = |file: &PathBuf| dir.join(file).to_string_lossy().into_owned();
         let request = IngestUsage {
-            paths: vec![path(nodes), path(containers)],
+            paths: month.into_iter().map(path).collect(),
             source: Some("kubernetes-facts".to_owned()),
             skip_bad_rows: false,
         };
         app.ingest_usage(&request, quiet.clone()).await?;
     }
     Ok(())
+}
+
+/// What each tenant's business did, day by day.
+async fn ingest_drivers(app: &App, dir: &Path, files: &demo::DemoFiles) -> Result<u64, AppError> {
+    let path = |file: &PathBuf| dir.join(file).to_string_lossy().into_owned();
+    let request = IngestDrivers {
+        paths: files.drivers.iter().map(path).collect(),
+        source: Some("erp-drivers".to_owned()),
+        skip_bad_rows: false,
+    };
+    Ok(app.ingest_drivers(&request, Arc::new(|_| {})).await?.rows)
 }
 
 /// The demo never mixes with bills that are real.

@@ -1,5 +1,6 @@
-//! `tonnage ingest billing` and `tonnage ingest usage`.
+//! `tonnage ingest billing` and `tonnage ingest usage`; drivers have a file of their own.
 
+use super::drivers::{self, Drivers};
 use super::output::{self, Table};
 use super::{Outcome, progress};
 use crate::app::App;
@@ -18,6 +19,8 @@ pub(super) enum Ingest {
     Billing(Billing),
     /// Take in cluster usage: from files, from a Prometheus, or by watching a cluster
     Usage(Box<Usage>),
+    /// Take in drivers (allocation keys): from files or a Prometheus
+    Drivers(Box<Drivers>),
 }
 
 /// Facts of what ran where, hour by hour (docs/FORMATS.md, "Usage files").
@@ -27,6 +30,7 @@ pub(super) enum Ingest {
 #[command(after_help = "Examples:
   tonnage ingest usage containers-2026-10.csv.gz nodes-2026-10.csv.gz
   tonnage ingest usage usage/ --source core-eu
+  tonnage ingest usage cost-mgmt.tar.gz                      a payload of the OpenShift metrics operator
   tonnage ingest usage hours.parquet --on-error quarantine   keep the good rows
   tonnage ingest usage --prometheus http://prometheus:9090 --cluster UID   from where the last load ended
   tonnage ingest usage --prometheus http://mimir/prometheus --cluster UID --match cluster=prod --from 2026-10-01
@@ -123,7 +127,7 @@ pub(super) struct Billing {
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
-enum OnErrorArg {
+pub(super) enum OnErrorArg {
     /// Refuse the whole delivery
     Fail,
     /// Keep the good rows, store the bad ones beside the delivery
@@ -143,6 +147,7 @@ pub(super) async fn run(app: &App, args: Ingest, json: bool) -> Result<Outcome, 
             return from_kubernetes(app, *args, json).await;
         }
         Ingest::Usage(args) => return usage(app, *args, json).await,
+        Ingest::Drivers(args) => return drivers::ingest(app, *args, json).await,
     };
     let request = IngestBilling {
         paths: args.paths,
@@ -232,21 +237,12 @@ async fn usage(app: &App, args: Usage, json: bool) -> Result<Outcome, AppError> 
     Ok(Outcome::Done)
 }
 
-fn say(line: &str) {
+/// What is said on the way.
+pub(super) fn say(line: &str) {
     eprintln!("{line}");
 }
 
 async fn from_prometheus(app: &App, args: Usage, json: bool) -> Result<Outcome, AppError> {
-    let instant = |text: &String| {
-        domain::instant::parse(text.as_bytes())
-            .map(|parsed| parsed.instant)
-            .map_err(|error| AppError::usage(format!("{text:?} {error}"), "write 2026-10-01 or 2026-10-01T06:00:00Z"))
-    };
-    let matcher = |text: &String| {
-        let pair = text.split_once('=').filter(|(label, _)| !label.is_empty());
-        pair.map(|(label, value)| (label.to_owned(), value.to_owned()))
-            .ok_or_else(|| AppError::usage(format!("{text:?} is no label and value"), "write --match cluster=prod"))
-    };
     let request = IngestPrometheus {
         url: args.prometheus.unwrap_or_default(),
         token: args.token,
@@ -260,6 +256,20 @@ async fn from_prometheus(app: &App, args: Usage, json: bool) -> Result<Outcome, 
     };
     let done = app.ingest_prometheus(&request, &say).await?;
     collected(&done, json)
+}
+
+/// A date of the command line.
+pub(super) fn instant(text: &String) -> Result<domain::instant::Instant, AppError> {
+    domain::instant::parse(text.as_bytes())
+        .map(|parsed| parsed.instant)
+        .map_err(|error| AppError::usage(format!("{text:?} {error}"), "write 2026-10-01 or 2026-10-01T06:00:00Z"))
+}
+
+/// A label and its value.
+pub(super) fn matcher(text: &String) -> Result<(String, String), AppError> {
+    let pair = text.split_once('=').filter(|(label, _)| !label.is_empty());
+    pair.map(|(label, value)| (label.to_owned(), value.to_owned()))
+        .ok_or_else(|| AppError::usage(format!("{text:?} is no label and value"), "write --match cluster=prod"))
 }
 
 async fn from_kubernetes(app: &App, args: Usage, json: bool) -> Result<Outcome, AppError> {
@@ -347,7 +357,8 @@ fn print(ingested: &Ingested) -> Result<(), AppError> {
     Ok(())
 }
 
-fn remarks(findings: &[Finding]) {
+/// Findings, on standard error.
+pub(super) fn remarks(findings: &[Finding]) {
     for finding in findings {
         let sign = match finding.severity {
             Severity::Info => "note",

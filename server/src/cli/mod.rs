@@ -2,9 +2,11 @@
 //! and errors to stderr; exit 0 done, 1 the check failed, 2 bad input or
 //! usage, 3 the machinery failed (run again), 4 somebody else holds it.
 
+mod agent;
 mod allocate;
 mod config;
 mod demo;
+mod drivers;
 mod explain;
 mod ingest;
 mod lake_files;
@@ -14,6 +16,7 @@ mod reconcile;
 mod report;
 mod rules;
 mod serve;
+mod token;
 
 use crate::app::App;
 use crate::config::{Config, Flags};
@@ -53,6 +56,11 @@ enum Command {
     Demo(demo::Demo),
     /// Serve the pages and the API
     Serve(serve::Serve),
+    /// Watch a cluster and push its usage facts to a server
+    Agent(agent::AgentArgs),
+    /// Tokens of agents: make, list, revoke
+    #[command(subcommand)]
+    Token(token::Token),
     /// Take in bills
     #[command(subcommand)]
     Ingest(ingest::Ingest),
@@ -120,6 +128,12 @@ async fn run(cli: Cli) -> Result<Outcome, AppError> {
             flags.site_dir.clone_from(&args.site_dir);
             flags.default_data_dir = Some(PathBuf::from("./tonnage-data/demo"));
         }
+        Command::Agent(args) => {
+            flags.agent_server.clone_from(&args.server);
+            flags.agent_token_file.clone_from(&args.token_file);
+            flags.agent_spool.clone_from(&args.spool);
+            flags.agent_ca_file.clone_from(&args.ca_file);
+        }
         _ => {}
     }
     let config = Config::load(flags, &|key| std::env::var(key).ok())?;
@@ -127,7 +141,14 @@ async fn run(cli: Cli) -> Result<Outcome, AppError> {
         // nothing is opened: this must also answer when the database cannot be reached
         return config::run(&config, args, cli.json);
     }
-    start_log(matches!(cli.command, Command::Serve(_) | Command::Demo(_)));
+    start_log(matches!(
+        cli.command,
+        Command::Serve(_) | Command::Demo(_) | Command::Agent(_)
+    ));
+    if let Command::Agent(args) = cli.command {
+        // it has a spool, and neither lake nor database
+        return agent::run(&config, args, cli.json).await;
+    }
     if reads_only(&cli.command) && !config.data_dir.value.is_dir() {
         return Err(AppError::usage(
             format!("there is no data folder {}", config.data_dir.value.display()),
@@ -138,6 +159,9 @@ async fn run(cli: Cli) -> Result<Outcome, AppError> {
     match cli.command {
         Command::Demo(args) => demo::run(&app, &config, args, cli.json).await,
         Command::Serve(_) => serve::run(&app, &config).await,
+        // has run above
+        Command::Agent(args) => agent::run(&config, args, cli.json).await,
+        Command::Token(args) => token::run(&app, args, cli.json).await,
         Command::Ingest(args) => ingest::run(&app, args, cli.json).await,
         Command::Allocate(args) => allocate::run(&app, args, cli.json).await,
         Command::Reconcile(args) => reconcile::run(&app, args, cli.json).await,
@@ -157,7 +181,8 @@ fn reads_only(command: &Command) -> bool {
             true
         }
         Command::Rules(rules) => !matches!(rules, rules::Rules::Apply(_)),
-        Command::Demo(_) | Command::Serve(_) | Command::Ingest(_) | Command::Config(_) => false,
+        Command::Token(token) => !matches!(token, token::Token::Create(_)),
+        Command::Demo(_) | Command::Serve(_) | Command::Agent(_) | Command::Ingest(_) | Command::Config(_) => false,
     }
 }
 

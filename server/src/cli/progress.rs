@@ -1,8 +1,10 @@
 //! Progress: a bar on a terminal, JSON lines elsewhere, both on stderr.
 
+use crate::app::drivers::OnDriverProgress;
 use crate::app::ingest::OnProgress;
 use crate::app::usage::OnUsageProgress;
 use indicatif::{ProgressBar, ProgressStyle};
+use lake::usage::UsageProgress;
 use std::io::IsTerminal;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -27,6 +29,12 @@ pub(super) fn usage() -> OnUsageProgress {
             eprintln!("{{\"event\":\"progress\",\"rows\":{}}}", progress.rows);
         }
     })
+}
+
+/// Reports the rows of a drivers ingest.
+pub(super) fn drivers() -> OnDriverProgress {
+    let show = usage();
+    Arc::new(move |rows| show(UsageProgress { rows }))
 }
 
 /// Reports ingest progress to whoever watches stderr.

@@ -1,6 +1,7 @@
-//! `tonnage report costs`.
+//! `tonnage report costs`; drivers have a file of their own.
 
 use super::Outcome;
+use super::drivers;
 use super::output::{self, Table};
 use crate::app::App;
 use crate::app::cube::MAX_KEYS;
@@ -19,6 +20,8 @@ use wire::{Basis, CostsPage, CostsQuery, SortKey, SortOrder};
 pub(super) enum Report {
     /// Costs of a month, grouped by one or more keys
     Costs(Costs),
+    /// Drivers of a month: what each receiver had of orders, requests, database time
+    Drivers(drivers::Report),
 }
 
 #[derive(Debug, Args)]
@@ -82,7 +85,10 @@ struct Row<'a> {
 }
 
 pub(super) async fn run(app: &App, args: Report, json: bool) -> Result<Outcome, AppError> {
-    let Report::Costs(args) = args;
+    let args = match args {
+        Report::Costs(args) => args,
+        Report::Drivers(args) => return drivers::report(app, args, json).await,
+    };
     let basis = match args.basis {
         BasisArg::Effective => Basis::Effective,
         BasisArg::Billed => Basis::Billed,

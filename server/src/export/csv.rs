@@ -17,6 +17,16 @@ pub fn explain(explain: &Explain) -> String {
     write(&explain_table(explain))
 }
 
+/// Lines of cells, the first of them the header.
+#[must_use]
+pub fn lines(lines: impl Iterator<Item = Vec<String>>) -> String {
+    let mut out = String::new();
+    for cells in lines {
+        line(&mut out, cells.iter().map(|cell| harmless(cell)));
+    }
+    out
+}
+
 fn write(table: &Table) -> String {
     let mut out = String::new();
     line(&mut out, table.heads.iter().map(|head| harmless(head)));

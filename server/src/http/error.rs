@@ -121,6 +121,15 @@ impl ApiError {
         }
     }
 
+    /// What is wrong with the bytes that were sent, and where.
+    pub(super) fn of_finding(status: StatusCode, finding: &domain::Finding, request_id: &RequestId) -> ApiError {
+        let mut answer = ApiError::refused(status, &finding.code, finding.to_string(), request_id);
+        for problem in &mut answer.problems {
+            problem.field.clone_from(&finding.column);
+        }
+        answer
+    }
+
     fn json(&self) -> Response {
         let body = Body {
             errors: &self.problems,

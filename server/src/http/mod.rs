@@ -13,6 +13,7 @@ mod observe;
 mod openapi;
 mod pages;
 mod probes;
+mod receive;
 pub mod routes;
 mod security;
 mod theme;
@@ -42,6 +43,8 @@ struct Web {
     app: App,
     files: Arc<SiteFiles>,
     metrics: Arc<metrics::Metrics>,
+    /// Pushes taken in at once: each may hold a large document.
+    pushes: Arc<tokio::sync::Semaphore>,
 }
 
 /// The whole web face, ready to be served or asked directly.
@@ -50,6 +53,7 @@ pub fn router(app: App, files: SiteFiles) -> Router {
         app,
         files: Arc::new(files),
         metrics: Arc::default(),
+        pushes: Arc::new(tokio::sync::Semaphore::new(receive::AT_ONCE)),
     };
     // fonts and workbooks are compressed already
     let worth = DefaultPredicate::new()

@@ -3,8 +3,9 @@
 
 use super::error::ApiError;
 use super::observe::RequestId;
-use super::{Web, api, assets, downloads, openapi, pages, probes, theme};
-use axum::extract::Request;
+use super::{Web, api, assets, downloads, openapi, pages, probes, receive, theme};
+use crate::app::push::MAX_BODY_BYTES;
+use axum::extract::{DefaultBodyLimit, Request};
 use axum::http::{StatusCode, Uri};
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::{MethodRouter, get, post};
@@ -42,6 +43,7 @@ pub(super) enum Answer {
     Rules,
     Sources,
     Periods,
+    ReceiveFacts,
     OpenApi,
     Health,
     Ready,
@@ -185,6 +187,13 @@ pub const ROUTES: &[Route] = &[
         Answer::Sources,
         "Sources and their deliveries",
     ),
+    Route {
+        method: "POST",
+        path: "/api/v1/usage/facts",
+        kind: Kind::Api,
+        summary: "Takes in the usage facts an agent pushes, once",
+        answer: Answer::ReceiveFacts,
+    },
     gets(
         "/api/openapi.json",
         Kind::Api,
@@ -246,6 +255,7 @@ fn handler(answer: Answer) -> MethodRouter<Web> {
         Answer::Rules => get(api::rules),
         Answer::Sources => get(api::sources),
         Answer::Periods => get(api::periods),
+        Answer::ReceiveFacts => post(receive::facts).layer(DefaultBodyLimit::max(MAX_BODY_BYTES)),
         Answer::OpenApi => get(openapi::document),
         Answer::Health => get(probes::health),
         Answer::Ready => get(probes::ready),

@@ -22,6 +22,7 @@ pub struct Sku {
 
 const EC2: [&str; 3] = ["Amazon Elastic Compute Cloud", "Compute", "Virtual Machines"];
 const EBS: [&str; 3] = ["Amazon Elastic Compute Cloud", "Storage", "Block Storage"];
+const EFS: [&str; 3] = ["Amazon Elastic File System", "Storage", "File Storage"];
 const EKS: [&str; 3] = ["Amazon Elastic Kubernetes Service", "Compute", "Containers"];
 const VPC: [&str; 3] = ["Amazon Virtual Private Cloud", "Networking", "Network Infrastructure"];
 const ELB: [&str; 3] = ["Elastic Load Balancing", "Networking", "Network Routing"];
@@ -68,6 +69,7 @@ pub static NODE_LARGE: Sku = machine(16, 128, &sku(EC2, "Instance", "EUC1-BoxUsa
 pub static NODE_SMALL: Sku = machine(4, 16, &sku(EC2, "Instance", "EUC1-BoxUsage:t3.xlarge", "Hours", 192_000_000_000, "$0.192 per On Demand Linux t3.xlarge Instance Hour"));
 pub static NODE_SPOT: Sku = machine(8, 32, &sku(EC2, "Instance", "EUC1-SpotUsage:m6a.2xlarge", "Hours", 414_700_000_000, "m6a.2xlarge Linux/UNIX Spot Instance-hour in EU (Frankfurt) in VPC Zone #2"));
 pub static DISK: Sku = sku(EBS, "Volume", "EUC1-EBS:VolumeUsage.gp3", "GB-Mo", 95_200_000_000, "$0.0952 per GB-month of General Purpose (gp3) provisioned storage - EU (Frankfurt)");
+pub static FILES: Sku = sku(EFS, "File System", "EUC1-TimedStorage-ByteHrs", "GB-Mo", 360_000_000_000, "$0.36 per GB-Mo for data storage (EU Frankfurt)");
 pub static SNAPSHOT: Sku = sku(EBS, "Snapshot", "EUC1-EBS:SnapshotUsage", "GB-Mo", 54_000_000_000, "$0.054 per GB-Month of snapshot data stored - EU (Frankfurt)");
 pub static CONTROL_PLANE: Sku = sku(EKS, "Cluster", "EUC1-AmazonEKS-Hours:perCluster", "Hours", 100_000_000_000, "Amazon EKS cluster usage in EU (Frankfurt)");
 pub static NAT_HOURS: Sku = sku(VPC, "NAT Gateway", "EUC1-NatGateway-Hours", "Hours", 52_000_000_000, "$0.052 per NAT Gateway Hour");

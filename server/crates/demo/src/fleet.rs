@@ -3,6 +3,7 @@
 mod edge;
 mod platform;
 mod tenants;
+mod volumes;
 
 pub use tenants::sla as tenant_sla;
 
@@ -16,6 +17,9 @@ pub const PAYER: (&str, &str) = ("004211870000", "tidewater-payer");
 /// Clusters and platform services.
 const PLATFORM: (&str, &str) = ("004211870001", "tidewater-platform-prod");
 
+/// The dedicated cluster of the Rotterdam hub.
+const HUB: (&str, &str) = ("004211870003", "tidewater-hub-rotterdam");
+
 /// Every meter of the company.
 #[derive(Debug)]
 pub struct Fleet {
@@ -27,6 +31,7 @@ impl Fleet {
     pub fn build(company: &Company) -> Self {
         let mut meters = platform::meters(company);
         meters.extend(tenants::meters(company));
+        meters.extend(volumes::of_services(company));
         meters.extend(edge::meters(company));
         Self { meters }
     }

@@ -4,6 +4,7 @@
 //! each charge is decided where its resource is described, never by reading the rules, so that
 //! `truth.csv` can check the program that does read them (A44).
 
+mod balancers;
 mod bills;
 // a price list reads best with a line an item
 #[rustfmt::skip]
@@ -15,14 +16,18 @@ mod fleet;
 mod machine;
 mod meter;
 mod money;
+mod owed;
 mod pods;
 mod prng;
 mod rows;
 mod rules;
 mod shape;
+mod sizing;
 mod split;
 mod truth;
 mod usage;
+mod users;
+mod volumes;
 
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
@@ -33,6 +38,7 @@ use chrono::NaiveDate;
 use company::{Company, Month};
 use fleet::Fleet;
 use meter::Provider;
+use owed::Usage;
 use rows::Biller;
 use truth::Truth;
 
@@ -73,16 +79,32 @@ pub struct DemoFiles {
     pub truth_bills: PathBuf,
     /// What the cost of every node is made of, by billing period: `truth_split.csv`.
     pub truth_split: PathBuf,
+    /// What volumes, load balancers, control planes and disks of clusters paid for, by billing
+    /// period: `truth_resources.csv`.
+    pub truth_resources: PathBuf,
     /// Hourly container facts, a file a month.
     pub usage: Vec<PathBuf>,
     /// Hourly node facts, a file a month, in the order of `usage`.
     pub nodes: Vec<PathBuf>,
+    /// Hourly facts of volumes and who mounted them, a file a month, in the order of `usage`.
+    pub volumes: Vec<PathBuf>,
+    /// Hourly facts of load balancers and what is behind them, a file a month, in the order of `usage`.
+    pub balancers: Vec<PathBuf>,
     /// Orders, shipments and scans by day and tenant, a file a month.
     pub drivers: Vec<PathBuf>,
     /// Charge lines over all deliveries, replaced ones included.
     pub rows: u64,
-    /// Container-hours and node-hours.
+    /// Rows of all usage files.
     pub usage_rows: u64,
+}
+
+impl DemoFiles {
+    /// The usage files of each month: to be ingested together.
+    pub fn usage_by_month(&self) -> impl Iterator<Item = [&PathBuf; 4]> {
+        let beside = self.volumes.iter().zip(&self.balancers);
+        let months = self.nodes.iter().zip(&self.usage).zip(beside);
+        months.map(|((nodes, containers), (volumes, balancers))| [nodes, containers, volumes, balancers])
+    }
 }
 
 /// Why the demo could not be written.
@@ -140,8 +162,11 @@ pub fn write(out: &Path, config: &DemoConfig, progress: &mut dyn FnMut(&str)) ->
         truth: "truth.csv".into(),
         truth_bills: "truth_bills.csv".into(),
         truth_split: "truth_split.csv".into(),
+        truth_resources: "truth_resources.csv".into(),
         usage: Vec::new(),
         nodes: Vec::new(),
+        volumes: Vec::new(),
+        balancers: Vec::new(),
         drivers: Vec::new(),
         rows: 0,
         usage_rows: 0,
@@ -149,13 +174,22 @@ pub fn write(out: &Path, config: &DemoConfig, progress: &mut dyn FnMut(&str)) ->
     let last = company.months.len() - 1;
     let restated = last.saturating_sub(3);
     let mut restatement = None;
+    let mut volumes_before = None;
     for (index, month) in company.months.iter().enumerate() {
         let facts = facts::month(&company, &fleet, index, config.seed);
-        write_usage(out, &month.key(), &facts, &mut files)?;
+        let volumes = volumes::month(&fleet, *month, &facts, config.seed);
+        let usage = Usage {
+            facts: &facts,
+            users: &users::month(&facts),
+            volumes: &volumes,
+            balancers: &balancers::month(&company, &fleet, *month, config.seed),
+            volumes_before: volumes_before.as_ref(),
+        };
+        write_usage(out, &month.key(), &usage, &mut files)?;
         for provider in [Provider::Aws, Provider::Eu] {
             let rows = biller.month(index, provider);
             let period = month.key();
-            truth.add(&period, &rows, &facts)?;
+            truth.add(&period, &rows, &usage)?;
             progress(&format!("{period} {}: {} charges", source_name(provider), rows.len()));
             let delivery = Delivery {
                 out,
@@ -182,6 +216,7 @@ pub fn write(out: &Path, config: &DemoConfig, progress: &mut dyn FnMut(&str)) ->
         let path = PathBuf::from(format!("drivers/drivers-{}.csv", month.key()));
         create(out, &path, |file| drivers::write(file, &company, *month, config.seed))?;
         files.drivers.push(path);
+        volumes_before = Some(volumes);
     }
     create(out, &files.rules, |file| {
         Ok(file.write_all(rules::text(&company).as_bytes())?)
@@ -189,6 +224,7 @@ pub fn write(out: &Path, config: &DemoConfig, progress: &mut dyn FnMut(&str)) ->
     create(out, &files.truth, |file| truth.write(file))?;
     create(out, &files.truth_bills, |file| truth.write_bills(file))?;
     create(out, &files.truth_split, |file| truth.write_split(file))?;
+    create(out, &files.truth_resources, |file| truth.write_resources(file))?;
     Ok(files)
 }
 
@@ -230,21 +266,29 @@ impl Delivery<'_> {
     }
 }
 
-/// The facts of a month, in a file for containers and one for nodes.
-fn write_usage(out: &Path, month: &str, facts: &facts::Facts<'_>, files: &mut DemoFiles) -> Result<(), DemoError> {
-    let containers = PathBuf::from(format!("usage/containers-{month}.csv.gz"));
-    let nodes = PathBuf::from(format!("usage/nodes-{month}.csv.gz"));
+/// The facts of a month, a file for each kind.
+fn write_usage(out: &Path, month: &str, usage: &Usage<'_>, files: &mut DemoFiles) -> Result<(), DemoError> {
     let rows = &mut files.usage_rows;
-    create(out, &containers, |file| {
-        *rows += usage::containers(file, facts)?;
-        Ok(())
-    })?;
-    create(out, &nodes, |file| {
-        *rows += usage::nodes(file, facts)?;
-        Ok(())
-    })?;
+    let mut table = |name: &str, write: &dyn Fn(&mut BufWriter<File>) -> Result<u64, csv::Error>| {
+        let path = PathBuf::from(format!("usage/{name}-{month}.csv.gz"));
+        create(out, &path, |file| {
+            *rows += write(file)?;
+            Ok(())
+        })?;
+        Ok::<_, DemoError>(path)
+    };
+    let (containers, nodes) = (
+        table("containers", &|file| usage::containers(file, usage.facts))?,
+        table("nodes", &|file| usage::nodes(file, usage.facts))?,
+    );
+    let (volumes, balancers) = (
+        table("volumes", &|file| usage::volumes(file, usage.volumes))?,
+        table("load-balancers", &|file| usage::balancers(file, usage.balancers))?,
+    );
     files.usage.push(containers);
     files.nodes.push(nodes);
+    files.volumes.push(volumes);
+    files.balancers.push(balancers);
     Ok(())
 }
 

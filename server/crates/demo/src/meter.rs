@@ -1,6 +1,8 @@
 //! A meter: one resource (or fee) of the fleet, what it costs, and who owns it.
 
-use chrono::NaiveDate;
+use std::ops::Range;
+
+use chrono::{NaiveDate, NaiveDateTime};
 
 use crate::catalog::Sku;
 use crate::company::Takeover;
@@ -82,6 +84,65 @@ pub struct Place {
     pub spare: Option<Owner>,
 }
 
+/// The claim a volume was made for, in a cluster whose usage is known.
+#[derive(Clone, Debug)]
+pub struct Claim {
+    pub cluster: &'static str,
+    pub namespace: String,
+    pub name: String,
+    pub storage_class: &'static str,
+    /// A JSON object.
+    pub labels: String,
+    pub provisioned: NaiveDateTime,
+    /// The claim is deleted, the volume stays (Retain).
+    pub deleted: Option<NaiveDateTime>,
+    /// Whoever claims it; the bill may not know.
+    pub owner: Owner,
+    pub mounters: Vec<Mounter>,
+}
+
+/// A workload in the namespace of a claim that mounts its volume.
+#[derive(Clone, Debug)]
+pub struct Mounter {
+    pub workload: String,
+    /// Pays for its part when there are others.
+    pub owner: Owner,
+    /// Hours of the day in which it mounts.
+    pub hours: Range<u8>,
+    /// Not on Saturdays and Sundays.
+    pub weekdays: bool,
+    /// Thousandths of what is in the volume, if somebody measures it.
+    pub fills: Option<u64>,
+}
+
+/// A load balancer of a cluster whose usage is known.
+#[derive(Clone, Debug)]
+pub struct Front {
+    pub cluster: &'static str,
+    /// The Service that asked for it.
+    pub service: &'static str,
+    /// A JSON object.
+    pub labels: String,
+    pub behind: Behind,
+    /// The service tier of everything in its account, if there is one.
+    pub tier: &'static str,
+    /// Whoever asked for it; the bill may not know.
+    pub owner: Owner,
+}
+
+/// What the controller behind a load balancer passes requests to.
+#[derive(Clone, Debug)]
+pub enum Behind {
+    /// Every third tenant from this one on, and services of the platform.
+    Tenants(usize, &'static [&'static str]),
+    /// Services of the platform.
+    Services(&'static [&'static str]),
+    /// Services with so many host names each, without any traffic.
+    Hosts(&'static [(&'static str, u64)]),
+    /// Nothing anybody measures.
+    Nothing,
+}
+
 /// The right answer for a charge; empty = nobody.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Owner {
@@ -91,6 +152,17 @@ pub struct Owner {
 }
 
 impl Owner {
+    /// Whoever it is on `day`, if a tenant is taken over.
+    pub fn on(&self, day: NaiveDate, takeover: Option<&Takeover>) -> Self {
+        match takeover {
+            Some(takeover) if takeover.on <= day => Self {
+                tenant: takeover.to.clone(),
+                ..self.clone()
+            },
+            _ => self.clone(),
+        }
+    }
+
     pub fn new(tenant: &str, service: &str, tier: &str) -> Self {
         Self {
             tenant: tenant.to_owned(),
@@ -120,6 +192,10 @@ pub struct Meter {
     /// A later owner of the same resource.
     pub takeover: Option<Takeover>,
     pub place: Option<Place>,
+    pub claim: Option<Box<Claim>>,
+    pub front: Option<Box<Front>>,
+    /// The cluster it is the control plane of, if its usage is known.
+    pub plane_of: Option<&'static str>,
     pub from: NaiveDate,
     /// Exclusive.
     pub to: NaiveDate,
@@ -151,6 +227,9 @@ impl Meter {
             owner: Owner::default(),
             takeover: None,
             place: None,
+            claim: None,
+            front: None,
+            plane_of: None,
             from: NaiveDate::MIN,
             to: NaiveDate::MAX,
             stream,
@@ -198,11 +277,19 @@ impl Meter {
     }
 
     pub fn tags(mut self, tags: &[(&str, &str)]) -> Self {
-        let object: serde_json::Map<String, serde_json::Value> = tags
-            .iter()
-            .map(|(key, value)| ((*key).to_owned(), (*value).into()))
-            .collect();
-        self.tags = serde_json::Value::Object(object).to_string();
+        self.tags = json(tags);
+        self
+    }
+
+    /// Makes it the volume of a claim.
+    pub fn claim(mut self, claim: Claim) -> Self {
+        self.claim = Some(Box::new(claim));
+        self
+    }
+
+    /// Makes it a charge of a cluster's load balancer.
+    pub fn front(mut self, front: &Front) -> Self {
+        self.front = Some(Box::new(front.clone()));
         self
     }
 
@@ -238,6 +325,15 @@ impl Meter {
     }
 }
 
+/// Tags or labels as a JSON object.
+pub fn json(tags: &[(&str, &str)]) -> String {
+    let object: serde_json::Map<String, serde_json::Value> = tags
+        .iter()
+        .map(|(key, value)| ((*key).to_owned(), (*value).into()))
+        .collect();
+    serde_json::Value::Object(object).to_string()
+}
+
 fn resource_id(provider: Provider, account: &str, sku: &Sku, name: &str, region: &str) -> String {
     let hash = crate::prng::stream(&format!("{account}/{name}"));
     let hash = format!("{:017x}", u128::from(hash) * 0x1_9e37);
@@ -246,6 +342,9 @@ fn resource_id(provider: Provider, account: &str, sku: &Sku, name: &str, region:
         (Provider::Eu, kind) => format!("rw:{account}:{}:{name}", kind.to_lowercase().replace(' ', "-")),
         (Provider::Aws, "Instance") => format!("i-{hash}"),
         (Provider::Aws, "Volume") => format!("vol-{hash}"),
+        (Provider::Aws, "File System") => {
+            format!("arn:aws:elasticfilesystem:{region}:{account}:file-system/fs-{hash}")
+        }
         (Provider::Aws, "Snapshot") => format!("arn:aws:ec2:{region}:{account}:snapshot/snap-{hash}"),
         (Provider::Aws, "NAT Gateway") => format!("arn:aws:ec2:{region}:{account}:natgateway/nat-{hash}"),
         (Provider::Aws, "Bucket") => name.to_owned(),

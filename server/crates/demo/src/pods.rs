@@ -4,7 +4,7 @@ use chrono::{Datelike, NaiveDate};
 
 use crate::company::{Company, Style, Tenant};
 use crate::fleet::tenant_sla;
-use crate::meter::{Meter, Owner, Place};
+use crate::meter::{Meter, Owner, Place, json};
 use crate::prng;
 
 /// What the money of a container is called.
@@ -66,6 +66,13 @@ pub struct Pod {
     pub stream: u64,
 }
 
+impl Pod {
+    /// Whether it serves the whole cluster, so that the cluster's other pods pay for it (A27).
+    pub fn serves_all(&self) -> bool {
+        self.namespace == "kube-system" && matches!(self.role, Role::Workload | Role::PodOverhead)
+    }
+}
+
 /// The pods of one node on one day.
 #[derive(Debug)]
 pub struct Roster<'a> {
@@ -97,6 +104,7 @@ pub fn on<'a>(company: &'a Company, machine: &'a Meter, place: &'a Place, day: N
 impl Roster<'_> {
     fn fill(&mut self, number: usize) {
         self.agent();
+        self.cluster_services(number);
         match self.place.pool {
             "general" => self.general(number),
             "burst" => self.burst(number),
@@ -240,28 +248,39 @@ impl Roster<'_> {
         });
     }
 
+    /// What the cluster itself runs in kube-system: it serves whoever is there.
+    fn cluster_services(&mut self, number: usize) {
+        let names: &[&str] = match (self.place.pool, number) {
+            ("general", 0 | 6) | ("hub", 0 | 3) => &["coredns"],
+            ("general", 2) | ("hub", 1) => &["metrics-server"],
+            ("general", 4) => &["cluster-autoscaler"],
+            ("test", 0) => &["coredns", "metrics-server"],
+            _ => &[],
+        };
+        for name in names {
+            let pod = self.pod("kube-system", "Deployment", name, &[("k8s-app", name)]);
+            let owner = self.machine.owner.clone();
+            let load = if *name == "coredns" { Load::Orders } else { Load::Steady };
+            self.pods.push(Pod {
+                load,
+                ..sized(Pod { owner, ..pod }, (150, 192))
+            });
+        }
+    }
+
     fn service(&mut self, service: &str, request: (u64, u64)) {
-        let tier = self.company.service_tier(service);
-        // these carry the label of the pod template instead of the agreed key
-        let old = ["slotting", "yard", "notifications", "reporting", "edi-gateway"].contains(&service);
-        let key = if old { "app.kubernetes.io/name" } else { "app" };
-        let pod = self.pod("platform", "Deployment", service, &[(key, service), ("tier", tier)]);
-        let owner = self.owned(service, tier);
+        let labels = service_labels(self.company, service);
+        let pod = self.pod("platform", "Deployment", service, &labels);
+        let owner = self.owned(service, self.company.service_tier(service));
         self.pods.push(sized(Pod { owner, ..pod }, request));
     }
 
     /// A tenant's own instance: its people label it as they tag their bills.
     fn tenant(&mut self, tenant: &Tenant) {
-        let (id, tier) = (tenant.id.as_str(), tenant.tier.as_str());
-        let (labels, tier) = match tenant.style {
-            Style::Customer => (vec![("app", "wms-core"), ("sla", tenant_sla(tier))], tier),
-            Style::Name => (vec![("app.kubernetes.io/name", "wms-core")], ""),
-            _ => (vec![("app", "wms-core"), ("tenant", id), ("tier", tier)], tier),
-        };
-        let pod = self.pod(&format!("tnt-{id}"), "StatefulSet", "wms-core", &labels);
-        let taken = self.company.takeover.tenant == id && self.company.takeover.on <= self.day;
-        let payer = if taken { self.company.takeover.to.as_str() } else { id };
-        let owner = Owner::new(payer, "wms-core", tier);
+        let (labels, tier) = tenant_labels(tenant);
+        let pod = self.pod(&format!("tnt-{}", tenant.id), "StatefulSet", "wms-core", &labels);
+        let takeover = Some(&self.company.takeover).filter(|takeover| takeover.tenant == tenant.id);
+        let owner = Owner::new(&tenant.id, "wms-core", tier).on(self.day, takeover);
         let size = u64::from(tenant.weight);
         self.pods
             .push(sized(Pod { owner, ..pod }, (150 + size * 12, 512 + size * 24)));
@@ -293,7 +312,7 @@ impl Roster<'_> {
         let run = format!("{name}-{}", self.day.num_days_from_ce() * 24 + i32::from(hour));
         let Some(pod) = self.pods.last_mut() else { return };
         pod.stream = prng::stream(&format!("{}/{run}", self.place.node));
-        (pod.pod, pod.uid) = (run, uid(pod.stream));
+        (pod.pod, pod.uid) = (run, prng::uid(pod.stream));
         (pod.kind, pod.workload) = ("CronJob", name.to_owned());
         (pod.load, pod.run) = (Load::Steady, Some((hour, seconds)));
     }
@@ -318,19 +337,15 @@ impl Roster<'_> {
                 format!("{workload}-{:08x}-{:05x}", template >> 32, now & 0xf_ffff)
             }
         };
-        let labels: serde_json::Map<String, serde_json::Value> = labels
-            .iter()
-            .map(|(key, value)| ((*key).to_owned(), (*value).into()))
-            .collect();
         Pod {
             namespace: namespace.to_owned(),
             kind,
             workload: workload.to_owned(),
             pod,
-            uid: uid(now),
+            uid: prng::uid(now),
             container: workload.to_owned(),
             role: Role::Workload,
-            labels: serde_json::Value::Object(labels).to_string(),
+            labels: json(labels),
             owner: Owner::default(),
             request: (0, 0),
             demand: (0, 0),
@@ -341,6 +356,24 @@ impl Roster<'_> {
     }
 }
 
+/// Labels of what a tenant's people run, and the service tier that they say.
+pub fn tenant_labels(tenant: &Tenant) -> (Vec<(&str, &str)>, &str) {
+    let (id, tier) = (tenant.id.as_str(), tenant.tier.as_str());
+    match tenant.style {
+        Style::Customer => (vec![("app", "wms-core"), ("sla", tenant_sla(tier))], tier),
+        Style::Name => (vec![("app.kubernetes.io/name", "wms-core")], ""),
+        _ => (vec![("app", "wms-core"), ("tenant", id), ("tier", tier)], tier),
+    }
+}
+
+/// Labels of a service of the platform.
+pub fn service_labels<'a>(company: &'a Company, service: &'a str) -> [(&'static str, &'a str); 2] {
+    // these carry the label of the pod template instead of the agreed key
+    let old = ["slotting", "yard", "notifications", "reporting", "edi-gateway"].contains(&service);
+    let key = if old { "app.kubernetes.io/name" } else { "app" };
+    [(key, service), ("tier", company.service_tier(service))]
+}
+
 /// An ordinary container: at an ordinary peak it uses what it requests, and 70 % of the memory.
 fn sized(pod: Pod, request: (u64, u64)) -> Pod {
     Pod {
@@ -348,17 +381,4 @@ fn sized(pod: Pod, request: (u64, u64)) -> Pod {
         demand: (request.0, request.1 * 7 / 10),
         ..pod
     }
-}
-
-/// In the form of a UUID.
-fn uid(stream: u64) -> String {
-    let (high, low) = (prng::bits(1, stream, 0), prng::bits(1, stream, 1));
-    format!(
-        "{:08x}-{:04x}-{:04x}-{:04x}-{:012x}",
-        high >> 32,
-        (high >> 16) & 0xffff,
-        high & 0xffff,
-        low >> 48,
-        low & 0xffff_ffff_ffff
-    )
 }

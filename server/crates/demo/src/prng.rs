@@ -28,6 +28,19 @@ pub fn stream(name: &str) -> u64 {
     })
 }
 
+/// In the form of a UUID.
+pub fn uid(stream: u64) -> String {
+    let (high, low) = (bits(1, stream, 0), bits(1, stream, 1));
+    format!(
+        "{:08x}-{:04x}-{:04x}-{:04x}-{:012x}",
+        high >> 32,
+        (high >> 16) & 0xffff,
+        high & 0xffff,
+        low >> 48,
+        low & 0xffff_ffff_ffff
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

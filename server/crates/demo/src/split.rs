@@ -7,7 +7,7 @@
 //! fraction, cut off below 1e-30 of the currency; nothing is rounded in between.
 
 use crate::facts::{Measure, NodeDay, NodeHour, Slot};
-use crate::pods::Role;
+use crate::pods::{Pod, Role};
 
 /// A core is worth nine GiB: per core-ms and MiB-s, in units of 1/9,216,000 of a core-second.
 const UNITS: Measure = Measure {
@@ -32,6 +32,7 @@ pub enum Called {
     PlannedHeadroom,
     IdleCapacity,
     DaemonSet,
+    ClusterServices,
 }
 
 impl Called {
@@ -45,6 +46,7 @@ impl Called {
             Self::PlannedHeadroom => "planned_headroom",
             Self::IdleCapacity => "idle_capacity",
             Self::DaemonSet => "daemon_set",
+            Self::ClusterServices => "cluster_services",
         }
     }
 }
@@ -65,6 +67,7 @@ impl<'a, T> Claim<'a, T> {
         match self.slot.pod.role {
             Role::DaemonSet => Called::DaemonSet,
             _ if self.filled => Called::Unobserved,
+            Role::Workload | Role::PodOverhead if self.slot.pod.serves_all() => Called::ClusterServices,
             Role::Workload => Called::Workload,
             Role::PodOverhead => Called::PodOverhead,
             Role::Placeholder => Called::PlannedHeadroom,
@@ -176,13 +179,7 @@ fn hold<'a>(node: &'a NodeDay<'_>, (from, to): (u8, u8), billed_s: u32) -> Held<
         for (hour, witness) in &hours {
             seen = seen.plus(effective(slot, hour.of_day));
             if let Some(witness) = witness {
-                let missing_s = u64::from(hour.ready_s - hour.observed_s);
-                let scaled = |value: u64| value * missing_s / u64::from(witness.observed_s);
-                let there = effective(slot, witness.of_day);
-                taken = taken.plus(Measure {
-                    cpu: scaled(there.cpu),
-                    memory: scaled(there.memory),
-                });
+                taken = taken.plus(self::taken(slot, hour, witness));
             }
         }
         let claims = [(false, seen), (true, taken)].into_iter();
@@ -207,22 +204,56 @@ fn witness<'a>(node: &'a NodeDay<'_>, missing: &NodeHour) -> Option<&'a NodeHour
         .min_by_key(|hour| (away(hour), hour.of_day))
 }
 
+/// What a container is taken to have held in an hour with seconds nobody observed.
+fn taken(slot: &Slot, hour: &NodeHour, witness: &NodeHour) -> Measure {
+    let missing_s = u64::from(hour.ready_s - hour.observed_s);
+    let scaled = |value: u64| value * missing_s / u64::from(witness.observed_s);
+    let there = effective(slot, witness.of_day);
+    Measure {
+        cpu: scaled(there.cpu),
+        memory: scaled(there.memory),
+    }
+}
+
 fn effective(slot: &Slot, of_day: u8) -> Measure {
     let hour = slot.hours.iter().find(|hour| hour.of_day == of_day);
     hour.map_or_else(Measure::default, |hour| hour.effective)
 }
 
+/// In the unit weights of nodes.
+fn weight(measure: Measure) -> u128 {
+    u128::from(UNITS.cpu) * u128::from(measure.cpu) + u128::from(UNITS.memory) * u128::from(measure.memory)
+}
+
 /// What the root disk of a node follows: the day's effective requests of ordinary pods (A27), in the
 /// unit weights of the node.
-pub fn followed<'a>(node: &'a NodeDay<'_>) -> Vec<(&'a Slot, u128)> {
-    let weight = |measure: Measure| {
-        u128::from(UNITS.cpu) * u128::from(measure.cpu) + u128::from(UNITS.memory) * u128::from(measure.memory)
-    };
+pub fn followed<'a>(node: &'a NodeDay<'_>) -> Vec<Claim<'a, u128>> {
     let claims = hold(node, (0, 24), 0).claims.into_iter();
     claims
         .filter(Claim::ordinary)
-        .map(|claim| (claim.slot, weight(claim.held)))
+        .map(|claim| claim.with(weight(claim.held)))
         .collect()
+}
+
+/// Tells `give` what each pod of a node that uses its cluster held in the hours of the day, or is taken
+/// to have held (A5): neither DaemonSets nor placeholders, nor what serves the cluster itself (A27).
+pub fn hourly(node: &NodeDay<'_>, mut give: impl FnMut(&Pod, &[u128; 24])) {
+    let missing: Vec<_> = node
+        .hours
+        .iter()
+        .filter_map(|hour| Some((hour, witness(node, hour)?)))
+        .collect();
+    let users = node.slots.iter().filter(|slot| !slot.pod.serves_all());
+    for slot in users.filter(|slot| matches!(slot.pod.role, Role::Workload | Role::PodOverhead)) {
+        let mut weights = [0; 24];
+        for hour in &slot.hours {
+            weights[usize::from(hour.of_day)] += weight(hour.effective);
+        }
+        for (hour, witness) in &missing {
+            weights[usize::from(hour.of_day)] += weight(taken(slot, hour, witness));
+        }
+        give(&slot.pod, &weights);
+    }
 }
 
 /// `amount * weight / of`, cut off towards zero. `of` is below 2e29.

@@ -4,22 +4,21 @@
 use std::collections::BTreeMap;
 use std::io::Write;
 
-use chrono::{NaiveTime, Timelike};
+use chrono::NaiveTime;
 
 use crate::DemoError;
-use crate::facts::{Facts, NodeDay};
-use crate::meter::{Owner, Part, Provider};
+use crate::meter::{Owner, Provider};
 use crate::money::{ONE, decimal};
-use crate::pods::Role;
+use crate::owed::{Amounts, Share, Usage, grains};
 use crate::rows::Row;
-use crate::split::{self, Called, Claim, Division, GRAINS, share};
+use crate::split::{Called, GRAINS};
 
-/// Billed and effective cost, in grains of 1e-30.
-type Amounts = (i128, i128);
 /// Billing period and currency.
 type Period = (String, &'static str);
 /// A node of a cluster, and what a part of its cost is called.
 type NodePart = (&'static str, String, Called);
+/// A cluster, the class of a charge and the name of what it pays for.
+type Resource = (&'static str, &'static str, String);
 
 /// Decimals of the truth files.
 const DECIMALS: u32 = 18;
@@ -29,10 +28,12 @@ const DECIMALS: u32 = 18;
 pub struct Truth {
     /// Every charge to the owner of its resource, nodes undivided.
     bills: BTreeMap<Period, BTreeMap<Owner, Amounts>>,
-    /// With the cost of nodes and their disks divided among their pods.
+    /// With the cost of clusters divided among whoever is there.
     totals: BTreeMap<Period, BTreeMap<Owner, Amounts>>,
     /// Effective cost of node machines by what it bought, before anything follows anything.
     split: BTreeMap<Period, BTreeMap<NodePart, i128>>,
+    /// Effective cost of what clusters have beside their machines, by what it paid for and who owes it.
+    resources: BTreeMap<Period, BTreeMap<Resource, BTreeMap<Share, i128>>>,
 }
 
 impl Truth {
@@ -40,7 +41,7 @@ impl Truth {
     ///
     /// Fails if a charge that spans a takeover cannot be cut by seconds without a remainder: the
     /// truth would then depend on a way of rounding.
-    pub fn add(&mut self, period: &str, rows: &[Row<'_>], facts: &Facts<'_>) -> Result<(), DemoError> {
+    pub fn add(&mut self, period: &str, rows: &[Row<'_>], usage: &Usage<'_>) -> Result<(), DemoError> {
         for row in rows {
             let key = (period.to_owned(), currency(row.meter.provider));
             let bills = self.bills.entry(key.clone()).or_default();
@@ -49,17 +50,28 @@ impl Truth {
                 add(bills, owner, *amounts);
             }
             let totals = self.totals.entry(key.clone()).or_default();
-            let place = row.meter.place.as_ref().filter(|_| !row.correction);
-            let node = place.and_then(|place| facts.get(&(row.start.date(), place.node.as_str())));
-            match (place.map(|place| place.part), node) {
-                (Some(Part::Machine), Some(node)) => {
-                    let split = self.split.entry(key).or_default();
-                    machine(row, node, totals, split);
+            if let Some(node) = usage.machine(row) {
+                let (owners, parts) = usage.divide_machine(row, node);
+                for (owner, amounts) in &owners {
+                    add(totals, owner, *amounts);
                 }
-                (Some(Part::RootDisk), Some(node)) => disk(row, node, totals),
-                _ => whole
-                    .into_iter()
-                    .for_each(|(owner, amounts)| add(totals, &owner, amounts)),
+                let split = self.split.entry(key).or_default();
+                for (called, cost) in parts {
+                    let part = (node.place.cluster, node.place.node.clone(), called);
+                    *split.entry(part).or_default() += cost;
+                }
+            } else if let Some(divided) = usage.divide(row) {
+                let resource = (divided.cluster, divided.kind, row.meter.name.clone());
+                let resources = self.resources.entry(key).or_default();
+                let shares = resources.entry(resource).or_default();
+                for (share, amounts) in divided.shares {
+                    add(totals, &share.owner, amounts);
+                    *shares.entry(share).or_default() += amounts.1;
+                }
+            } else {
+                for (owner, amounts) in &whole {
+                    add(totals, owner, *amounts);
+                }
             }
         }
         Ok(())
@@ -97,6 +109,44 @@ impl Truth {
                     if cost != 0 {
                         csv.write_record([period, *currency, cluster, node, called.key(), &text(cost)])?;
                     }
+                }
+            }
+        }
+        csv.flush()?;
+        Ok(())
+    }
+
+    /// Writes `truth_resources.csv`.
+    pub fn write_resources(&self, into: impl Write) -> Result<(), csv::Error> {
+        let mut csv = csv::Writer::from_writer(into);
+        csv.write_record([
+            "billing_period",
+            "currency",
+            "cluster",
+            "class",
+            "resource",
+            "part",
+            "tenant",
+            "service",
+            "tier",
+            "effective_cost",
+        ])?;
+        for ((period, currency), resources) in &self.resources {
+            for ((cluster, class, resource), shares) in resources {
+                let costs = rounded(shares.values().copied());
+                for (Share { part, owner }, cost) in shares.keys().zip(costs).filter(|(_, cost)| *cost != 0) {
+                    csv.write_record([
+                        period,
+                        *currency,
+                        *cluster,
+                        *class,
+                        resource,
+                        *part,
+                        &owner.tenant,
+                        &owner.service,
+                        &owner.tier,
+                        &text(cost),
+                    ])?;
                 }
             }
         }
@@ -200,101 +250,4 @@ fn parts(row: &Row<'_>) -> Result<Vec<(Owner, Amounts)>, DemoError> {
     let cut = |amount: i128| amount * before / seconds * GRAINS;
     let first = (cut(row.billed), cut(row.effective));
     Ok(vec![(owner, first), (later, (whole.0 - first.0, whole.1 - first.1))])
-}
-
-fn grains(row: &Row<'_>) -> Amounts {
-    (row.billed * GRAINS, row.effective * GRAINS)
-}
-
-/// Divides a charge of a node's machine among its pods' owners and its own.
-fn machine(
-    row: &Row<'_>,
-    node: &NodeDay<'_>,
-    totals: &mut BTreeMap<Owner, Amounts>,
-    split: &mut BTreeMap<NodePart, i128>,
-) {
-    let hour = |hour: u32| u8::try_from(hour).unwrap_or(0);
-    let hours = match row.end.date() == row.start.date() {
-        true => (hour(row.start.hour()), hour(row.end.hour())),
-        false => (hour(row.start.hour()), 24),
-    };
-    let billed_s = u32::try_from(row.quantity * 9 / 2_500).unwrap_or(0);
-    let (billed, effective) = grains(row);
-    let divide = |amount: i128| split::divide(node, hours, billed_s, amount);
-    let parts = divide(effective);
-    for (called, cost) in called(&parts) {
-        let key = (node.place.cluster, node.place.node.clone(), called);
-        *split.entry(key).or_default() += cost;
-    }
-    owners(node, &parts, |owner, cost| {
-        if cost != 0 {
-            add(totals, owner, (0, cost));
-        }
-    });
-    if billed != 0 {
-        owners(node, &divide(billed), |owner, cost| {
-            if cost != 0 {
-                add(totals, owner, (cost, 0));
-            }
-        });
-    }
-}
-
-/// A division by what its parts are called.
-fn called(parts: &Division<'_>) -> Vec<(Called, i128)> {
-    let mut all = vec![
-        (Called::SystemReserved, parts.system),
-        (Called::NotReady, parts.not_ready),
-        (Called::Unobserved, parts.unobserved),
-        (Called::IdleCapacity, parts.idle),
-    ];
-    all.extend(parts.claims.iter().map(|claim| (claim.called(), claim.held)));
-    all
-}
-
-/// Tells `give` who owns how much of a division: pods what they hold and, by their cost, the
-/// system's and the DaemonSets' part (A27); the node's own owner what nobody holds.
-fn owners(node: &NodeDay<'_>, parts: &Division<'_>, mut give: impl FnMut(&Owner, i128)) {
-    let own = &node.machine.owner;
-    let spare = node.place.spare.as_ref().unwrap_or(own);
-    let agent = |claim: &&Claim<'_, i128>| claim.slot.pod.role == Role::DaemonSet;
-    let agents: i128 = parts.claims.iter().filter(agent).map(|claim| claim.held).sum();
-    // the weights are whole pico units
-    let weight = |claim: &Claim<'_, i128>| match claim.ordinary() {
-        true => (claim.held / GRAINS).unsigned_abs(),
-        false => 0,
-    };
-    let all: u128 = parts.claims.iter().map(weight).sum();
-    let shared = parts.system + agents;
-    let mut left = shared;
-    for claim in parts.claims.iter().filter(|claim| !agent(claim)) {
-        let follows = match all {
-            0 => 0,
-            _ => share(shared, weight(claim), all),
-        };
-        left -= follows;
-        give(&claim.slot.pod.owner, claim.held + follows);
-    }
-    // nobody to follow, or the cuts below 1e-30
-    give(own, left);
-    give(spare, parts.not_ready + parts.unobserved + parts.idle);
-}
-
-/// A charge of a node's root disk: to the owners of the node's pods, by what they held in the time
-/// of the charge.
-fn disk(row: &Row<'_>, node: &NodeDay<'_>, totals: &mut BTreeMap<Owner, Amounts>) {
-    let weights = split::followed(node);
-    let all: u128 = weights.iter().map(|(_, weight)| weight).sum();
-    let mut rest = grains(row);
-    if all > 0 {
-        let (billed, effective) = rest;
-        for (slot, weight) in weights {
-            let part = (share(billed, weight, all), share(effective, weight, all));
-            rest = (rest.0 - part.0, rest.1 - part.1);
-            add(totals, &slot.pod.owner, part);
-        }
-    }
-    if rest != (0, 0) {
-        add(totals, &row.meter.owner, rest);
-    }
 }

@@ -27,8 +27,16 @@ fn bytes(output: &Output) -> BTreeMap<PathBuf, Vec<u8>> {
     deliveries
         .chain(&files.usage)
         .chain(&files.nodes)
+        .chain(&files.volumes)
+        .chain(&files.balancers)
         .chain(&files.drivers)
-        .chain([&files.rules, &files.truth, &files.truth_bills, &files.truth_split])
+        .chain([
+            &files.rules,
+            &files.truth,
+            &files.truth_bills,
+            &files.truth_split,
+            &files.truth_resources,
+        ])
         .map(|path| (path.clone(), fs::read(output.folder.join(path)).unwrap()))
         .collect()
 }
@@ -257,4 +265,15 @@ fn drivers_follow_their_format() {
                 .all(|record| &record[0] < TODAY && record[3].parse::<u64>().is_ok())
         );
     }
+    // as long as the bills have a tenant, its business has drivers
+    let has = |month: &str, tenant: &str| {
+        let path = output
+            .files
+            .drivers
+            .iter()
+            .find(|path| path.to_string_lossy().contains(month));
+        path.is_some_and(|path| plain(output, path).iter().any(|record| &record[1] == tenant))
+    };
+    assert!(!has("2026-09", "dockside-audio") && !has("2026-09", "stadskroon-grocery"));
+    assert!(has("2026-10", "stadskroon-grocery"));
 }

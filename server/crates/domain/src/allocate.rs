@@ -20,11 +20,15 @@ use crate::rule::RuleSet;
 use std::collections::{BTreeMap, BTreeSet};
 use thiserror::Error;
 
+pub mod balancers;
+pub mod cluster_wide;
 pub mod clusters;
+pub mod estimate;
+pub mod volumes;
 
 /// Columns every cube keeps, so that pages can group by them: six of the bill,
-/// then six that say where in a cluster a piece of a node's cost landed.
-pub const CUBE_COLUMNS: [&str; 12] = [
+/// then seven that say where in a cluster a piece of a node's cost landed.
+pub const CUBE_COLUMNS: [&str; 13] = [
     "BillingAccountId",
     "SubAccountId",
     "ProviderName",
@@ -37,6 +41,7 @@ pub const CUBE_COLUMNS: [&str; 12] = [
     "WorkloadKind",
     "Workload",
     "AllocationPart",
+    "Container",
 ];
 
 /// What an allocation is made with.
@@ -63,6 +68,7 @@ impl Program {
         );
         columns.insert("ServiceProviderName".to_owned());
         columns.insert("InvoiceId".to_owned());
+        columns.insert(clusters::PROVIDER_SPLIT.to_owned());
         columns
     }
 }
@@ -77,7 +83,7 @@ pub struct CubeKey {
     /// UTC day the cost is shown on; `None` in a cube by months.
     pub day: Option<Day>,
     /// The values of [`CUBE_COLUMNS`]; ProviderName falls back as [`Attributes::provider`] says.
-    pub columns: [Option<String>; 12],
+    pub columns: [Option<String>; CUBE_COLUMNS.len()],
     /// FOCUS ChargeCategory.
     pub category: ChargeCategory,
     /// Class.

@@ -11,6 +11,7 @@ pub mod bridge;
 pub mod charge;
 pub mod class;
 pub mod dialect;
+pub mod driver;
 pub mod finding;
 pub mod instant;
 pub mod money;

@@ -164,6 +164,48 @@ impl Rule {
     }
 }
 
+/// How the cost of clusters is split: the `clusters` section of a rule file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClusterRules {
+    /// Namespaces whose pods serve the whole cluster (A27): `kube-system`, and those declared.
+    pub service_namespaces: BTreeSet<String>,
+    /// Where the provider's own split counts instead of ours.
+    pub provider_split: Vec<ProviderSplit>,
+}
+
+/// A cluster and a time in which the provider's own split counts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProviderSplit {
+    /// Cluster id.
+    pub cluster: String,
+    /// First day, inclusive.
+    pub from: Option<NaiveDate>,
+    /// First day on which ours counts again.
+    pub to: Option<NaiveDate>,
+}
+
+impl ClusterRules {
+    /// Whether the provider's own split of a cluster counts at an instant.
+    #[must_use]
+    pub fn keeps_provider_split(&self, cluster: &str, at: Instant) -> bool {
+        let start = |date: NaiveDate| crate::instant::Day::from_date(date).start();
+        self.provider_split.iter().any(|split| {
+            split.cluster == cluster
+                && split.from.is_none_or(|from| start(from) <= at)
+                && split.to.is_none_or(|to| at < start(to))
+        })
+    }
+}
+
+impl Default for ClusterRules {
+    fn default() -> ClusterRules {
+        ClusterRules {
+            service_namespaces: BTreeSet::from(["kube-system".to_owned()]),
+            provider_split: Vec::new(),
+        }
+    }
+}
+
 /// An ordered, validated set of owner rules.
 #[derive(Debug, Clone)]
 pub struct RuleSet {
@@ -171,6 +213,8 @@ pub struct RuleSet {
     pub dimensions: Dimensions,
     /// Rules in order.
     pub rules: Vec<Rule>,
+    /// How clusters are split.
+    pub clusters: ClusterRules,
     cuts: Vec<Instant>,
 }
 
@@ -180,8 +224,11 @@ impl RuleSet {
     /// # Errors
     /// Says which rule, or which line, and what to write.
     pub fn parse(yaml: &str) -> Result<RuleSet, RuleError> {
-        let (dimensions, rules) = parse::rules(yaml)?;
-        Ok(RuleSet::new(dimensions, rules))
+        let (dimensions, rules, clusters) = parse::rules(yaml)?;
+        Ok(RuleSet {
+            clusters,
+            ..RuleSet::new(dimensions, rules)
+        })
     }
 
     /// No rules: everything is unallocated cost.
@@ -199,6 +246,7 @@ impl RuleSet {
         RuleSet {
             dimensions,
             rules,
+            clusters: ClusterRules::default(),
             cuts,
         }
     }

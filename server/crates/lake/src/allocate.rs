@@ -3,7 +3,7 @@
 //! of machines by what ran on them. A property test holds it equal to the
 //! reference.
 
-use crate::clusters::{self, Gathered, Unbilled};
+use crate::clusters::{self, Gathered, ProviderRows, Unbilled};
 use crate::container_days::ContainerDayFile;
 use crate::error::LakeError;
 use crate::object::Lake;
@@ -32,6 +32,8 @@ pub struct Allocation {
     pub cube: Cube,
     /// Node hours of the period no charge pays for.
     pub unbilled: Vec<Unbilled>,
+    /// Rows of the provider's own split.
+    pub provider_rows: Vec<ProviderRows>,
     /// What containers cost, by cluster and day; written when a period was given.
     pub container_days: Vec<ContainerDayFile>,
 }
@@ -98,6 +100,7 @@ pub fn allocate_with_usage(
     Ok(Allocation {
         cube,
         unbilled: clusters.unbilled,
+        provider_rows: clusters.provider_rows,
         container_days: clusters.files,
     })
 }

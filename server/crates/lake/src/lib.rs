@@ -5,6 +5,7 @@
 pub mod allocate;
 pub mod container_days;
 pub mod cube;
+pub mod drivers;
 pub mod error;
 pub mod ingest;
 pub mod object;
@@ -21,7 +22,7 @@ mod write;
 mod tests;
 
 pub use allocate::{Allocation, allocate, allocate_with_usage};
-pub use clusters::Unbilled;
+pub use clusters::{ProviderRows, Unbilled};
 pub use cube::{read_cube, write_cube};
 pub use error::LakeError;
 pub use ingest::ingest;

@@ -6,11 +6,12 @@ use crate::error::LakeError;
 use crate::object::Lake;
 use crate::scan;
 use crate::schema::{BILLING_PERIOD, ChargeFile, LINE, PART};
-use domain::allocate::clusters::billed_seconds;
+use domain::allocate::clusters::{Thing, billed_seconds};
 use domain::allocate::{CubeKey, Program, key_of, pieces, split_over};
 use domain::apportion::Splitter;
 use domain::charge::{Attributes, ChargeCategory};
 use domain::instant::{Instant, Span};
+use domain::split::balancer::Charged;
 use domain::{BillingPeriod, Currency, Money, tags};
 use polars::prelude::*;
 
@@ -43,8 +44,10 @@ pub(crate) struct Row {
     pub span: Span,
     pub billed: Money,
     pub effective: Money,
-    /// The machine it names, when the usage knows one.
+    /// What it names, when the usage knows it.
     pub target: Option<Target>,
+    /// What a charge of a load balancer counts (A32).
+    pub charged: Charged,
     /// Seconds of ConsumedQuantity, for charges of a machine (A3).
     pub consumed_s: Option<u64>,
 }
@@ -68,6 +71,8 @@ pub(crate) struct Charges<'p> {
     sets: Vec<Set>,
     key_ids: PlHashMap<CubeKey, u32>,
     keys: Vec<CubeKey>,
+    /// ResourceId of the row at hand, when charges are joined.
+    resource: String,
 }
 
 impl<'p> Charges<'p> {
@@ -92,6 +97,7 @@ impl<'p> Charges<'p> {
             sets: Vec::new(),
             key_ids: PlHashMap::default(),
             keys: Vec::new(),
+            resource: String::new(),
         }
     }
 
@@ -108,6 +114,21 @@ impl<'p> Charges<'p> {
     pub fn joining(mut self, join: &'p Join) -> Charges<'p> {
         self.join = (!join.is_empty()).then_some(join);
         self
+    }
+
+    /// Whether charges are joined with a usage.
+    pub fn joins(&self) -> bool {
+        self.join.is_some()
+    }
+
+    /// The cluster of a thing that rows name.
+    pub fn cluster(&self, thing: Thing, id: u32) -> Option<&'p str> {
+        self.join.map(|join| join.thing(thing, id).cluster.as_str())
+    }
+
+    /// ResourceId of the row at hand.
+    pub fn resource(&self) -> &str {
+        &self.resource
     }
 
     /// The program.
@@ -207,17 +228,24 @@ impl<'p> Charges<'p> {
                 column.get(row).and_then(Money::from_units).ok_or_else(|| damaged(name))
             };
             let when = |column: &Int64Chunked, name: &str| column.get(row).map(Instant).ok_or_else(|| damaged(name));
-            let (target, consumed_s) = match &joined {
-                Some((join, [resource, unit], quantity)) => {
-                    let target = resource.and_then(|column| column.get(row)).and_then(|id| join.find(id));
-                    let unit = unit.and_then(|column| column.get(row));
-                    let quantity = quantity.and_then(|column| column.get(row));
-                    (target, target.and_then(|_| billed_seconds(unit, quantity)))
+            self.resource.clear();
+            let (mut target, mut consumed_s, mut charged) = (None, None, Charged::Hours);
+            if let Some((join, [resource, unit], quantity)) = &joined {
+                let id = resource.and_then(|column| column.get(row));
+                let unit = unit.and_then(|column| column.get(row));
+                self.resource.push_str(id.unwrap_or(""));
+                target = id.and_then(|id| join.find(id));
+                if let Some(target) = target {
+                    consumed_s = billed_seconds(unit, quantity.and_then(|column| column.get(row)));
+                    if target.get(Thing::Balancer).is_some() {
+                        let attributes = &self.sets[set as usize].attributes;
+                        charged = Charged::of(unit, attributes.column("ChargeDescription"));
+                    }
                 }
-                None => (None, None),
-            };
+            }
             let charge = Row {
                 target,
+                charged,
                 consumed_s,
                 set,
                 part: part.get(row).unwrap_or(0),

@@ -81,6 +81,14 @@ pub fn container_days_path(cluster: &str, day: Day, sha256: &str) -> String {
     format!("container_days/{}/{day}/{hash}.parquet", plain(cluster))
 }
 
+/// Path of a month of a driver. The hash in the name makes every version of a
+/// month a file of its own.
+#[must_use]
+pub fn driver_path(driver: &str, period: BillingPeriod, sha256: &str) -> String {
+    let hash: String = sha256.chars().take(16).collect();
+    format!("drivers/{}/{period}/{hash}.parquet", plain(driver))
+}
+
 /// Path of a delivery's refused rows.
 #[must_use]
 pub fn quarantine_path(delivery_id: &str, sha256: &str) -> String {

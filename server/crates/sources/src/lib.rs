@@ -9,7 +9,7 @@ pub mod prometheus;
 mod sight;
 
 pub use detect::{Detected, detect, known_formats};
-pub use locate::{Located, locate};
+pub use locate::{Located, locate, locate_drivers};
 pub use sight::{Sighted, header_row, sha256, sight};
 
 use domain::Finding;

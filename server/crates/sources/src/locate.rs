@@ -13,8 +13,24 @@ pub struct Located {
     pub path: PathBuf,
 }
 
-/// Endings taken from folders and globs; a file named outright may have any.
-const ENDINGS: [&str; 5] = [".csv", ".csv.gz", ".gz", ".zip", ".parquet"];
+/// What is looked for.
+struct Kind {
+    /// Taken from folders and globs; a file named outright may have any.
+    endings: &'static [&'static str],
+    files: &'static str,
+    remedy: &'static str,
+}
+
+const BILLS: Kind = Kind {
+    endings: &[".csv", ".csv.gz", ".gz", ".zip", ".parquet"],
+    files: "bill files",
+    remedy: "bill files end in .csv, .csv.gz, .zip or .parquet",
+};
+const DRIVERS: Kind = Kind {
+    endings: &[".csv", ".json", ".jsonl", ".ndjson", ".gz", ".parquet"],
+    files: "files of drivers",
+    remedy: "they end in .csv, .json, .jsonl, .ndjson, each also with .gz, or in .parquet",
+};
 
 /// Resolves one argument. Folders are searched to any depth; hidden files,
 /// manifests and other endings are passed over. The result is in name order.
@@ -22,6 +38,18 @@ const ENDINGS: [&str; 5] = [".csv", ".csv.gz", ".gz", ".zip", ".parquet"];
 /// # Errors
 /// When nothing is there, naming what was looked for.
 pub fn locate(argument: &str) -> Result<Vec<Located>, SourceError> {
+    find(argument, &BILLS)
+}
+
+/// As [`locate`], for files of drivers, which may be JSON as well.
+///
+/// # Errors
+/// When nothing is there, naming what was looked for.
+pub fn locate_drivers(argument: &str) -> Result<Vec<Located>, SourceError> {
+    find(argument, &DRIVERS)
+}
+
+fn find(argument: &str, kind: &Kind) -> Result<Vec<Located>, SourceError> {
     let path = Path::new(argument);
     let found = if path.is_file() {
         vec![Located {
@@ -29,7 +57,7 @@ pub fn locate(argument: &str) -> Result<Vec<Located>, SourceError> {
             path: path.to_owned(),
         }]
     } else if path.is_dir() {
-        walk(path, &|_| true)?
+        walk(path, kind, &|_| true)?
     } else if path.exists() {
         let finding = Finding::error("not_a_file", "is not a regular file, but a device, a pipe or a socket");
         return Err(SourceError::refused(
@@ -46,7 +74,7 @@ pub fn locate(argument: &str) -> Result<Vec<Located>, SourceError> {
                 SourceError::refused(finding.remedy("give a file, a folder, or a pattern such as 'bills/*.csv.gz'"))
             })?;
         let matcher = glob.compile_matcher();
-        walk(root_of(argument), &|file| matcher.is_match(file))?
+        walk(root_of(argument), kind, &|file| matcher.is_match(file))?
     } else {
         let finding = Finding::error("no_such_file", format!("{argument} does not exist"));
         return Err(SourceError::refused(
@@ -54,10 +82,8 @@ pub fn locate(argument: &str) -> Result<Vec<Located>, SourceError> {
         ));
     };
     if found.is_empty() {
-        let finding = Finding::error("no_files", format!("{argument} holds no bill files"));
-        return Err(SourceError::refused(
-            finding.remedy("bill files end in .csv, .csv.gz, .zip or .parquet"),
-        ));
+        let finding = Finding::error("no_files", format!("{argument} holds no {}", kind.files));
+        return Err(SourceError::refused(finding.remedy(kind.remedy)));
     }
     Ok(found)
 }
@@ -73,7 +99,7 @@ fn root_of(pattern: &str) -> &Path {
     }
 }
 
-fn walk(root: &Path, wanted: &dyn Fn(&Path) -> bool) -> Result<Vec<Located>, SourceError> {
+fn walk(root: &Path, kind: &Kind, wanted: &dyn Fn(&Path) -> bool) -> Result<Vec<Located>, SourceError> {
     let mut found = Vec::new();
     let mut folders = vec![root.to_owned()];
     while let Some(folder) = folders.pop() {
@@ -93,7 +119,7 @@ fn walk(root: &Path, wanted: &dyn Fn(&Path) -> bool) -> Result<Vec<Located>, Sou
             }
             if path.is_dir() {
                 folders.push(path);
-            } else if path.is_file() && ENDINGS.iter().any(|ending| name.ends_with(ending)) {
+            } else if path.is_file() && kind.endings.iter().any(|ending| name.ends_with(ending)) {
                 let shown = path.strip_prefix("./").unwrap_or(&path).to_owned();
                 if wanted(&shown) || wanted(&path) {
                     found.push(Located {

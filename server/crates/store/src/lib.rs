@@ -10,11 +10,13 @@
 //! Money is stored as canonical decimal text and added up in Rust; periods as
 //! `202611`; instants as microseconds since the epoch, UTC.
 
+mod agent_token;
 mod allocation;
 mod claim;
 mod db;
 mod delivery;
 mod dialect;
+mod driver;
 mod error;
 mod explain;
 mod finding;
@@ -24,11 +26,13 @@ mod rules;
 mod setting;
 mod usage;
 
+pub use agent_token::AgentToken;
 pub use allocation::{AllocationFile, AllocationRow, AllocationTotal};
 pub use delivery::{
     ActiveFile, CHARGES, ClaimMode, Commit, DeliveredTotal, DeliveryPeriod, DeliveryRecord, DeliveryState, InputFile,
     LakeFileRow, NewDelivery, QuarantineRow, Replaced, ReplacedMoney, SourceRecord, TotalRow,
 };
+pub use driver::{DriverFileRow, NewDrivers};
 pub use error::{Cause, StoreError};
 pub use explain::ExplainKey;
 pub use rules::{NO_RULES, NewRules, RulesKind, RulesVersion};
@@ -100,10 +104,12 @@ impl Store {
 
 fn all_statements() -> impl Iterator<Item = Statement> {
     [
+        agent_token::STATEMENTS,
         allocation::STATEMENTS,
         claim::STATEMENTS,
         delivery::COMMIT_STATEMENTS,
         delivery::READ_STATEMENTS,
+        driver::STATEMENTS,
         explain::STATEMENTS,
         &[explain::PUT],
         finding::STATEMENTS,

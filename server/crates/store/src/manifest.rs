@@ -12,7 +12,11 @@ statements! {
     NAMED: "read the lake paths the manifest names" =>
         "SELECT path FROM lake_file UNION SELECT path FROM quarantine UNION SELECT cube_path FROM allocation
          UNION SELECT path FROM allocation_file UNION SELECT slots_path FROM allocation_file WHERE slots_path <> ''
-         UNION SELECT nodes_path FROM usage_day UNION SELECT slots_path FROM usage_day UNION SELECT hours_path FROM usage_day";
+         UNION SELECT nodes_path FROM usage_day UNION SELECT slots_path FROM usage_day UNION SELECT hours_path FROM usage_day
+         UNION SELECT volumes_path FROM usage_day WHERE volumes_path IS NOT NULL
+         UNION SELECT balancers_path FROM usage_day WHERE balancers_path IS NOT NULL
+         UNION SELECT sizing_path FROM usage_day WHERE sizing_path IS NOT NULL
+         UNION SELECT path FROM driver_file";
 }
 
 /// Takes the next version, or tells that `expected` is no longer the one in
@@ -38,7 +42,7 @@ impl Store {
     }
 
     /// Every lake path the manifest names: charges of all deliveries
-    /// (superseded ones and shadows too), quarantined rows, usage, cubes, and
+    /// (superseded ones and shadows too), quarantined rows, cubes, usage, drivers, and
     /// container-days with the usage they refer to.
     ///
     /// # Errors

@@ -23,7 +23,13 @@ pub struct UsageDayRow {
     pub slots_path: String,
     /// Lake path of the slot hours.
     pub hours_path: String,
-    /// Over the three files.
+    /// Lake path of the volumes, where there are any.
+    pub volumes_path: Option<String>,
+    /// Lake path of the load balancers, where there are any.
+    pub balancers_path: Option<String>,
+    /// Lake path of what is known for sizing, where there is any.
+    pub sizing_path: Option<String>,
+    /// Over these files.
     pub sha256: String,
     /// Slot hours in it.
     pub slot_hours: u64,
@@ -64,7 +70,7 @@ pub struct NewUsage {
     pub clusters: Vec<(String, String)>,
 }
 
-/// A usage delivery as it is kept.
+/// A delivery of usage or of drivers as it is kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UsageDeliveryRow {
     /// Id.
@@ -92,14 +98,16 @@ statements! {
         "INSERT INTO usage_delivery (delivery_id, source_id, origin, input_hash, received_us, manifest_version, row_count, rejected_rows, findings_json)
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
     PUT_DAY: "put a cluster's day" =>
-        "INSERT INTO usage_day (cluster_id, day, nodes_path, slots_path, hours_path, sha256, slot_hours, node_hours, ready_s, observed_s, last_hour, pools_json, delivery_id)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
+        "INSERT INTO usage_day (cluster_id, day, nodes_path, slots_path, hours_path, sha256, slot_hours, node_hours, ready_s, observed_s, last_hour, pools_json, delivery_id, volumes_path, balancers_path, sizing_path)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)
          ON CONFLICT (cluster_id, day) DO UPDATE SET nodes_path = excluded.nodes_path, slots_path = excluded.slots_path,
              hours_path = excluded.hours_path, sha256 = excluded.sha256, slot_hours = excluded.slot_hours,
              node_hours = excluded.node_hours, ready_s = excluded.ready_s, observed_s = excluded.observed_s,
-             last_hour = excluded.last_hour, pools_json = excluded.pools_json, delivery_id = excluded.delivery_id";
+             last_hour = excluded.last_hour, pools_json = excluded.pools_json, delivery_id = excluded.delivery_id,
+             volumes_path = excluded.volumes_path, balancers_path = excluded.balancers_path, sizing_path = excluded.sizing_path";
     DAYS: "read the days of usage" =>
-        "SELECT cluster_id, day, nodes_path, slots_path, hours_path, sha256, slot_hours, node_hours, ready_s, observed_s, last_hour, pools_json
+        "SELECT cluster_id, day, nodes_path, slots_path, hours_path, sha256, slot_hours, node_hours, ready_s, observed_s, last_hour, pools_json,
+             volumes_path, balancers_path, sizing_path
          FROM usage_day WHERE day >= $1 AND day < $2 ORDER BY cluster_id, day";
     KNOWN: "look for a usage delivery" =>
         "SELECT delivery_id, source_id, origin, received_us, row_count, rejected_rows, findings_json
@@ -151,7 +159,10 @@ impl Store {
                 count(day.observed_s)?,
                 i64::from(day.last_hour),
                 json(&day.pools)?,
-                &new.delivery_id
+                &new.delivery_id,
+                &day.volumes_path,
+                &day.balancers_path,
+                &day.sizing_path
             )?;
         }
         tx.commit().await?;
@@ -216,6 +227,9 @@ struct DayRow {
     observed_s: i64,
     last_hour: i64,
     pools_json: String,
+    volumes_path: Option<String>,
+    balancers_path: Option<String>,
+    sizing_path: Option<String>,
 }
 
 impl DayRow {
@@ -234,13 +248,16 @@ impl DayRow {
             nodes_path: self.nodes_path,
             slots_path: self.slots_path,
             hours_path: self.hours_path,
+            volumes_path: self.volumes_path,
+            balancers_path: self.balancers_path,
+            sizing_path: self.sizing_path,
             sha256: self.sha256,
         })
     }
 }
 
 #[derive(sqlx::FromRow)]
-struct DeliveryRow {
+pub(crate) struct DeliveryRow {
     delivery_id: String,
     source_id: String,
     origin: String,
@@ -251,7 +268,7 @@ struct DeliveryRow {
 }
 
 impl DeliveryRow {
-    fn into_row(self) -> Result<UsageDeliveryRow, StoreError> {
+    pub(crate) fn into_row(self) -> Result<UsageDeliveryRow, StoreError> {
         let place = Place("usage_delivery");
         Ok(UsageDeliveryRow {
             rows: place.count(self.row_count)?,

@@ -15,6 +15,7 @@ mod error;
 mod explain;
 mod month;
 mod overview;
+mod receipt;
 mod reconciliation;
 mod rules;
 mod sources;
@@ -31,13 +32,14 @@ pub use error::PageError;
 pub use explain::{BillLine, Explain, ExplainPage, ExplainStep, StepKind};
 pub use month::month_name;
 pub use overview::{Figure, OverviewPage, SentencePart, Tile, Tone};
+pub use receipt::FactsReceipt;
 pub use reconciliation::{
     Cause, ClassCost, CurrencyReconciliation, Link, Quarantined, Reconciliation, ReconciliationPage,
 };
 pub use rules::{Coverage, OwnerRule, RuleSet, RuleVersion, RulesPage, TierPreset};
 pub use sources::{
-    ClusterFacts, Delivery, DeliveryPeriod, DeliveryState, FactsGap, Finding, Holding, Severity, Source, SourcesPage,
-    UsageDelivery,
+    ClusterFacts, Delivery, DeliveryPeriod, DeliveryState, DriverFacts, FactsGap, Finding, Holding, Severity, Source,
+    SourcesPage, UsageDelivery,
 };
 pub use terms::Terms;
 

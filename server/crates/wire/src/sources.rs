@@ -13,6 +13,10 @@ pub struct SourcesPage {
     pub clusters: Vec<ClusterFacts>,
     /// Deliveries of usage, newest first.
     pub usage: Vec<UsageDelivery>,
+    /// Every driver of every source with values up to the period, by name.
+    pub drivers: Vec<DriverFacts>,
+    /// Deliveries of drivers, newest first.
+    pub driver_deliveries: Vec<UsageDelivery>,
     /// Findings that belong to no single delivery.
     pub findings: Vec<Finding>,
 }
@@ -169,7 +173,30 @@ pub struct FactsGap {
     pub unobserved_s: Option<u64>,
 }
 
-/// One delivery of usage.
+/// How far a driver of a source reaches in a period.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DriverFacts {
+    /// The driver's name.
+    pub driver: String,
+    /// The source its values come from.
+    pub source: String,
+    /// Its units within the period, in order of time; one is usual.
+    pub units: Vec<String>,
+    /// The last day with values up to the end of the period, `YYYY-MM-DD`.
+    pub data_through: String,
+    /// The values reach the end of the period, or came lately.
+    pub fresh: bool,
+    /// Days of the period with values.
+    pub days: u32,
+    /// Days without any between the first and the last of the period, in order.
+    pub gaps: Vec<String>,
+    /// Different receivers within the period.
+    pub receivers: u64,
+    /// Values within the period.
+    pub values: u64,
+}
+
+/// One delivery of usage or of drivers.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UsageDelivery {
     /// The delivery's id.

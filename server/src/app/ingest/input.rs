@@ -131,6 +131,32 @@ fn recognise(table: Sighted, format: &str, input: &mut Input) -> Result<(), AppE
     Ok(())
 }
 
+/// Driver files as named and found; what standard input was kept in is removed
+/// with this.
+pub(in crate::app) struct DriverFiles {
+    pub(in crate::app) files: Vec<(String, std::path::PathBuf)>,
+    _spooled: Vec<tempfile::TempPath>,
+}
+
+/// Finds driver files.
+pub(in crate::app) fn locate_drivers(paths: &[String], scratch: &std::path::Path) -> Result<DriverFiles, AppError> {
+    let (mut files, mut spooled) = (Vec::new(), Vec::new());
+    for path in paths {
+        if path == "-" {
+            let path = spool(scratch)?;
+            files.push(("standard input".to_owned(), path.to_path_buf()));
+            spooled.push(path);
+        } else {
+            let found = sources::locate_drivers(path).map_err(refused)?;
+            files.extend(found.into_iter().map(|file| (file.name, file.path)));
+        }
+    }
+    Ok(DriverFiles {
+        files,
+        _spooled: spooled,
+    })
+}
+
 /// Standard input can be read once; the file it becomes can be looked at twice.
 fn spool(scratch: &std::path::Path) -> Result<tempfile::TempPath, AppError> {
     let doing = "cannot keep standard input in the data folder";

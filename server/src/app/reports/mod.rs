@@ -4,6 +4,7 @@ mod change;
 mod clusters;
 mod context;
 mod costs;
+pub mod drivers;
 mod overview;
 mod reconciliation;
 mod rules;

@@ -49,11 +49,15 @@ impl App {
         let findings = of_period.flat_map(|a| a.findings.iter().map(finding)).collect();
         let clusters = self.cluster_facts(ground.period).await?;
         let usage = self.store.usage_deliveries().await?;
+        let drivers = self.driver_facts(ground.period).await?;
+        let driver_deliveries = self.store.driver_deliveries().await?;
         Ok(SourcesPage {
             context: ground.context,
             sources,
             clusters,
             usage: usage.iter().rev().map(usage_delivery).collect(),
+            drivers,
+            driver_deliveries: driver_deliveries.iter().rev().map(usage_delivery).collect(),
             findings,
         })
     }

@@ -30,7 +30,10 @@ fn build() -> Value {
                             RFC 3339 in UTC; shares are permille. Fields may be added; none is changed or removed.",
         },
         "paths": paths,
-        "components": { "schemas": schemas::all() },
+        "components": {
+            "schemas": schemas::all(),
+            "securitySchemes": { "agentToken": { "type": "http", "scheme": "bearer" } },
+        },
     })
 }
 
@@ -41,7 +44,7 @@ fn operation(route: &Route) -> Value {
         .trim_start_matches("/api/")
         .replace(['/', '.'], "_")
         .replace(['{', '}'], "");
-    json!({
+    let mut operation = json!({
         "operationId": id,
         "summary": route.summary,
         "parameters": parameters,
@@ -52,7 +55,25 @@ fn operation(route: &Route) -> Value {
             "500": problem("The machinery failed, or figures that must be equal are not; the log has the request id"),
             "503": problem("Busy or too slow; the same request may work later"),
         },
-    })
+    });
+    if route.answer == Answer::ReceiveFacts {
+        operation["security"] = json!([{ "agentToken": [] }]);
+        operation["requestBody"] = json!({
+            "required": true,
+            "description": "The document of docs/FORMATS.md, \"Pushed facts\"; Content-Encoding gzip or none",
+            "content": { "application/json": { "schema": schemas::to("PushedFacts") } },
+        });
+        let responses = &mut operation["responses"];
+        responses["400"] = problem("The document does not fit; `field` says where");
+        responses["401"] = problem("The token is missing, unknown or revoked");
+        responses["403"] = problem("The token may not write this cluster");
+        responses["413"] = problem("The body or the document is larger than is taken");
+        if let Some(responses) = responses.as_object_mut() {
+            // it needs no bill, and looks nothing up
+            responses.shift_remove("404");
+        }
+    }
+    operation
 }
 
 fn problem(description: &str) -> Value {
@@ -71,6 +92,7 @@ fn shape(answer: Answer) -> (Value, Vec<Value>) {
         Answer::Rules => (schemas::to("Rules"), [page(), vec![version()]].concat()),
         Answer::Sources => (schemas::to("Sources"), page()),
         Answer::Periods => (schemas::to("Periods"), Vec::new()),
+        Answer::ReceiveFacts => (schemas::to("FactsReceipt"), vec![push_id()]),
         // the document itself, and answers that are no API
         Answer::OpenApi
         | Answer::Page
@@ -129,6 +151,14 @@ fn explain_id() -> Value {
         "name": "id", "in": "path", "required": true,
         "description": "An explain_id of another answer; stable over the years",
         "schema": { "type": "string" },
+    })
+}
+
+fn push_id() -> Value {
+    json!({
+        "name": "Idempotency-Key", "in": "header", "required": true,
+        "description": "Id of the push: the SHA-256 of its document, lower-case hex",
+        "schema": { "type": "string", "pattern": "^[0-9a-f]{64}$" },
     })
 }
 
@@ -212,7 +242,7 @@ mod tests {
     fn every_api_route_is_described_with_its_path_parameters() {
         let document = build();
         for route in ROUTES.iter().filter(|route| route.kind == Kind::Api) {
-            let operation = &document["paths"][route.path]["get"];
+            let operation = &document["paths"][route.path][route.method.to_ascii_lowercase()];
             assert_eq!(operation["summary"], route.summary);
             let named = operation["parameters"].as_array().expect("a list");
             let in_path = named.iter().filter(|parameter| parameter["in"] == "path").count();

@@ -1,13 +1,12 @@
 //! What everybody shares: the clusters, the platform's data stores, non-production, fees.
 
-use super::{PAYER, PLATFORM, managed_service, zone};
+use super::{HUB, PAYER, PLATFORM, managed_service, zone};
 use crate::catalog as sku;
 use crate::catalog::Sku;
 use crate::company::Company;
-use crate::meter::{Account, Commitment, Kind, Meter, Owner, Part, Provider, Shape};
+use crate::meter::{Account, Behind, Commitment, Front, Kind, Meter, Owner, Part, Provider, Shape, json};
 
 const DATA: Account<'_> = ("004211870002", "tidewater-data-prod");
-const HUB: Account<'_> = ("004211870003", "tidewater-hub-rotterdam");
 const TEST: Account<'_> = ("004211870004", "tidewater-nonprod");
 const SECURITY: Account<'_> = ("004211870005", "tidewater-security");
 
@@ -42,17 +41,29 @@ fn node(node: Meter, cluster: &'static str, pool: &'static str, gigabytes: i128)
     [node.tags(&tags).place(cluster, pool, &name, Part::Machine), disk]
 }
 
+/// The ingress controller asks for the load balancers in front of it.
+fn ingress(cluster: &'static str, behind: Behind) -> Front {
+    Front {
+        cluster,
+        service: "traefik",
+        labels: json(&[("app", "traefik"), ("tier", "T0")]),
+        behind,
+        tier: "",
+        owner: Owner::new("", "traefik", "T0"),
+    }
+}
+
 /// Control plane, load balancers, NAT and addresses of a cluster.
-fn around(account: Account<'_>, cluster: &str, balancers: usize) -> Vec<Meter> {
+fn around(account: Account<'_>, cluster: &'static str, fronts: &[Front]) -> Vec<Meter> {
     let tags = [("aws:eks:cluster-name", cluster), ("env", "prod")];
     let mut all = vec![
-        aws(account, &sku::CONTROL_PLANE, cluster).units(24).tags(&tags),
+        plane(aws(account, &sku::CONTROL_PLANE, cluster), cluster).tags(&tags),
         aws(account, &sku::ZONE_TRAFFIC, &format!("{cluster}-zones"))
             .units(940)
             .shape(Shape::Orders)
             .tags(&tags),
     ];
-    for index in 0..balancers {
+    for (index, front) in fronts.iter().enumerate() {
         let name = format!("{cluster}-ingress-{index}");
         let ingress = [("aws:eks:cluster-name", cluster), ("app", "traefik"), ("tier", "T0")];
         for (sku, units, shape) in [(&sku::LB_HOURS, 24, Shape::Flat), (&sku::LB_UNITS, 190, Shape::Orders)] {
@@ -61,7 +72,8 @@ fn around(account: Account<'_>, cluster: &str, balancers: usize) -> Vec<Meter> {
                     .units(units)
                     .shape(shape)
                     .tags(&ingress)
-                    .owner("", "traefik", "T0"),
+                    .owner("", "traefik", "T0")
+                    .front(front),
             );
         }
         let nat = format!("{cluster}-nat-{index}");
@@ -84,7 +96,25 @@ fn around(account: Account<'_>, cluster: &str, balancers: usize) -> Vec<Meter> {
 }
 
 fn core_cluster(company: &Company) -> Vec<Meter> {
-    let mut all = around(PLATFORM, "core-eu", 3);
+    let tenants = |from, services| ingress("core-eu", Behind::Tenants(from, services));
+    let fronts = [
+        tenants(0, &["order-intake", "identity"]),
+        tenants(1, &["tracking", "notifications"]),
+        tenants(2, &["carrier-gateway", "edi-gateway"]),
+    ];
+    let mut all = around(PLATFORM, "core-eu", &fronts);
+    // scanners speak another protocol, past the controller: nobody measures what is behind it
+    let gateway = Front {
+        service: "scanner-gateway",
+        labels: json(&[("app", "edge-sync"), ("tier", "T1")]),
+        owner: Owner::new("", "edge-sync", "T1"),
+        ..ingress("core-eu", Behind::Nothing)
+    };
+    let tags = [("aws:eks:cluster-name", "core-eu"), ("env", "prod")];
+    for (sku, units, shape) in [(&sku::LB_HOURS, 24, Shape::Flat), (&sku::LB_UNITS, 41, Shape::Orders)] {
+        let meter = aws(PLATFORM, sku, "core-eu-scanners").units(units).shape(shape);
+        all.push(meter.tags(&tags).owner("", "traefik", "").front(&gateway));
+    }
     for index in 0..12 {
         let meter = aws(PLATFORM, &sku::NODE, &format!("core-eu-general-{index:02}"))
             .units(24)
@@ -183,23 +213,19 @@ fn data_stores(company: &Company) -> Vec<Meter> {
             .shape(Shape::Stored),
         "ci",
     );
-    // the label of the pod template instead of the agreed key
-    for service in ["slotting", "yard", "notifications", "reporting", "edi-gateway"] {
-        let tags = [
-            ("app.kubernetes.io/name", service),
-            ("tier", company.service_tier(service)),
-        ];
-        let meter = aws(PLATFORM, &sku::DISK, &format!("{service}-data"))
-            .stored(220)
-            .tags(&tags);
-        all.push(meter.owner("", service, company.service_tier(service)));
-    }
     all
 }
 
 /// The dedicated cluster of the Rotterdam hub: all of its account is service tier T0.
 fn hub_cluster() -> Vec<Meter> {
-    let mut all = around(HUB, "hub-rotterdam", 2);
+    let services = Behind::Services(&["wms-core", "edge-sync", "label-print", "yard"]);
+    // the second one waits for the day the first one fails
+    let spare = Behind::Hosts(&[("wms-core", 2), ("edge-sync", 1)]);
+    let fronts = [services, spare].map(|behind| Front {
+        tier: "T0",
+        ..ingress("hub-rotterdam", behind)
+    });
+    let mut all = around(HUB, "hub-rotterdam", &fronts);
     for index in 0..6 {
         let meter = aws(HUB, &sku::NODE, &format!("hub-rotterdam-{index:02}"))
             .units(24)
@@ -226,6 +252,14 @@ fn hub_cluster() -> Vec<Meter> {
         meter.owner.tier = "T0".to_owned();
     }
     all
+}
+
+/// Makes a meter the control plane of a cluster.
+fn plane(meter: Meter, cluster: &'static str) -> Meter {
+    Meter {
+        plane_of: Some(cluster),
+        ..meter.units(24)
+    }
 }
 
 /// Non-production runs in office hours, is tier T3, and its tags are careless.
@@ -257,7 +291,7 @@ fn non_production() -> Vec<Meter> {
     }
     let runners = aws(TEST, &sku::NODE, "ci-runners").units(60).shape(Shape::Office);
     all.push(runners.tags(&[("app", "ci"), ("env", "ci")]).owner("", "ci", "T3"));
-    all.push(aws(TEST, &sku::CONTROL_PLANE, "test-eu").units(24).owner("", "", "T3"));
+    all.push(plane(aws(TEST, &sku::CONTROL_PLANE, "test-eu"), "test-eu").owner("", "", "T3"));
     all
 }
 

@@ -2,7 +2,7 @@
 
 use chrono::NaiveDate;
 
-use super::{PLATFORM, managed_service, zone};
+use super::{PLATFORM, managed_service, volumes, zone};
 use crate::catalog as sku;
 use crate::catalog::Sku;
 use crate::company::{Company, Style, Tenant};
@@ -29,6 +29,9 @@ pub fn meters(company: &Company) -> Vec<Meter> {
             settle(meter, company, tenant, life);
         }
         all.extend(own);
+        if tenant.style != Style::Dedicated {
+            all.extend(volumes::of_tenant(tenant, company));
+        }
     }
     all
 }
@@ -87,7 +90,6 @@ fn shared_platform(tenant: &Tenant) -> Vec<Meter> {
             tenant,
             "observability",
         ),
-        claimed_volume(tenant, size),
     ];
     if tenant.weight >= OWN_DATABASE {
         all.push(styled(meter(&sku::DATABASE_SMALL, "db").units(24), tenant, "postgres"));
@@ -104,22 +106,6 @@ fn shared_platform(tenant: &Tenant) -> Vec<Meter> {
         all.push(styled(seats, tenant, "label-print"));
     }
     all
-}
-
-/// A volume made for a claim of the tenant's namespace: the driver writes the tags, in every style.
-fn claimed_volume(tenant: &Tenant, size: i128) -> Meter {
-    let namespace = format!("tnt-{}", tenant.id);
-    let name = format!("pvc-{:016x}", crate::prng::stream(&namespace));
-    Meter::new(Provider::Aws, PLATFORM, &sku::DISK, &name)
-        .stored(40 + size * 3)
-        .zone(zone(name.len() + tenant.id.len()))
-        .tags(&[
-            ("kubernetes.io/created-for/pvc/namespace", &namespace),
-            ("kubernetes.io/created-for/pvc/name", "data-wms-core-0"),
-            ("app.kubernetes.io/name", "wms-core"),
-            ("tier", &tenant.tier),
-        ])
-        .owner(&tenant.id, "wms-core", &tenant.tier)
 }
 
 /// Tags as this tenant's people write them, and the owner they mean.

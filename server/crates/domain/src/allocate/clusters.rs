@@ -1,52 +1,134 @@
 //! The reference allocation of bills with usage: a node's cost lands on what
-//! ran on it (A1-A5, A26-A29), its root disk follows (A27), and everything
-//! else lands as without usage.
+//! ran on it (A1-A5, A26-A29), its root disk and its traffic follow (A27, A33),
+//! volumes, load balancers and control planes land as their own modules say
+//! (A31, A32, A27), and everything else lands as without usage.
 //!
-//! Charges of one machine and the same whole hours are split by the same
-//! weights, integrated over these hours (A2, A4); a machine the facts do not
+//! Charges of one thing and the same whole hours are split by the same
+//! weights, integrated over these hours (A2, A4); a thing the facts do not
 //! know keeps its charge as it is. `lake::allocate` is the fast form.
 
-use super::{AllocateError, Cube, CubeKey, CubeValue, Program, key_of, land, pieces, split_over};
-use crate::apportion::Splitter;
+mod facts;
+mod land;
+
+use super::{AllocateError, Cube, Program};
+use crate::apportion::{ApportionError, Splitter};
 use crate::charge::{Attributes, Charge, ChargeCategory};
 use crate::class::Class;
-use crate::instant::{Day, SECOND_US, Span};
+use crate::instant::{SECOND_US, Span};
 use crate::money::Money;
-use crate::split::{Claim, Split, UNIT_WEIGHTS, node_weights, split_node};
-use crate::usage::fill::fill;
+use crate::split::balancer::Charged;
+use crate::split::{Claim, Split, UNIT_WEIGHTS};
 use crate::usage::key::resource_key;
-use crate::usage::{ClusterDay, HOUR_S, Hour, Measure, Node, NodeHour, Part, Resource, Role, Slot};
+use crate::usage::{ClusterDay, HOUR_S, Hour, Measure, Node, Part, Resource, Role, Slot};
+use facts::{Facts, GroupKey};
+use land::Lander;
 use std::collections::BTreeMap;
 
-/// What of a machine a charge pays for.
+/// What of a cluster a charge pays for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum MachineCost {
-    /// The machine itself: split among what ran on it.
+    /// A machine: split among what ran on it.
     Compute,
     /// Its root disk: follows the pods of the node (A27).
     RootDisk,
+    /// Its traffic: follows the pods of the node (A33).
+    Network,
+    /// A volume: follows its claim (A31).
+    Volume,
+    /// Hours of a load balancer: follow requests (A32).
+    BalancerHours,
+    /// What passed through a load balancer: follows bytes (A32).
+    BalancerUsage,
+    /// A control plane: follows the pods of the cluster (A27).
+    ControlPlane,
+}
+
+/// What a charge's ResourceId stands for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Thing {
+    /// A machine.
+    Machine,
+    /// The root disk of a machine.
+    RootDisk,
+    /// A volume that a claim asked for.
+    Volume,
+    /// A load balancer.
+    Balancer,
 }
 
 impl MachineCost {
-    /// What charges of a class may pay for of a machine. The facts decide
-    /// whether they do: tags need not say that a machine is a node.
+    /// What charges of a class may pay for, and of what, best first. The facts
+    /// decide whether they do: tags need not say that a machine is a node.
     #[must_use]
-    pub fn of(class: Class) -> Option<MachineCost> {
-        match class {
-            Class::NodeCompute | Class::Machine => Some(MachineCost::Compute),
-            Class::NodeDisk | Class::Volume => Some(MachineCost::RootDisk),
-            _ => None,
+    pub fn of(class: Class, charged: Charged) -> &'static [(Thing, MachineCost)] {
+        match (class, charged) {
+            (Class::NodeCompute | Class::Machine, _) => &[(Thing::Machine, MachineCost::Compute)],
+            (Class::NodeDisk | Class::Volume, _) => &[
+                (Thing::RootDisk, MachineCost::RootDisk),
+                (Thing::Volume, MachineCost::Volume),
+            ],
+            (Class::Network, _) => &[(Thing::Machine, MachineCost::Network)],
+            // a pod on a virtual node is billed by the Kubernetes service
+            (Class::ControlPlane, _) => &[(Thing::Machine, MachineCost::Compute)],
+            (Class::LoadBalancer, Charged::Hours) => &[(Thing::Balancer, MachineCost::BalancerHours)],
+            (Class::LoadBalancer, Charged::Usage) => &[(Thing::Balancer, MachineCost::BalancerUsage)],
+            _ => &[],
         }
     }
 
-    /// The class of the charge, now that it is known to be one of a node.
+    /// Whether it is split by the facts of one node.
+    #[must_use]
+    pub fn follows_node(self) -> bool {
+        matches!(
+            self,
+            MachineCost::Compute | MachineCost::RootDisk | MachineCost::Network
+        )
+    }
+
+    /// The class of the charge, now that it is known what it pays for.
     #[must_use]
     pub fn class(self) -> Class {
         match self {
             MachineCost::Compute => Class::NodeCompute,
             MachineCost::RootDisk => Class::NodeDisk,
+            MachineCost::Network => Class::Network,
+            MachineCost::Volume => Class::Volume,
+            MachineCost::BalancerHours | MachineCost::BalancerUsage => Class::LoadBalancer,
+            MachineCost::ControlPlane => Class::ControlPlane,
         }
     }
+
+    /// What its money is called on a slot of the node, when it follows the pods.
+    #[must_use]
+    pub fn part_of(self, claim: &Claim) -> Part {
+        match self {
+            MachineCost::Network => Part::UnmeasuredNetwork,
+            _ => Part::of(claim.role, claim.filled),
+        }
+    }
+}
+
+/// Column that says by which method a provider split a charge (FOCUS 1.3).
+pub const PROVIDER_SPLIT: &str = "AllocatedMethodId";
+
+/// Whether a charge is a row of the provider's own split.
+#[must_use]
+pub fn is_provider_split(attributes: &Attributes) -> bool {
+    attributes.column(PROVIDER_SPLIT).is_some()
+}
+
+/// A piece of a charge that does not go by a node: what owner rules see of who
+/// pays, what for and when.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Piece {
+    /// Only what owner rules see is set.
+    pub place: Slot,
+    /// What it paid for.
+    pub part: Part,
+    /// Its part of the charge period: where it is shown.
+    pub span: Span,
+    /// How much.
+    pub money: Money,
 }
 
 /// Whole hours a charge period touches: its first, and the one after its last.
@@ -104,11 +186,7 @@ pub fn placed(charge: &Attributes, cluster: &str, node: &Node, slot: Option<&Slo
 ///
 /// # Errors
 /// What the splitter refuses.
-pub fn split_disk(
-    cost: Money,
-    claims: &[Claim],
-    split: Splitter,
-) -> Result<Option<Vec<Money>>, crate::apportion::ApportionError> {
+pub fn split_disk(cost: Money, claims: &[Claim], split: Splitter) -> Result<Option<Vec<Money>>, ApportionError> {
     let weights: Vec<i128> = claims.iter().map(disk_weight).collect();
     if weights.iter().all(|weight| *weight == 0) {
         return Ok(None);
@@ -116,103 +194,60 @@ pub fn split_disk(
     split(cost, &weights).map(Some)
 }
 
-/// What is left with the node of its system-reserved money once pods pay for it (A27).
+/// What a slot's money is called when it serves the whole cluster: its own is
+/// *cluster services*; what it pays for others keeps its name (A27).
 #[must_use]
-pub fn system_left(split: &Split) -> Money {
-    if split.follow_system.iter().all(|money| money.is_zero()) {
-        split.system_reserved
-    } else {
-        Money::ZERO
+pub fn service_part(part: Part) -> Part {
+    match part {
+        Part::Workload | Part::PodOverhead => Part::ClusterServices,
+        other => other,
     }
 }
 
-/// What is left with each claim: the money of DaemonSets moves to the pods that pay for it (A27).
+/// System reserved and DaemonSets of a node without other pods: its pool's idle
+/// capacity (A27).
+#[must_use]
+pub fn left_alone(split: &Split, claims: &[Claim]) -> Money {
+    if !nobody_follows(split) {
+        return Money::ZERO;
+    }
+    let daemons = claims.iter().zip(&split.claims);
+    let daemons = daemons.filter(|(claim, _)| claim.role == Role::DaemonSet);
+    let parts = daemons.map(|(_, money)| *money).chain([split.system_reserved]);
+    // parts of one cost: their sum is never larger than it
+    Money::sum(parts).unwrap_or(Money::ZERO)
+}
+
+/// The node has no pods that pay for what follows them.
+fn nobody_follows(split: &Split) -> bool {
+    let follow = split.follow_system.iter().chain(&split.follow_daemon);
+    follow.into_iter().all(|money| money.is_zero())
+}
+
+/// What is left with each claim: the money of DaemonSets moves to the pods that
+/// pay for it, or to idle capacity (A27).
 #[must_use]
 pub fn own_money(split: &Split, claims: &[Claim]) -> Vec<Money> {
-    let moved = !split.follow_daemon.iter().all(|money| money.is_zero());
-    let own = |(claim, money): (&Claim, &Money)| {
-        if moved && claim.role == Role::DaemonSet {
-            Money::ZERO
-        } else {
-            *money
-        }
+    let own = |(claim, money): (&Claim, &Money)| match claim.role {
+        Role::DaemonSet => Money::ZERO,
+        _ => *money,
     };
     claims.iter().zip(&split.claims).map(own).collect()
+}
+
+/// An effective request in money, by unit weights.
+#[must_use]
+pub fn worth(measure: &Measure) -> i128 {
+    let of = |resource| i128::from(UNIT_WEIGHTS.get(resource)) * i128::from(measure.get(resource));
+    Resource::ALL.into_iter().map(of).sum()
 }
 
 /// What a claim weighs when a root disk is split: DaemonSets and placeholders do not pay for it.
 #[must_use]
 pub fn disk_weight(claim: &Claim) -> i128 {
     match claim.role {
-        Role::Workload | Role::PodOverhead => Resource::ALL
-            .map(|resource| i128::from(UNIT_WEIGHTS.get(resource)) * i128::from(claim.effective.get(resource)))
-            .iter()
-            .sum(),
+        Role::Workload | Role::PodOverhead => worth(&claim.effective),
         Role::DaemonSet | Role::Placeholder => 0,
-    }
-}
-
-type Machine = (String, String);
-type GroupKey = (Machine, MachineCost, Hour, Hour);
-type ClaimKey = (Slot, bool, Day);
-
-struct Facts<'a> {
-    days: BTreeMap<(&'a str, Day), &'a ClusterDay>,
-    compute: BTreeMap<String, Machine>,
-    disks: BTreeMap<String, Machine>,
-}
-
-impl<'a> Facts<'a> {
-    fn new(days: &'a [ClusterDay]) -> Facts<'a> {
-        let mut facts = Facts {
-            days: days.iter().map(|day| ((day.cluster.as_str(), day.day), day)).collect(),
-            compute: BTreeMap::new(),
-            disks: BTreeMap::new(),
-        };
-        for day in days {
-            for (node, _) in &day.nodes {
-                let machine = (day.cluster.clone(), machine_key(node));
-                if !node.root_volume_id.is_empty() {
-                    facts
-                        .disks
-                        .entry(resource_key(&node.root_volume_id))
-                        .or_insert_with(|| machine.clone());
-                }
-                facts.compute.entry(machine.1.clone()).or_insert(machine);
-            }
-        }
-        facts
-    }
-
-    fn machine(&self, charge: &Charge, cost: MachineCost) -> Option<&Machine> {
-        let key = resource_key(charge.attributes.column("ResourceId")?);
-        match cost {
-            MachineCost::Compute => self.compute.get(&key),
-            MachineCost::RootDisk => self.disks.get(&key),
-        }
-    }
-
-    /// The facts of a machine in some hours, and its first known identity.
-    fn of(&self, machine: &Machine, from: Hour, to: Hour) -> MachineFacts {
-        let mut facts = MachineFacts::default();
-        for ((cluster, day), facts_of_day) in &self.days {
-            if **cluster != *machine.0 {
-                continue;
-            }
-            let Some((node, hours)) = facts_of_day
-                .nodes
-                .iter()
-                .find(|(node, _)| machine_key(node) == machine.1)
-            else {
-                continue;
-            };
-            facts.node.get_or_insert_with(|| node.clone());
-            if *day < from.day() || *day > Hour(to.0 - 1).day() {
-                continue;
-            }
-            facts.add_day(*day, node, hours, facts_of_day, from..to);
-        }
-        facts
     }
 }
 
@@ -223,58 +258,6 @@ pub fn machine_key(node: &Node) -> String {
         node.name.clone()
     } else {
         resource_key(&node.provider_id)
-    }
-}
-
-#[derive(Default)]
-struct MachineFacts {
-    node: Option<Node>,
-    nodes: BTreeMap<Day, Node>,
-    hours: Vec<NodeHour>,
-    filled_s: Vec<u32>,
-    claims: BTreeMap<ClaimKey, Claim>,
-}
-
-impl MachineFacts {
-    fn add_day(&mut self, day: Day, node: &Node, hours: &[NodeHour], facts: &ClusterDay, range: std::ops::Range<Hour>) {
-        self.nodes.insert(day, node.clone());
-        let slots: Vec<_> = facts
-            .slots
-            .iter()
-            .filter(|(slot, _)| slot.node == node.name)
-            .cloned()
-            .collect();
-        let fill = fill(hours, &slots);
-        for (hour, filled_s) in hours
-            .iter()
-            .zip(&fill.filled_s)
-            .filter(|(hour, _)| range.contains(&hour.hour))
-        {
-            self.hours.push(*hour);
-            self.filled_s.push(*filled_s);
-        }
-        for (slot, slot_hours) in &slots {
-            for hour in slot_hours.iter().filter(|hour| range.contains(&hour.hour)) {
-                let claim = self.claim(slot, false, day);
-                claim.effective = claim.effective.plus(hour.effective);
-                claim.requested = claim.requested.plus(hour.requested);
-                claim.used = claim.used.plus(hour.used);
-            }
-        }
-        for piece in fill.filled.iter().filter(|piece| range.contains(&piece.hour)) {
-            let claim = self.claim(&slots[piece.slot].0, true, day);
-            claim.effective = claim.effective.plus(piece.effective);
-        }
-    }
-
-    fn claim(&mut self, slot: &Slot, filled: bool, day: Day) -> &mut Claim {
-        self.claims.entry((slot.clone(), filled, day)).or_insert_with(|| Claim {
-            role: slot.role,
-            filled,
-            effective: Measure::ZERO,
-            requested: Measure::ZERO,
-            used: Measure::ZERO,
-        })
     }
 }
 
@@ -289,27 +272,27 @@ pub fn allocate_with_usage(
     program: &Program,
     split: Splitter,
 ) -> Result<Cube, AllocateError> {
-    let facts = Facts::new(days);
+    let mut facts = Facts::new(days, program);
+    facts.learn(charges, program);
     let mut cube = Cube::new(program.rules.dimensions.clone());
     let mut groups: BTreeMap<GroupKey, Vec<&Charge>> = BTreeMap::new();
     for charge in charges {
-        let cost = MachineCost::of(program.classes.class_of(&charge.attributes));
-        let machine = cost.and_then(|cost| Some((facts.machine(charge, cost)?.clone(), cost)));
-        match machine {
+        match facts.find(charge, program) {
             Some((machine, cost)) => {
                 let (from, to) = hours_of(charge.span);
                 groups.entry((machine, cost, from, to)).or_default().push(charge);
             }
-            None => land(&mut cube, charge, &charge.attributes, program, split)?,
+            None => super::land(&mut cube, charge, &charge.attributes, program, split)?,
         }
     }
     for ((machine, cost, from, to), charges) in groups {
-        let facts = facts.of(&machine, from, to);
+        let known = facts.of(&machine, from, to);
         let lander = Lander {
             program,
             split,
             cluster: &machine.0,
-            facts: &facts,
+            facts: &known,
+            users: &facts.users,
             from,
             to,
             cost,
@@ -317,7 +300,14 @@ pub fn allocate_with_usage(
         for (charge, lines) in summed(&charges, program)? {
             match cost {
                 MachineCost::Compute => lander.compute(&mut cube, &charge, lines, billed_s(&charges, from, to))?,
-                MachineCost::RootDisk => lander.disk(&mut cube, &charge, lines)?,
+                MachineCost::RootDisk | MachineCost::Network => lander.disk(&mut cube, &charge, lines)?,
+                MachineCost::Volume
+                | MachineCost::BalancerHours
+                | MachineCost::BalancerUsage
+                | MachineCost::ControlPlane => {
+                    let divide = |money| facts.pieces_of((&machine, cost), from..to, money, split);
+                    lander.pieces(&mut cube, &charge, lines, divide)?;
+                }
             }
         }
     }
@@ -363,181 +353,7 @@ fn billed_s(charges: &[&Charge], from: Hour, to: Hour) -> Option<u64> {
     (!seconds.is_empty()).then(|| seconds.iter().copied().fold(0, u64::saturating_add).min(most))
 }
 
-struct Lander<'a> {
-    program: &'a Program,
-    split: Splitter,
-    cluster: &'a str,
-    facts: &'a MachineFacts,
-    cost: MachineCost,
-    from: Hour,
-    to: Hour,
-}
-
-impl Lander<'_> {
-    fn compute(
-        &self,
-        cube: &mut Cube,
-        charge: &Charge,
-        lines: u64,
-        billed_s: Option<u64>,
-    ) -> Result<(), AllocateError> {
-        let weights = node_weights(&self.facts.hours, &self.facts.filled_s, billed_s);
-        let claims: Vec<Claim> = self.facts.claims.values().copied().collect();
-        let refused = |source| AllocateError::Split {
-            id: charge.id.clone(),
-            source,
-        };
-        let divide = |cost| split_node(cost, &weights, &claims, self.split).map_err(refused);
-        let (billed, effective) = (divide(charge.billed)?, divide(charge.effective)?);
-        let rest = |part: Part, pick: fn(&Split) -> Money| (part, pick(&billed), pick(&effective));
-        // the bill line is counted once, where its idle capacity is
-        for (part, billed, effective) in [
-            rest(Part::IdleCapacity, |split| split.idle),
-            rest(Part::NotReady, |split| split.not_ready),
-            rest(Part::Unobserved, |split| split.unobserved),
-            rest(Part::SystemReserved, system_left),
-        ] {
-            let charges = if part == Part::IdleCapacity { lines } else { 0 };
-            self.land_on_node(
-                cube,
-                charge,
-                Some(part),
-                CubeValue {
-                    charges,
-                    billed,
-                    effective,
-                },
-            )?;
-        }
-        let (own_billed, own_effective) = (own_money(&billed, &claims), own_money(&effective, &claims));
-        for (at, ((slot, filled, day), claim)) in self.facts.claims.iter().enumerate() {
-            let own = (Part::of(claim.role, *filled), own_billed[at], own_effective[at]);
-            let system = (
-                Part::SystemReserved,
-                billed.follow_system[at],
-                effective.follow_system[at],
-            );
-            let daemon = (Part::DaemonSet, billed.follow_daemon[at], effective.follow_daemon[at]);
-            for (part, billed, effective) in [own, system, daemon] {
-                self.land_on_slot(
-                    cube,
-                    charge,
-                    (slot, *day),
-                    part,
-                    CubeValue {
-                        charges: 0,
-                        billed,
-                        effective,
-                    },
-                )?;
-            }
-        }
-        Ok(())
-    }
-
-    fn disk(&self, cube: &mut Cube, charge: &Charge, lines: u64) -> Result<(), AllocateError> {
-        let claims: Vec<Claim> = self.facts.claims.values().copied().collect();
-        let refused = |source| AllocateError::Split {
-            id: charge.id.clone(),
-            source,
-        };
-        let billed = split_disk(charge.billed, &claims, self.split).map_err(refused)?;
-        let effective = split_disk(charge.effective, &claims, self.split).map_err(refused)?;
-        let (Some(billed), Some(effective)) = (billed, effective) else {
-            let value = CubeValue {
-                charges: lines,
-                billed: charge.billed,
-                effective: charge.effective,
-            };
-            return self.land_on_node(cube, charge, None, value);
-        };
-        let mut lines = lines;
-        for (at, ((slot, filled, day), claim)) in self.facts.claims.iter().enumerate() {
-            if disk_weight(claim) == 0 {
-                continue;
-            }
-            let value = CubeValue {
-                charges: lines,
-                billed: billed[at],
-                effective: effective[at],
-            };
-            lines = 0;
-            self.land_on_slot(cube, charge, (slot, *day), Part::of(claim.role, *filled), value)?;
-        }
-        Ok(())
-    }
-
-    fn land_on_slot(
-        &self,
-        cube: &mut Cube,
-        charge: &Charge,
-        (slot, day): (&Slot, Day),
-        part: Part,
-        value: CubeValue,
-    ) -> Result<(), AllocateError> {
-        let Some(node) = self.facts.nodes.get(&day) else {
-            return Ok(());
-        };
-        let attributes = placed(&charge.attributes, self.cluster, node, Some(slot), Some(part));
-        add(cube, self.key(charge, &attributes, day), value)
-    }
-
-    fn land_on_node(
-        &self,
-        cube: &mut Cube,
-        charge: &Charge,
-        part: Option<Part>,
-        value: CubeValue,
-    ) -> Result<(), AllocateError> {
-        let node = self.facts.node.clone().unwrap_or_default();
-        let attributes = placed(&charge.attributes, self.cluster, &node, None, part);
-        let span = Span {
-            start: self.from.start(),
-            end: self.to.start(),
-        };
-        let pieces = pieces(&self.program.rules, span);
-        let refused = |source| AllocateError::Split {
-            id: charge.id.clone(),
-            source,
-        };
-        let billed = split_over(value.billed, &pieces, self.split).map_err(refused)?;
-        let effective = split_over(value.effective, &pieces, self.split).map_err(refused)?;
-        for (at, ((piece, billed), effective)) in pieces.iter().zip(billed).zip(effective).enumerate() {
-            let charges = if at == 0 { value.charges } else { 0 };
-            let key = self.key(charge, &attributes, piece.first_day());
-            add(
-                cube,
-                key,
-                CubeValue {
-                    charges,
-                    billed,
-                    effective,
-                },
-            )?;
-        }
-        Ok(())
-    }
-
-    fn key(&self, charge: &Charge, attributes: &Attributes, day: Day) -> CubeKey {
-        let at = day.start();
-        let mut key = key_of(
-            self.program,
-            charge.period,
-            &charge.currency,
-            charge.category,
-            attributes,
-            at,
-        );
-        // what the money is does not change with where it lands
-        key.class = self.cost.class();
-        key
-    }
-}
-
-/// A line without lines of the bill and without money is no line.
-fn add(cube: &mut Cube, key: CubeKey, value: CubeValue) -> Result<(), AllocateError> {
-    if value == CubeValue::default() {
-        return Ok(());
-    }
-    Ok(cube.add(key, value)?)
-}
+#[cfg(test)]
+mod tests;
+#[cfg(test)]
+mod worlds;

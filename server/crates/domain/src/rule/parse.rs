@@ -1,6 +1,6 @@
 //! The YAML of owner rules, read strictly: unknown keys are errors.
 
-use super::{Condition, Rule, RuleError, Subject, Test, Value};
+use super::{ClusterRules, Condition, ProviderSplit, Rule, RuleError, Subject, Test, Value};
 use crate::owner::{BUILT_IN_DIMENSIONS, Dimensions};
 use chrono::NaiveDate;
 use serde::Deserialize;
@@ -15,6 +15,25 @@ struct RawFile {
     dimensions: Vec<String>,
     #[serde(default)]
     rules: Vec<RawRule>,
+    #[serde(default)]
+    clusters: RawClusters,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields)]
+struct RawClusters {
+    #[serde(default)]
+    service_namespaces: Vec<String>,
+    #[serde(default)]
+    provider_split: Vec<RawProviderSplit>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawProviderSplit {
+    cluster: String,
+    from: Option<String>,
+    to: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -59,7 +78,7 @@ struct RawFrom {
     capture: Option<String>,
 }
 
-pub(super) fn rules(yaml: &str) -> Result<(Dimensions, Vec<Rule>), RuleError> {
+pub(super) fn rules(yaml: &str) -> Result<(Dimensions, Vec<Rule>, ClusterRules), RuleError> {
     let file: RawFile = serde_saphyr::from_str(yaml).map_err(|error| RuleError::Syntax(error.to_string()))?;
     if file.format != 1 {
         return Err(RuleError::Syntax(format!(
@@ -88,7 +107,36 @@ pub(super) fn rules(yaml: &str) -> Result<(Dimensions, Vec<Rule>), RuleError> {
         }
         rules.push(rule(raw, &dimensions)?);
     }
-    Ok((dimensions, rules))
+    let clusters = clusters(file.clusters)?;
+    Ok((dimensions, rules, clusters))
+}
+
+fn clusters(raw: RawClusters) -> Result<ClusterRules, RuleError> {
+    let mut clusters = ClusterRules::default();
+    for namespace in raw.service_namespaces {
+        if namespace.trim().is_empty() || namespace != namespace.trim() {
+            return Err(RuleError::Syntax(format!(
+                "clusters: service_namespaces: {namespace:?} is no name of a namespace"
+            )));
+        }
+        clusters.service_namespaces.insert(namespace);
+    }
+    for raw in raw.provider_split {
+        let name = format!("clusters: provider_split: {}", raw.cluster);
+        let from = date(&name, "from", raw.from.as_deref())?;
+        let to = date(&name, "to", raw.to.as_deref())?;
+        if let (Some(from), Some(to)) = (from, to)
+            && to <= from
+        {
+            return Err(problem(&name, format!("`to` {to} is not after `from` {from}")));
+        }
+        clusters.provider_split.push(ProviderSplit {
+            cluster: raw.cluster,
+            from,
+            to,
+        });
+    }
+    Ok(clusters)
 }
 
 fn problem(name: &str, problem: impl Into<String>) -> RuleError {

@@ -168,3 +168,45 @@ fn check_reports_reach_overlap_and_coverage() {
     assert_eq!(report.coverage[0].owned[&usd], report.coverage[0].total[&usd]);
     assert!(report.coverage[1].owned.is_empty());
 }
+
+#[test]
+fn namespaces_that_serve_the_whole_cluster_are_declared() {
+    let services = |yaml: &str| RuleSet::parse(yaml).map(|rules| rules.clusters.service_namespaces);
+    let found = services("format: 1\nclusters: {service_namespaces: [monitoring, kube-system]}").expect("valid");
+    assert_eq!(found.into_iter().collect::<Vec<_>>(), ["kube-system", "monitoring"]);
+    let found = services("format: 1").expect("valid");
+    assert_eq!(found.into_iter().collect::<Vec<_>>(), ["kube-system"]);
+    for wrong in [
+        "format: 1\nclusters: {service_namespaces: [\"\"]}",
+        "format: 1\nclusters: {service_namespaces: [\" a\"]}",
+        "format: 1\nclusters: {services: [a]}",
+    ] {
+        assert!(services(wrong).is_err(), "{wrong}");
+    }
+}
+
+#[test]
+fn the_providers_own_split_counts_where_it_is_chosen() {
+    let rules = |yaml: &str| RuleSet::parse(&format!("format: 1\nclusters: {{provider_split: [{yaml}]}}"));
+    let set = rules("{cluster: c, from: 2026-10-01, to: 2026-11-01}, {cluster: d}").expect("valid");
+    for (cluster, when, expect) in [
+        ("c", "2026-09-30T23:00:00Z", false),
+        ("c", "2026-10-01", true),
+        ("c", "2026-11-01", false),
+        ("d", "2026-11-01", true),
+        ("e", "2026-10-01", false),
+    ] {
+        assert_eq!(
+            set.clusters.keeps_provider_split(cluster, at(when)),
+            expect,
+            "{cluster} {when}"
+        );
+    }
+    for wrong in [
+        "{from: 2026-10-01}",
+        "{cluster: c, from: 2026-10-01, to: 2026-10-01}",
+        "{cluster: c, from: x}",
+    ] {
+        assert!(rules(wrong).is_err(), "{wrong}");
+    }
+}

@@ -15,6 +15,40 @@ pub struct Backend {
     pub hosts: u64,
 }
 
+/// What a charge of a load balancer counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Charged {
+    /// Time it was there.
+    Hours,
+    /// What passed through it: capacity units, bytes, requests.
+    Usage,
+}
+
+impl Charged {
+    /// Read from a charge: by its ConsumedUnit (bytes, requests and capacity
+    /// units are usage), else by its ChargeDescription. What says neither is
+    /// hours.
+    #[must_use]
+    pub fn of(consumed_unit: Option<&str>, description: Option<&str>) -> Charged {
+        let has = |text: Option<&str>, marks: &[&str]| {
+            let text = text.unwrap_or("").to_ascii_lowercase();
+            marks.iter().any(|mark| text.contains(mark))
+        };
+        let unit = consumed_unit.unwrap_or("").trim().to_ascii_lowercase();
+        let bytes = ["b", "kb", "mb", "gb", "tb", "kib", "mib", "gib", "tib"].contains(&unit.as_str());
+        let usage = bytes
+            || has(
+                consumed_unit,
+                &["lcu", "capacity unit", "byte", "request", "gib", "quer"],
+            )
+            || has(
+                description,
+                &["lcu", "capacity unit", "data process", "processed", "per gb"],
+            );
+        if usage { Charged::Usage } else { Charged::Hours }
+    }
+}
+
 /// Which level of the fallbacks decided (A11).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BalancerBasis {
@@ -54,16 +88,20 @@ pub struct BalancerSplit {
 /// None today: the weights cannot be negative.
 pub fn split_balancer(fixed: Money, usage: Money, backends: &[Backend]) -> Result<BalancerSplit, ApportionError> {
     Ok(BalancerSplit {
-        fixed: split_charge(fixed, backends, |backend| backend.requests)?,
-        usage: split_charge(usage, backends, |backend| backend.bytes)?,
+        fixed: split_charge(fixed, Charged::Hours, backends)?,
+        usage: split_charge(usage, Charged::Usage, backends)?,
     })
 }
 
-fn split_charge(
-    cost: Money,
-    backends: &[Backend],
-    traffic: fn(&Backend) -> u64,
-) -> Result<BalancerPart, ApportionError> {
+/// Splits one charge: as [`split_balancer`] says of its kind.
+///
+/// # Errors
+/// None today: the weights cannot be negative.
+pub fn split_charge(cost: Money, charged: Charged, backends: &[Backend]) -> Result<BalancerPart, ApportionError> {
+    let traffic: fn(&Backend) -> u64 = match charged {
+        Charged::Hours => |backend| backend.requests,
+        Charged::Usage => |backend| backend.bytes,
+    };
     // the owner comes last, with no weight: it is the terminal
     let weights = |of: fn(&Backend) -> u64| -> Vec<i128> {
         let backends = backends.iter().map(|backend| i128::from(of(backend)));
@@ -139,6 +177,34 @@ mod tests {
                 assert_eq!((part.owner, part.basis), (money(owner), basis), "{what}");
             }
         }
+    }
+
+    #[test]
+    fn hours_and_usage_are_told_apart() {
+        for (unit, description, expect) in [
+            (
+                "Hours",
+                "$0.027 per Network LoadBalancer-hour (or partial hour)",
+                Charged::Hours,
+            ),
+            (
+                "LCU-Hrs",
+                "$0.008 per used Application load balancer capacity unit-hour",
+                Charged::Usage,
+            ),
+            ("Hours", "$0.006 per NLCU-hour", Charged::Usage),
+            ("GB", "Data processed by the load balancer", Charged::Usage),
+            ("GiBy", "Network load balancing: inbound", Charged::Usage),
+            ("1M Requests", "", Charged::Usage),
+            ("", "Forwarding rule", Charged::Hours),
+        ] {
+            assert_eq!(
+                Charged::of(Some(unit), Some(description)),
+                expect,
+                "{unit} {description}"
+            );
+        }
+        assert_eq!(Charged::of(None, None), Charged::Hours);
     }
 
     #[test]

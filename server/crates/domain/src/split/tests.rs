@@ -81,6 +81,12 @@ fn a_node_with_overcommitted_cpu_adds_up() {
     ];
     assert_eq!(rounded(&split.claims, 9), expect.map(|part| format!("{part:.9}")));
     assert_eq!(split.idle.to_fixed(9), format!("{:.9}", memory * 9.0 / 16.0));
+    // and at any rounding they are 1.00
+    let parts: Vec<Money> = split.claims.iter().copied().chain([split.idle]).collect();
+    for digits in 0..=24 {
+        let lines = crate::apportion::round_lines(money("1.00"), &parts, digits);
+        assert_eq!(Money::sum(lines), Ok(money("1.00")), "{digits} digits");
+    }
     assert_eq!(split.overcommitted, hour(3_000, 0, 0));
     // all are requests: nobody's usage brought it about
     assert_eq!(split.overcommit, [Measure::ZERO; 3]);

@@ -38,7 +38,7 @@ impl VolumeHold {
 /// What one of several owners had of a volume while it was held.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct VolumeShare {
-    /// Bytes in its sub-path; `None` when not measured.
+    /// Bytes in its sub-path over time, MiB-s; `None` when not measured.
     pub bytes: Option<u64>,
     /// Seconds it had the volume mounted.
     pub mounted_s: u64,

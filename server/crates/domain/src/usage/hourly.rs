@@ -13,6 +13,7 @@
 use super::profile::UsageProfile;
 use super::{Capacity, HOUR_S, Hour, Measure, Slot, SlotHour};
 use crate::instant::{Instant, Span};
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// Hours after which a late sample is refused: so long it is known what time
@@ -49,15 +50,16 @@ pub struct HourFacts {
 type Stretch = (i64, i64);
 
 /// What many samples of a container share.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct Context {
     slot: Slot,
     requested: Capacity,
     alive: Stretch,
 }
 
-/// A sample, small: millions are held.
-#[derive(Debug, Clone, Copy)]
+/// A sample, small: millions are held, and written as three numbers.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+#[serde(from = "resume::Row", into = "resume::Row")]
 struct Held {
     at: i64,
     context: u32,
@@ -73,7 +75,7 @@ struct Used {
 }
 
 /// One container of one pod on one node, whatever its labels.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 struct Track {
     contexts: Vec<Context>,
     /// In order of time, one per millisecond.
@@ -94,8 +96,10 @@ struct Integral {
 }
 
 /// Turns samples into hourly facts. Holds the samples of hours that are not
-/// drained yet, some 32 bytes each.
-#[derive(Debug)]
+/// drained yet, some 32 bytes each. It can be written down and read back, so
+/// that an hour survives the program that counts it: what was read has to pass
+/// [`HourlyAccumulator::is_sound`].
+#[derive(Debug, Serialize, Deserialize)]
 pub struct HourlyAccumulator {
     reach_ms: i64,
     /// By pod: a pod has few containers, and asking needs no copy of the slot.
@@ -137,7 +141,7 @@ impl HourlyAccumulator {
             gpu: u32::try_from(used.gpu_milli).unwrap_or(u32::MAX),
         });
         if !self.pods.contains_key(&slot.pod_uid) {
-            self.pods.insert(slot.pod_uid.clone(), Vec::new());
+            self.pods.insert(slot.pod_uid.clone(), Vec::with_capacity(1));
         }
         if let Some(tracks) = self.pods.get_mut(&slot.pod_uid) {
             let at_track = tracks.iter().position(|track| track.is_of(slot)).unwrap_or_else(|| {
@@ -213,6 +217,8 @@ impl Track {
         let known =
             |context: &Context| (context.requested, context.alive) == (requested, alive) && context.slot == *slot;
         let index = self.contexts.iter().rposition(known).unwrap_or_else(|| {
+            // most tracks have one for life, and it is large
+            self.contexts.reserve_exact(1);
             self.contexts.push(Context {
                 slot: slot.clone(),
                 requested,
@@ -334,6 +340,7 @@ impl Track {
         for held in &mut self.held {
             let own = &self.contexts[held.context as usize];
             let index = contexts.iter().rposition(|known| known == own).unwrap_or_else(|| {
+                contexts.reserve_exact(1);
                 contexts.push(own.clone());
                 contexts.len() - 1
             });
@@ -341,6 +348,7 @@ impl Track {
         }
         if contexts.is_empty() {
             // the name of what is covered
+            contexts.reserve_exact(1);
             contexts.extend(last_context);
         }
         self.contexts = contexts;
@@ -448,6 +456,8 @@ pub fn pod_overhead(pod_requested: Measure, containers: &[Measure]) -> Measure {
     let held = containers.iter().fold(Measure::ZERO, |sum, held| sum.plus(*held));
     pod_requested.less(held)
 }
+
+mod resume;
 
 #[cfg(test)]
 mod tests;

@@ -12,9 +12,17 @@ pub mod fill;
 pub mod hourly;
 pub mod key;
 mod part;
+mod presence;
 pub mod profile;
+mod resource;
+mod sizing;
 
 pub use part::Part;
+pub use presence::{NodeSample, node_hours};
+pub use resource::{
+    Backend, BackendHour, Balancer, BalancerDay, BalancerHour, Mount, MountHour, Volume, VolumeDay, VolumeHour,
+};
+pub use sizing::{CpuSpread, SizingHour, SlotId, Throttling};
 
 use crate::instant::{Day, Instant, SECOND_US};
 use crate::tags::Tags;
@@ -299,8 +307,10 @@ pub struct SlotHour {
     pub used: Measure,
 }
 
-/// A cluster's facts of one UTC day, in canonical order.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+/// A cluster's facts of one UTC day, in canonical order. A field that a sender
+/// does not know yet is empty for the receiver.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct ClusterDay {
     /// Cluster id: the UID of its kube-system namespace, or the name a file gives it.
     pub cluster: String,
@@ -310,6 +320,12 @@ pub struct ClusterDay {
     pub nodes: Vec<(Node, Vec<NodeHour>)>,
     /// Slots by [`Slot`], each with its hours in order.
     pub slots: Vec<(Slot, Vec<SlotHour>)>,
+    /// Volumes by [`Volume`].
+    pub volumes: Vec<VolumeDay>,
+    /// Load balancers by [`Balancer`].
+    pub balancers: Vec<BalancerDay>,
+    /// What is known for sizing, by [`SlotId`], each with its hours in order.
+    pub sizing: Vec<(SlotId, Vec<SizingHour>)>,
 }
 
 /// What a node pool had, held and used on a day: for capacity pages.

@@ -1,11 +1,12 @@
-//! Allocation parts: what a piece of a node's cost paid for. Together they are
-//! the node (A1-A5, A26-A28).
+//! Allocation parts: what a piece of a cluster's cost paid for. The first nine
+//! are what a node is made of (A1-A5, A26-A28); the others pay for what a
+//! cluster has beside its nodes (A27, A31-A33).
 
 use super::Role;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
-/// What a piece of a node's cost paid for.
+/// What a piece of a cluster's cost paid for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Part {
@@ -17,6 +18,8 @@ pub enum Part {
     SystemReserved,
     /// Containers of DaemonSets; follow the other pods of the node (A27).
     DaemonSet,
+    /// Pods that serve the whole cluster; follow its other pods (A27).
+    ClusterServices,
     /// Billed, but not Ready (A3).
     NotReady,
     /// Ready, but without usage facts (A5).
@@ -25,19 +28,38 @@ pub enum Part {
     PlannedHeadroom,
     /// Requested by nobody.
     IdleCapacity,
+    /// The control plane; follows the pods of its cluster (A27).
+    ControlPlane,
+    /// A volume somebody mounted: its claim's owner pays (A31).
+    Volume,
+    /// A volume nobody mounted: its claim's owner pays all the same (A31).
+    UnmountedVolume,
+    /// A volume that outlived its claim for more than thirty days (A31).
+    OrphanedVolume,
+    /// A load balancer: follows its requests and bytes (A32).
+    LoadBalancer,
+    /// Traffic of a node without measured bytes: follows the pods of the node (A33).
+    UnmeasuredNetwork,
 }
 
 impl Part {
     /// Every part, in the order shown.
-    pub const ALL: [Part; 8] = [
+    pub const ALL: [Part; 15] = [
         Part::Workload,
         Part::PodOverhead,
         Part::SystemReserved,
         Part::DaemonSet,
+        Part::ClusterServices,
         Part::NotReady,
         Part::Unobserved,
         Part::PlannedHeadroom,
         Part::IdleCapacity,
+        Part::ControlPlane,
+        Part::Volume,
+        Part::UnmountedVolume,
+        Part::OrphanedVolume,
+        Part::LoadBalancer,
+        Part::UnmeasuredNetwork,
     ];
 
     /// Stable key, as in files, rules and URLs.
@@ -48,10 +70,17 @@ impl Part {
             Part::PodOverhead => "pod_overhead",
             Part::SystemReserved => "system_reserved",
             Part::DaemonSet => "daemon_set",
+            Part::ClusterServices => "cluster_services",
             Part::NotReady => "not_ready",
             Part::Unobserved => "unobserved",
             Part::PlannedHeadroom => "planned_headroom",
             Part::IdleCapacity => "idle_capacity",
+            Part::ControlPlane => "control_plane",
+            Part::Volume => "volume",
+            Part::UnmountedVolume => "unmounted_volume",
+            Part::OrphanedVolume => "orphaned_volume",
+            Part::LoadBalancer => "load_balancer",
+            Part::UnmeasuredNetwork => "unmeasured_network",
         }
     }
 
@@ -63,10 +92,17 @@ impl Part {
             Part::PodOverhead => "Pod overhead",
             Part::SystemReserved => "System reserved",
             Part::DaemonSet => "DaemonSets",
+            Part::ClusterServices => "Cluster services",
             Part::NotReady => "Not ready",
             Part::Unobserved => "Unobserved",
             Part::PlannedHeadroom => "Planned headroom",
             Part::IdleCapacity => "Idle capacity",
+            Part::ControlPlane => "Control plane",
+            Part::Volume => "Volumes",
+            Part::UnmountedVolume => "Volumes, not mounted",
+            Part::OrphanedVolume => "Volumes, orphaned",
+            Part::LoadBalancer => "Load balancers",
+            Part::UnmeasuredNetwork => "Network, unmeasured",
         }
     }
 

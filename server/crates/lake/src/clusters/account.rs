@@ -7,12 +7,7 @@ use domain::Money;
 use domain::usage::Part;
 
 /// The remainders of a node, in the order they are kept.
-pub(crate) const REMAINDERS: [Part; 4] = [
-    Part::IdleCapacity,
-    Part::SystemReserved,
-    Part::NotReady,
-    Part::Unobserved,
-];
+pub(crate) const REMAINDERS: [Part; 3] = [Part::IdleCapacity, Part::NotReady, Part::Unobserved];
 
 /// Sums in units of money.
 #[derive(Debug, Clone, Default)]
@@ -23,7 +18,7 @@ pub(crate) struct Account {
     pub disk: i128,
     pub billed: i128,
     /// By [`REMAINDERS`] and resource, and billed.
-    pub left: [([i128; 3], i128); 4],
+    pub left: [([i128; 3], i128); 3],
     /// Root disk nobody pays for, and billed.
     pub disk_left: (i128, i128),
 }
@@ -59,7 +54,7 @@ impl Account {
             sums[6] += billed.own[entry].iter().sum::<i128>() + billed.system[entry] + billed.daemon[entry];
         }
         add3(&mut self.total, effective.total);
-        let lefts = |parts: &Parts| [parts.idle, parts.system_left, parts.not_ready, parts.unobserved];
+        let lefts = |parts: &Parts| [parts.idle, parts.not_ready, parts.unobserved];
         for (sum, (cost, of)) in self
             .left
             .iter_mut()

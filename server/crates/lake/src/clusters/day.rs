@@ -2,26 +2,32 @@
 //! charge within the day onto owners, containers and the node's remainders.
 
 use super::account::Account;
-use super::cells::{CellKey, Cells, Payer, Places, land};
+use super::cells::{CellKey, Cells, Landing, Payer, Places};
 use super::extra::Extra;
-use super::gather::{Lane, Piece};
+use super::gather::{GroupKey, Lane, NODE_COSTS, Piece};
 use super::hours::{HOURS, NodeBook, spread, spread_account};
 use super::join::Join;
 use super::kernel::{Arithmetic, BinCost, Kernel, KernelError, disk};
 use super::parts::{Claims, Parts};
+use super::provider::{Twice, Ways, add_twice};
 use super::rows::{DaySlots, NO_BIN, NodeRows};
+use super::services::{Served, ServiceError, Services};
 use super::stretch::{Bin, hour_range, node_extent, take_layer, without_measures};
+use super::unbilled::{Missing, billed_s};
 use crate::container_days::{ContainerDayFile, DayRows, Extent};
 use crate::error::LakeError;
 use crate::object::Lake;
 use crate::usage::{UsageFile, each_hours, each_slot, read_nodes};
-use domain::Currency;
 use domain::allocate::CubeValue;
+use domain::allocate::cluster_wide::{is_cluster_service, is_user};
 use domain::allocate::clusters::MachineCost;
 use domain::instant::Day;
+use domain::rule::RuleSet;
 use domain::split::{NodeWeights, node_weights};
-use domain::usage::{Hour, Node, NodeHour, Part, Role};
-use polars::prelude::{PlHashMap, PlHashSet};
+use domain::usage::{Hour, Node, NodeHour, Part, Role, Slot};
+use domain::{BillingPeriod, Currency, Money};
+use polars::prelude::PlHashMap;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// What all days have in common.
@@ -33,7 +39,12 @@ pub(super) struct Common<'c> {
     pub currencies: Vec<Currency>,
     /// Of kinds: position of the currency.
     pub currency_of: Vec<u32>,
+    /// Of kinds: whether they are of the provider's own split; empty when none is.
+    pub has_method: Vec<bool>,
+    pub rules: &'c RuleSet,
     pub by: Arithmetic,
+    /// The month whose node hours without a charge are wanted.
+    pub period: Option<BillingPeriod>,
     /// By machine: hours that charges of several days pay for.
     pub covered: PlHashMap<u32, Vec<(Hour, Hour)>>,
 }
@@ -45,6 +56,8 @@ pub(super) struct Task {
     pub file: Option<UsageFile>,
     pub pieces: Vec<Piece>,
     pub extra: Vec<Extra>,
+    /// Control planes, by hours of the day and lane.
+    pub planes: Vec<((u8, u8), u32, CubeValue)>,
     /// Whether to write its container-days.
     pub write: bool,
 }
@@ -54,8 +67,10 @@ pub(super) struct Done {
     pub day: Day,
     pub cells: Vec<(CellKey, CubeValue)>,
     pub file: Option<ContainerDayFile>,
-    /// Ready node hours nobody pays for.
-    pub unbilled: u64,
+    /// Ready node hours nobody pays for, and prices.
+    pub missing: Missing,
+    /// Charges that are there as rows of the provider's split as well.
+    pub twice: Twice,
 }
 
 /// Does days, one after the other.
@@ -91,8 +106,9 @@ impl<'c> Worker<'c> {
             .map_or_else(String::new, |file| file.slots_path.clone());
         let mut run = DayRun::new(self, task)?;
         run.nodes(&mut NodeRows::default())?;
-        let (task, cells, unbilled, rows) = (run.task, run.cells, run.unbilled, run.rows);
-        let file = match rows {
+        run.services()?;
+        let (task, cells, missing, twice) = (run.task, run.cells, run.missing, run.twice);
+        let file = match run.rows {
             Some(rows) if write => Some(rows.write(self.common.lake, &task.cluster, task.day, &slots_path)?),
             _ => None,
         };
@@ -100,7 +116,8 @@ impl<'c> Worker<'c> {
             day: task.day,
             cells: cells.into_iter().collect(),
             file,
-            unbilled,
+            missing,
+            twice,
         })
     }
 
@@ -121,9 +138,13 @@ struct DayRun<'w, 'c> {
     nodes: Vec<(Arc<Node>, Vec<NodeHour>)>,
     slots: DaySlots,
     next: usize,
-    done: PlHashSet<u32>,
+    /// Machines that had their cost, with the hours of the day paid for.
+    done: PlHashMap<u32, [bool; 24]>,
     cells: Cells,
-    unbilled: u64,
+    /// When something follows the pods of the cluster.
+    services: Option<Services>,
+    missing: Missing,
+    twice: Twice,
     rows: Option<DayRows>,
     /// When the hours are asked for.
     book: Option<Vec<NodeBook>>,
@@ -152,6 +173,13 @@ impl<'w, 'c> DayRun<'w, 'c> {
                     }
                     let role = Role::parse(role).ok_or_else(|| damaged(&file.slots_path, "role"))?;
                     slots.role.push(role);
+                    let slot = Slot {
+                        namespace: namespace.to_owned(),
+                        role,
+                        ..Slot::default()
+                    };
+                    slots.service.push(is_cluster_service(&slot, worker.common.rules));
+                    slots.user.push(is_user(&slot, worker.common.rules));
                     let subject = [namespace, kind, workload, container, labels];
                     slots.subject.push(worker.places.subject(subject, &mut key));
                     slots
@@ -161,6 +189,7 @@ impl<'w, 'c> DayRun<'w, 'c> {
                 },
             )?;
         }
+        let served = slots.service.contains(&true) || !task.planes.is_empty();
         let rows = task
             .write
             .then(|| DayRows::new(with_unknown(&worker.common.currencies)));
@@ -171,9 +200,11 @@ impl<'w, 'c> DayRun<'w, 'c> {
             nodes,
             slots,
             next: 0,
-            done: PlHashSet::default(),
+            done: PlHashMap::default(),
             cells: Cells::default(),
-            unbilled: 0,
+            services: served.then(Services::default),
+            missing: Missing::default(),
+            twice: Twice::new(),
             rows,
             book: None,
         })
@@ -213,7 +244,7 @@ impl<'w, 'c> DayRun<'w, 'c> {
         let extras = self.task.extra.iter().map(|extra| extra.machine);
         let mut absent: Vec<u32> = pieces
             .chain(extras)
-            .filter(|machine| !self.done.contains(machine))
+            .filter(|machine| !self.done.contains_key(machine))
             .collect();
         absent.sort_unstable();
         absent.dedup();
@@ -255,11 +286,19 @@ impl<'w, 'c> DayRun<'w, 'c> {
         self.next += 1;
         let machine = self.worker.common.join.id_of(&self.task.cluster, &node);
         // of one machine under two names, the first one has its cost
-        let machine = machine.filter(|machine| self.done.insert(*machine));
-        self.node(&node, &hours, machine, rows, first)
+        let known = machine.and_then(|machine| self.done.get(&machine)).copied();
+        let own = machine.filter(|_| known.is_none());
+        let paid = self.node(&node, &hours, own, rows, first)?;
+        let paid = known.unwrap_or(paid);
+        if let Some(machine) = own {
+            self.done.insert(machine, paid);
+        }
+        self.count_unbilled(machine, &node, &hours, paid);
+        Ok(())
     }
 
-    /// One node: `first` unless another of that name has had its usage.
+    /// One node: `first` unless another of that name has had its usage. Answers
+    /// the hours of the day that charges within it pay for.
     fn node(
         &mut self,
         node: &Arc<Node>,
@@ -267,18 +306,29 @@ impl<'w, 'c> DayRun<'w, 'c> {
         machine: Option<u32>,
         rows: &mut NodeRows,
         first: bool,
-    ) -> Result<(), LakeError> {
+    ) -> Result<[bool; 24], LakeError> {
         let filled_s = rows.fill(hours, self.first_hour);
+        let range = rows.base as usize..(rows.base + rows.slots) as usize;
+        if let Some(services) = &mut self.services {
+            let (users, subjects) = (&self.slots.user[range.clone()], &self.slots.subject[range.clone()]);
+            services.add(rows, users, subjects, first);
+        }
+        let serves = self.book.is_none() && self.slots.service[range].contains(&true);
         self.bins(machine)?;
-        self.count_unbilled(machine, hours);
+        let paid = self.count_bins(machine)?;
         let currencies = self.worker.common.currencies.len();
         let moments = if self.book.is_some() { HOURS } else { 1 };
         let mut accounts: Vec<Option<Account>> = vec![None; currencies * moments];
-        for cost in [MachineCost::Compute, MachineCost::RootDisk] {
+        for cost in NODE_COSTS {
             let all = &self.worker.bins;
             let mut left: Vec<usize> = (0..all.len()).filter(|bin| all[*bin].cost == cost).collect();
             while !left.is_empty() {
-                let layer = take_layer(&self.worker.bins, &mut left);
+                // what follows the pods of the cluster is split charge by charge
+                let layer = if serves {
+                    vec![left.remove(0)]
+                } else {
+                    take_layer(&self.worker.bins, &mut left)
+                };
                 self.layer((node, machine), hours, &filled_s, rows, &layer, &mut accounts)?;
             }
         }
@@ -299,7 +349,7 @@ impl<'w, 'c> DayRun<'w, 'c> {
             }),
             None => self.write(node, extent, &accounts, rows, first),
         }
-        Ok(())
+        Ok(paid)
     }
 
     /// The machine's pieces, added up: bins and their amounts.
@@ -340,16 +390,104 @@ impl<'w, 'c> DayRun<'w, 'c> {
         Ok(())
     }
 
-    fn count_unbilled(&mut self, machine: Option<u32>, hours: &[NodeHour]) {
-        let mut paid = [false; 24];
+    /// What the charges within the day pay for: hours, prices (A6), and what is
+    /// there as rows of the provider's split as well.
+    fn count_bins(&mut self, machine: Option<u32>) -> Result<[bool; 24], LakeError> {
+        let (common, mut paid) = (self.worker.common, [false; 24]);
+        let Some(machine) = machine else { return Ok(paid) };
+        let (cluster, home) = (&self.task.cluster, common.join.node(machine));
+        let mut prices: BTreeMap<u32, (Money, u64)> = BTreeMap::new();
         let compute = self.worker.bins.iter().filter(|bin| bin.cost == MachineCost::Compute);
-        compute.for_each(|bin| paid[usize::from(bin.from)..usize::from(bin.to)].fill(true));
+        for bin in compute {
+            paid[usize::from(bin.from)..usize::from(bin.to)].fill(true);
+            let mut costs: BTreeMap<u32, (Option<Money>, Ways)> = BTreeMap::new();
+            for (lane, value) in &self.worker.amounts[bin.amounts.clone()] {
+                let lane = common.lanes[*lane as usize];
+                let (cost, ways) = costs.entry(common.currency_of[lane.kind as usize]).or_default();
+                if common.period == Some(lane.period) {
+                    let sum = cost.unwrap_or_default().checked_add(value.effective);
+                    *cost = Some(sum.map_err(|_| too_large())?);
+                }
+                if let Some(has_method) = common.has_method.get(lane.kind as usize) {
+                    ways.add(*has_method, value.effective)?;
+                }
+            }
+            let hour = |of_day: u8| Hour(self.first_hour + i32::from(of_day));
+            let key = GroupKey {
+                machine,
+                cost: bin.cost,
+                from: hour(bin.from),
+                to: hour(bin.to),
+            };
+            for (currency, (cost, ways)) in costs {
+                if let Some(cost) = cost {
+                    let sum = prices.entry(currency).or_default();
+                    let whole = sum.0.checked_add(cost).map_err(|_| too_large())?;
+                    *sum = (whole, sum.1 + billed_s(bin.consumed_s, &key));
+                }
+                if let Some(money) = ways.twice() {
+                    let position = common.join.position(cluster).unwrap_or(0);
+                    let currency = &common.currencies[currency as usize];
+                    add_twice(&mut self.twice, position, currency, money)?;
+                }
+            }
+        }
+        for (currency, price) in prices {
+            let currency = &common.currencies[currency as usize];
+            self.missing.paid(cluster, home, currency, price)?;
+        }
+        Ok(paid)
+    }
+
+    fn count_unbilled(&mut self, machine: Option<u32>, node: &Node, hours: &[NodeHour], paid: [bool; 24]) {
+        if self.worker.common.period != Some(BillingPeriod::of(self.task.day.start())) {
+            return;
+        }
         let long = machine.and_then(|machine| self.worker.common.covered.get(&machine));
         let covered = |hour: Hour| long.is_some_and(|spans| spans.iter().any(|(from, to)| *from <= hour && hour < *to));
         let unpaid = |hour: &&NodeHour| {
             hour.ready_s > 0 && !paid[usize::from(hour.hour.of_day()).min(23)] && !covered(hour.hour)
         };
-        self.unbilled += hours.iter().filter(unpaid).count() as u64;
+        let unpaid = hours.iter().filter(unpaid);
+        let sums = unpaid.fold((0, 0), |(hours, seconds), hour| {
+            (hours + 1, seconds + u64::from(hour.ready_s))
+        });
+        self.missing.lacks(&self.task.cluster, node, sums);
+    }
+
+    /// Lands what follows the pods of the cluster, now that all of them are known (A27).
+    fn services(&mut self) -> Result<(), LakeError> {
+        let Some(mut services) = self.services.take() else {
+            return Ok(());
+        };
+        let (task, worker) = (&self.task, &mut *self.worker);
+        let by = worker.common.by;
+        let error = |error| match error {
+            ServiceError::Refused(source) => kernel_error(task, &Node::default(), KernelError::Refused(source)),
+            ServiceError::Lake(error) => error,
+        };
+        let site = worker.places.site(&task.cluster, "");
+        let nobody = worker.places.subject(["", "", "", "", "{}"], &mut Vec::new());
+        for ((from, to), lane, value) in &task.planes {
+            // evenly over its hours, then each hour's among who is there
+            let hours = vec![1; usize::from(to - from)];
+            let each = |money| (by.split)(money, &hours).map_err(|source| error(ServiceError::Refused(source)));
+            let parts = each(value.billed)?.into_iter().zip(each(value.effective)?);
+            for (hour, (billed, effective)) in (*from..*to).zip(parts) {
+                services.served.push(Served {
+                    lane: *lane,
+                    site,
+                    part: Part::ControlPlane,
+                    hours: (hour, hour + 1),
+                    subject: nobody,
+                    charges: if hour == *from { value.charges } else { 0 },
+                    billed: billed.units(),
+                    effective: effective.units(),
+                });
+            }
+        }
+        let landed = services.land(&mut worker.places, &mut self.cells, by, task.day);
+        landed.map_err(error)
     }
 
     /// Splits the costs of bins that do not overlap.
@@ -400,15 +538,8 @@ impl<'w, 'c> DayRun<'w, 'c> {
                     [(at, _)] => (self.worker.bins[layer[*at]].from, self.worker.bins[layer[*at]].to),
                     _ => (0, 24),
                 };
-                let is_disk = self.worker.bins[layer[costs[0].0]].cost == MachineCost::RootDisk;
-                self.lane(
-                    (node, machine),
-                    (lane, is_disk, stretch),
-                    costs,
-                    &weights,
-                    rows,
-                    accounts,
-                )?;
+                let cost = self.worker.bins[layer[costs[0].0]].cost;
+                self.lane((node, machine), (lane, cost, stretch), costs, &weights, rows, accounts)?;
             }
         }
         Ok(())
@@ -418,7 +549,7 @@ impl<'w, 'c> DayRun<'w, 'c> {
     fn lane(
         &mut self,
         (node, machine): (&Node, Option<u32>),
-        (lane, is_disk, stretch): (u32, bool, (u8, u8)),
+        (lane, cost, stretch): (u32, MachineCost, (u8, u8)),
         costs: &[(usize, CubeValue)],
         weights: &[NodeWeights],
         rows: &NodeRows,
@@ -441,7 +572,7 @@ impl<'w, 'c> DayRun<'w, 'c> {
                 .collect();
             let parts = &mut worker.parts[basis];
             parts.clear(2 * slots);
-            let result = if is_disk {
+            let result = if cost != MachineCost::Compute {
                 let mut first = |bin: usize, payer: Option<u32>| {
                     let lines = costs
                         .iter()
@@ -464,7 +595,10 @@ impl<'w, 'c> DayRun<'w, 'c> {
             return Err(kernel_error(&self.task, node, KernelError::Unbalanced));
         }
         let currency = worker.common.currency_of[worker.common.lanes[lane as usize].kind as usize] as usize;
+        let is_disk = cost == MachineCost::RootDisk;
         match &mut self.book {
+            // traffic is no part of what a node costs
+            _ if cost == MachineCost::Network => {}
             Some(_) => {
                 let hours = &mut accounts[currency * HOURS..(currency + 1) * HOURS];
                 spread(hours, stretch, rows, is_disk, (effective, billed));
@@ -474,15 +608,26 @@ impl<'w, 'c> DayRun<'w, 'c> {
                 .add(is_disk, effective, billed),
         }
         if self.book.is_none() {
-            let charges = costs.iter().map(|(_, value)| value.charges).sum();
-            let home = machine.map_or(node, |machine| worker.common.join.node(machine));
-            land(
-                (&mut worker.places, &mut self.cells),
-                (&self.task.cluster, node, home),
-                (&self.slots, base, roles),
-                (lane, charges, is_disk.then_some(payers.as_slice())),
-                (effective, billed),
-            )?;
+            let landing = Landing {
+                cluster: &self.task.cluster,
+                node,
+                home: machine.map_or(node, |machine| worker.common.join.node(machine)),
+                slots: &self.slots,
+                base,
+                lane,
+                cost,
+                hours: stretch,
+                charges: costs.iter().map(|(_, value)| value.charges).sum(),
+                payers: &payers,
+                effective,
+                billed,
+            };
+            let mut none = Vec::new();
+            let served = self
+                .services
+                .as_mut()
+                .map_or(&mut none, |services| &mut services.served);
+            landing.land(&mut worker.places, &mut self.cells, served)?;
         }
         Ok(())
     }

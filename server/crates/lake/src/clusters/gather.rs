@@ -1,22 +1,26 @@
 //! Charges of machines, gathered in one pass over the bill: those within a day
 //! in 32 bytes each, by cluster and day.
 
-use super::join::{Join, Target};
+use super::join::Join;
+use super::provider::Seen;
+use super::things::ThingCharges;
 use crate::error::LakeError;
 use crate::rows::{Charges, Row};
 use domain::allocate::CubeValue;
-use domain::allocate::clusters::{MachineCost, hours_of};
+use domain::allocate::cluster_wide::{may_be_plane, plane_names};
+use domain::allocate::clusters::{MachineCost, Thing, hours_of, is_provider_split};
 use domain::charge::{Attributes, ChargeCategory};
 use domain::class::Class;
 use domain::instant::Day;
 use domain::usage::{HOUR_S, Hour};
 use domain::{BillingPeriod, Currency, Money};
 use polars::prelude::PlHashMap;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-/// Charges of one machine and the same whole hours: split by the same weights (A2, A4).
+/// Charges of one thing and the same whole hours: split by the same weights (A2, A4).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct GroupKey {
+    /// Position of the machine, or of what else `cost` is one of.
     pub machine: u32,
     pub cost: MachineCost,
     pub from: Hour,
@@ -26,6 +30,15 @@ pub(crate) struct GroupKey {
 impl GroupKey {
     pub(super) fn days(&self) -> impl Iterator<Item = Day> {
         (self.from.day().0..=Hour(self.to.0 - 1).day().0).map(Day)
+    }
+
+    pub(super) fn last_day(&self) -> Day {
+        Hour(self.to.0 - 1).day()
+    }
+
+    /// Seconds of its hours.
+    pub(super) fn seconds(&self) -> u64 {
+        u64::from(self.to.0.abs_diff(self.from.0)) * u64::from(HOUR_S)
     }
 
     pub(super) fn within_one_day(&self) -> bool {
@@ -59,8 +72,7 @@ impl Group {
 
     /// Billed seconds: halves of one instance add up (A4), to its hours at most.
     pub fn billed_s(&self, key: &GroupKey) -> Option<u64> {
-        let most = u64::from(key.to.0.abs_diff(key.from.0)) * u64::from(HOUR_S);
-        self.consumed_s.map(|seconds| seconds.min(most))
+        self.consumed_s.map(|seconds| seconds.min(key.seconds()))
     }
 
     fn add(&mut self, consumed_s: Option<u64>, at: (u32, BillingPeriod), value: CubeValue) -> Result<(), LakeError> {
@@ -106,8 +118,8 @@ enum Basis {
 pub(super) struct Piece {
     pub machine: u32,
     pub lane: u32,
-    /// From the top: disk or not (1 bit), first hour (5), hours (5), basis (2),
-    /// whether billed seconds are known (1), these (17).
+    /// From the top: what it pays for (2 bits), first hour (5), hours (5), basis
+    /// (2), whether billed seconds are known (1), these (17).
     packed: u32,
     charges: u32,
     amount: i128,
@@ -117,6 +129,8 @@ const SECONDS_BITS: u32 = 17;
 const KNOWN: u32 = 1 << SECONDS_BITS;
 const BASIS_SHIFT: u32 = SECONDS_BITS + 1;
 const GROUP_SHIFT: u32 = BASIS_SHIFT + 2;
+/// What follows a node.
+pub(super) const NODE_COSTS: [MachineCost; 3] = [MachineCost::Compute, MachineCost::RootDisk, MachineCost::Network];
 const DAY_S: u64 = 24 * HOUR_S as u64;
 
 impl Piece {
@@ -126,11 +140,8 @@ impl Piece {
     }
 
     pub fn cost(&self) -> MachineCost {
-        if self.group() >> 10 == 0 {
-            MachineCost::Compute
-        } else {
-            MachineCost::RootDisk
-        }
+        let cost = NODE_COSTS.get((self.group() >> 10) as usize);
+        cost.copied().unwrap_or(MachineCost::Compute)
     }
 
     /// Hours of the day, the one after the last.
@@ -177,6 +188,9 @@ pub(crate) struct Gathered {
     days: BTreeMap<(u32, Day), Vec<Piece>>,
     /// Those of several days.
     long: BTreeMap<GroupKey, Group>,
+    pub(super) things: ThingCharges,
+    /// Rows of the provider's own split, by cluster and currency.
+    pub(super) provider: BTreeMap<(String, Currency), Seen>,
     pub(super) kinds: Vec<ChargeKind>,
     kind_ids: BTreeMap<ChargeKind, u32>,
     kind_of_set: PlHashMap<(u32, Class), u32>,
@@ -190,6 +204,8 @@ impl Gathered {
             clusters: join.clusters_of_machines(),
             days: BTreeMap::new(),
             long: BTreeMap::new(),
+            things: ThingCharges::default(),
+            provider: BTreeMap::new(),
             kinds: Vec::new(),
             kind_ids: BTreeMap::new(),
             kind_of_set: PlHashMap::default(),
@@ -198,33 +214,31 @@ impl Gathered {
         }
     }
 
-    /// Takes a charge, if it is one of a known machine.
+    /// Takes a charge, if it is one of a known thing, or of a control plane.
     pub fn take(&mut self, charges: &mut Charges<'_>, row: &Row) -> Result<Option<(GroupKey, u32)>, LakeError> {
-        let Some(target) = row.target else {
+        let Some((machine, cost)) = self.find(charges, row)? else {
             return Ok(None);
-        };
-        let key = charges.key_at(row, row.span.start);
-        let class = charges.key(key).class;
-        let machine = match (MachineCost::of(class), target) {
-            (Some(MachineCost::Compute), Target::Machine(id) | Target::Either(id, _)) => (id, MachineCost::Compute),
-            (Some(MachineCost::RootDisk), Target::RootDisk(id) | Target::Either(_, id)) => (id, MachineCost::RootDisk),
-            _ => return Ok(None),
         };
         let (from, to) = hours_of(row.span);
         let key = GroupKey {
-            machine: machine.0,
-            cost: machine.1,
+            machine,
+            cost,
             from,
             to,
         };
-        let kind = self.kind(charges, row.set, machine.1.class());
-        let usage = charges.set(row.set).category == ChargeCategory::Usage;
-        let consumed_s = row.consumed_s.filter(|_| usage);
+        let kind = self.kind(charges, row.set, cost.class());
         let value = CubeValue {
             charges: 1,
             billed: row.billed,
             effective: row.effective,
         };
+        if !cost.follows_node() {
+            let period = row.period;
+            self.things.push(key, Amount { kind, period, value });
+            return Ok(Some((key, kind)));
+        }
+        let usage = charges.set(row.set).category == ChargeCategory::Usage;
+        let consumed_s = row.consumed_s.filter(|_| usage);
         if key.within_one_day() {
             self.keep(&key, kind, row.period, consumed_s, value);
         } else {
@@ -234,11 +248,67 @@ impl Gathered {
         Ok(Some((key, kind)))
     }
 
+    /// What a charge pays for, and of what.
+    fn find(&mut self, charges: &mut Charges<'_>, row: &Row) -> Result<Option<(u32, MachineCost)>, LakeError> {
+        if !charges.joins() {
+            return Ok(None);
+        }
+        let key = charges.key_at(row, row.span.start);
+        let class = charges.key(key).class;
+        let target = row.target.unwrap_or_default();
+        let known = |(thing, cost): &(Thing, MachineCost)| Some((*thing, target.get(*thing)?, *cost));
+        if let Some((thing, id, cost)) = MachineCost::of(class, row.charged).iter().find_map(known) {
+            let set = charges.set(row.set);
+            if !is_provider_split(&set.attributes) {
+                return Ok(Some((id, cost)));
+            }
+            let cluster = charges.cluster(thing, id).unwrap_or("");
+            let rules = &charges.program().rules.clusters;
+            let theirs = rules.keeps_provider_split(cluster, row.span.start);
+            self.saw_provider_row((cluster, &set.currency), row.effective, theirs)?;
+            return Ok((!theirs).then_some((id, cost)));
+        }
+        if class != Class::ControlPlane || !may_be_plane(Some(charges.resource())) {
+            return Ok(None);
+        }
+        let names = plane_names(Some(charges.resource()), &charges.set(row.set).attributes);
+        Ok(Some((self.things.plane(names), MachineCost::ControlPlane)))
+    }
+
+    /// The days that charges of machines span when they are longer than one.
+    pub(super) fn spanning(&self, join: &Join) -> BTreeSet<(String, Day)> {
+        let days = |key: &GroupKey| {
+            let cluster = join.machine(key.machine).cluster.clone();
+            key.days().map(move |day| (cluster.clone(), day)).collect::<Vec<_>>()
+        };
+        self.long.keys().flat_map(days).collect()
+    }
+
+    /// The clusters of the charges of nodes, with what rules see of these.
+    pub(super) fn nodes(&self, join: &Join) -> Vec<(String, Attributes)> {
+        let mut kinds: BTreeSet<(u32, u32)> = BTreeSet::new();
+        for ((cluster, _), pieces) in &self.days {
+            let compute = pieces.iter().filter(|piece| piece.cost() == MachineCost::Compute);
+            let lanes: BTreeSet<u32> = compute.map(|piece| piece.lane).collect();
+            kinds.extend(lanes.iter().map(|lane| (*cluster, self.lanes[*lane as usize].kind)));
+        }
+        for (key, group) in self.long.iter().filter(|(key, _)| key.cost == MachineCost::Compute) {
+            let cluster = self.clusters.get(key.machine as usize).copied().unwrap_or(0);
+            kinds.extend(group.amounts.keys().map(|(kind, _)| (cluster, *kind)));
+        }
+        let of = |(cluster, kind): (u32, u32)| {
+            let attributes = self.kinds[kind as usize].attributes.clone();
+            (join.clusters()[cluster as usize].clone(), attributes)
+        };
+        kinds.into_iter().map(of).collect()
+    }
+
     fn keep(&mut self, key: &GroupKey, kind: u32, period: BillingPeriod, consumed_s: Option<u64>, value: CubeValue) {
         let lane = self.lane(Lane { kind, period });
         let cluster = self.clusters.get(key.machine as usize).copied().unwrap_or(0);
-        let disk = u32::from(key.cost == MachineCost::RootDisk);
-        let group = disk << 10 | u32::from(key.from.of_day()) << 5 | (key.to.0 - key.from.0).unsigned_abs();
+        let cost = NODE_COSTS.iter().position(|of| *of == key.cost);
+        let cost = cost.and_then(|at| u32::try_from(at).ok()).unwrap_or(0);
+        let group = cost << 10 | u32::from(key.from.of_day()) << 5 | (key.to.0 - key.from.0).unsigned_abs();
         // no group has more seconds than a day, so cutting there changes no sum
         let seconds = consumed_s.map(|seconds| u32::try_from(seconds.min(DAY_S)).unwrap_or(0) | KNOWN);
         let packed = |basis: u32| group << GROUP_SHIFT | basis << BASIS_SHIFT | seconds.unwrap_or(0);
@@ -261,7 +331,7 @@ impl Gathered {
         }
     }
 
-    fn lane(&mut self, lane: Lane) -> u32 {
+    pub(super) fn lane(&mut self, lane: Lane) -> u32 {
         let lanes = &mut self.lanes;
         *self.lane_ids.entry(lane).or_insert_with(|| {
             lanes.push(lane);

@@ -4,9 +4,9 @@
 //! itself where numbers do not fit 64 bits.
 
 use super::carry::{Divisor, Share, portions};
-use super::parts::{Claims, DISK_LEFT, IDLE, NOT_READY, Parts, SYSTEM_LEFT, UNOBSERVED};
+use super::parts::{Claims, DISK_LEFT, IDLE, NOT_READY, Parts, UNOBSERVED};
 use domain::Money;
-use domain::allocate::clusters::{disk_weight, own_money, split_disk, system_left};
+use domain::allocate::clusters::{disk_weight, left_alone, split_disk};
 use domain::apportion::{ApportionError, Splitter};
 use domain::split::{NodeWeights, UNIT_WEIGHTS, split_node, split_resources};
 use domain::usage::{Measure, Resource, Role};
@@ -259,20 +259,23 @@ impl Kernel {
                 add(|parts| &mut parts.unobserved, of.unobserved[at], UNOBSERVED);
                 add(|parts| &mut parts.total, of.cost[at], 0);
                 if self.pods[bin] == 0 {
-                    add(|parts| &mut parts.system_left, of.system[at], SYSTEM_LEFT);
+                    // nobody is there to pay for it (A27)
+                    add(|parts| &mut parts.idle, of.system[at], IDLE);
                 }
             }
         }
         Ok(())
     }
 
-    /// Second pass: system reserved and DaemonSets follow the other pods (A27).
+    /// Second pass: system reserved and DaemonSets follow the other pods, else
+    /// they are idle capacity (A27).
     fn followers(&mut self, claims: &Claims, parts: &mut Parts) -> Result<(), KernelError> {
         for (row, money) in &self.stash {
             let bin = usize::from(claims.bin[*row]);
             if self.pods[bin] == 0 {
                 for (at, money) in money.iter().enumerate() {
-                    parts.add_own(claims.entry[*row], at, signed(*money, self.signs[bin]));
+                    parts.idle[at] += signed(*money, self.signs[bin]);
+                    parts.node_touched |= IDLE * u8::from(*money != 0);
                 }
             }
         }
@@ -337,14 +340,8 @@ fn by_reference(
     let (entries, claims) = claims.of_bin(of.bin, roles);
     let whole = split_node(of.cost, weights, &claims, split)?;
     let resources = split_resources(of.cost, weights, &claims, split)?;
-    let own = own_money(&whole, &claims);
-    let left = system_left(&whole);
+    let alone = !left_alone(&whole, &claims).is_zero();
     for (at, resource) in resources.iter().enumerate() {
-        for (row, entry) in entries.iter().enumerate() {
-            if own[row] == whole.claims[row] {
-                parts.add_own(*entry, at, resource.claims[row].units());
-            }
-        }
         let mut add = |into: fn(&mut Parts) -> &mut [i128; 3], amount: Money, bit: u8| {
             into(parts)[at] += amount.units();
             parts.node_touched |= bit * u8::from(!amount.is_zero());
@@ -353,8 +350,16 @@ fn by_reference(
         add(|parts| &mut parts.not_ready, resource.not_ready, NOT_READY);
         add(|parts| &mut parts.unobserved, resource.unobserved, UNOBSERVED);
         add(|parts| &mut parts.total, resource.cost, 0);
-        if left == whole.system_reserved {
-            add(|parts| &mut parts.system_left, resource.system_reserved, SYSTEM_LEFT);
+        if alone {
+            add(|parts| &mut parts.idle, resource.system_reserved, IDLE);
+        }
+        for ((entry, claim), money) in entries.iter().zip(&claims).zip(&resource.claims) {
+            if claim.role != Role::DaemonSet {
+                parts.add_own(*entry, at, money.units());
+            } else if alone {
+                parts.idle[at] += money.units();
+                parts.node_touched |= IDLE * u8::from(!money.is_zero());
+            }
         }
     }
     for (row, entry) in entries.iter().enumerate() {

@@ -1,6 +1,7 @@
 //! Splits the charges of a group by the reference and lands the pieces on
-//! their owners: groups of several days, and every group when a figure is
-//! walked back to its bill lines.
+//! their owners: groups of several days, those of volumes, load balancers and
+//! some control planes, and every group when a figure is walked back to its
+//! bill lines.
 
 use super::extra::{At, Extra, Extras};
 use super::gather::{Amount, ChargeKind, Group, GroupKey};
@@ -9,14 +10,18 @@ use super::owners::Owners;
 use crate::error::LakeError;
 use crate::rows::Charges;
 use domain::Money;
-use domain::allocate::clusters::{MachineCost, disk_weight, own_money, split_disk, system_left};
+use domain::allocate::cluster_wide::{Users, is_cluster_service};
+use domain::allocate::clusters::{MachineCost, Piece, disk_weight, left_alone, own_money, service_part, split_disk};
 use domain::allocate::{CubeValue, pieces, split_over};
 use domain::apportion::{ApportionError, Splitter, apportion};
 use domain::instant::{Day, Span};
 use domain::money::MoneyOverflow;
+use domain::rule::RuleSet;
 use domain::split::{Claim, NodeWeights, ResourceSplit, Split, node_weights, split_node, split_resources};
-use domain::usage::{Node, Part};
+use domain::usage::{Hour, Node, Part, Role, Slot};
+use polars::prelude::PlHashMap;
 use std::collections::BTreeMap;
+use std::rc::Rc;
 
 pub(super) struct Lander<'a, 'p> {
     split: Splitter,
@@ -25,6 +30,10 @@ pub(super) struct Lander<'a, 'p> {
     /// Of machines: position of the cluster. `None` = container-days are not asked for.
     clusters: Option<Vec<u32>>,
     pub extras: Extras,
+    /// Who uses each cluster, on the days at hand.
+    users: PlHashMap<(String, Day), Rc<Users>>,
+    /// The places of the users last asked for: of a day and a pool.
+    user_places: Option<(Rc<Users>, String, Rc<Vec<u32>>)>,
 }
 
 /// Takes each piece: whose it is (group and kind), the position of its key, its
@@ -53,7 +62,29 @@ impl<'a, 'p> Lander<'a, 'p> {
             sink,
             clusters,
             extras: Extras::new(),
+            users: PlHashMap::default(),
+            user_places: None,
         }
+    }
+
+    /// The rules.
+    pub fn rules(&self) -> &'p RuleSet {
+        &self.owners.charges.program().rules
+    }
+
+    /// How money is split.
+    pub fn splitter(&self) -> Splitter {
+        self.split
+    }
+
+    /// Who uses a cluster on a day.
+    pub fn enter(&mut self, cluster: &str, day: Day, users: Users) {
+        self.users.insert((cluster.to_owned(), day), Rc::new(users));
+    }
+
+    /// Nobody asks for the users of a day any more.
+    pub fn leave(&mut self, cluster: &str, day: Day) {
+        self.users.remove(&(cluster.to_owned(), day));
     }
 
     /// Splits and lands the amounts of a group.
@@ -65,7 +96,7 @@ impl<'a, 'p> Lander<'a, 'p> {
                     let weights = node_weights(&facts.hours, &facts.filled_s, group.billed_s(key));
                     self.compute(key, &amount, &weights, on, facts, &claims)?;
                 }
-                MachineCost::RootDisk => self.disk(key, &amount, on, facts, &claims)?,
+                _ => self.disk(key, &amount, on, facts, &claims)?,
             }
         }
         Ok(())
@@ -93,23 +124,28 @@ impl<'a, 'p> Lander<'a, 'p> {
             None => Default::default(),
         };
         let charges = amount.value.charges;
-        for (part, billed, effective, pick) in [
-            (Part::IdleCapacity, billed.idle, effective.idle, IDLE),
-            (Part::NotReady, billed.not_ready, effective.not_ready, NOT_READY),
-            (Part::Unobserved, billed.unobserved, effective.unobserved, UNOBSERVED),
-            (
-                Part::SystemReserved,
-                system_left(&billed),
-                system_left(&effective),
-                RESERVED,
-            ),
-        ] {
+        let idle = |split: &Split| sum([split.idle, left_alone(split, claims)]);
+        let alone = !left_alone(&effective, claims).is_zero();
+        let idle_of = |split: &ResourceSplit| idle_of(split, claims, alone);
+        let weights = [
+            resources.each_ref().map(idle_of),
+            resources.each_ref().map(|split| split.not_ready),
+            resources.each_ref().map(|split| split.unobserved),
+        ];
+        for ((part, billed, effective), weights) in [
+            (Part::IdleCapacity, idle(&billed)?, idle(&effective)?),
+            (Part::NotReady, billed.not_ready, effective.not_ready),
+            (Part::Unobserved, billed.unobserved, effective.unobserved),
+        ]
+        .into_iter()
+        .zip(weights)
+        {
             let value = CubeValue {
                 charges: if part == Part::IdleCapacity { charges } else { 0 },
                 billed,
                 effective,
             };
-            self.on_node(key, amount, on, Some(part), value, &resources.each_ref().map(pick))?;
+            self.on_node(key, amount, on, Some(part), value, &weights)?;
         }
         self.claims(key, amount, on, facts, claims, (&billed, &effective, &resources))
     }
@@ -183,7 +219,8 @@ impl<'a, 'p> Lander<'a, 'p> {
         let billed = split_disk(amount.value.billed, claims, self.split).map_err(refused)?;
         let effective = split_disk(amount.value.effective, claims, self.split).map_err(refused)?;
         let (Some(billed), Some(effective)) = (billed, effective) else {
-            return self.on_node(key, amount, on, None, amount.value, &[Money::ZERO; 3]);
+            let part = (key.cost == MachineCost::Network).then_some(Part::UnmeasuredNetwork);
+            return self.on_node(key, amount, on, part, amount.value, &[Money::ZERO; 3]);
         };
         let mut charges = amount.value.charges;
         for (index, (of, claim)) in facts.claims.iter().enumerate() {
@@ -197,7 +234,7 @@ impl<'a, 'p> Lander<'a, 'p> {
             };
             charges = 0;
             if value != CubeValue::default() {
-                self.on_slot(key, amount, on, of, Part::of(claim.role, of.filled), value)?;
+                self.on_slot(key, amount, on, of, key.cost.part_of(claim), value)?;
             }
             let mut extra = Extra::new(key.machine, amount.kind, At::Slot(of.index, of.filled));
             (extra.disk, extra.billed) = (value.effective, value.billed);
@@ -207,10 +244,150 @@ impl<'a, 'p> Lander<'a, 'p> {
     }
 
     fn extra(&mut self, key: &GroupKey, day: Day, extra: Extra) {
-        if let Some(clusters) = &self.clusters {
+        // traffic is no part of what a node costs
+        if let Some(clusters) = &self.clusters
+            && key.cost != MachineCost::Network
+        {
             let cluster = clusters.get(key.machine as usize).copied().unwrap_or(0);
             self.extras.entry((cluster, day)).or_default().push(extra);
         }
+    }
+
+    /// Lands a charge that does not go by a node.
+    pub fn pieces(
+        &mut self,
+        key: &GroupKey,
+        amounts: &[Amount],
+        (cluster, name): (&str, &str),
+        divide: impl Fn(Money) -> Result<Vec<Piece>, ApportionError>,
+    ) -> Result<(), LakeError> {
+        for amount in amounts {
+            let divide = |money| {
+                divide(money).map_err(|source| LakeError::SplitNode {
+                    cluster: cluster.to_owned(),
+                    node: name.to_owned(),
+                    source,
+                })
+            };
+            let effective = divide(amount.value.effective)?;
+            let billed = if amount.value.billed == amount.value.effective {
+                effective.clone()
+            } else {
+                divide(amount.value.billed)?
+            };
+            for (at, (billed, piece)) in billed.iter().zip(&effective).enumerate() {
+                let value = CubeValue {
+                    charges: if at == 0 { amount.value.charges } else { 0 },
+                    billed: billed.money,
+                    effective: piece.money,
+                };
+                let place = self.place(cluster, "", &piece.place);
+                let node = Node::default();
+                let on = On { cluster, node: &node };
+                for (day, value) in self.over(on, piece.span, value)? {
+                    self.add(key, amount, place, Some(piece.part), day, value)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Lands charges of a control plane: evenly over its hours, then each
+    /// hour's among who uses the cluster in it.
+    pub fn control_plane(&mut self, key: &GroupKey, amounts: &[Amount], cluster: &str) -> Result<(), LakeError> {
+        let hours = vec![1; usize::try_from(key.to.0 - key.from.0).unwrap_or(0)];
+        let node = Node::default();
+        let on = On { cluster, node: &node };
+        for amount in amounts {
+            let each = |money| (self.split)(money, &hours).map_err(|source| refused(on, source));
+            let (billed, effective) = (each(amount.value.billed)?, each(amount.value.effective)?);
+            let mut charges = amount.value.charges;
+            for (hour, (billed, effective)) in (key.from.0..key.to.0).map(Hour).zip(billed.into_iter().zip(effective)) {
+                let value = CubeValue {
+                    charges,
+                    billed,
+                    effective,
+                };
+                charges = 0;
+                let users = self.users.get(&(cluster.to_owned(), hour.day())).cloned();
+                let when = (hour.day(), (hour, Hour(hour.0 + 1)));
+                if let Some(users) = users
+                    && self.on_users((key, amount), (cluster, ""), when, &users, (Part::ControlPlane, value))?
+                {
+                    continue;
+                }
+                let place = self.place(cluster, "", &Slot::default());
+                self.add(key, amount, place, Some(Part::ControlPlane), hour.day(), value)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Splits a value among the users of a cluster in some hours of a day; says
+    /// whether there were any. The first of them has the bill line.
+    fn on_users(
+        &mut self,
+        (key, amount): (&GroupKey, &Amount),
+        (cluster, pool): (&str, &str),
+        (day, (from, to)): (Day, (Hour, Hour)),
+        users: &Rc<Users>,
+        (part, value): (Part, CubeValue),
+    ) -> Result<bool, LakeError> {
+        let node = Node::default();
+        let on = On { cluster, node: &node };
+        let weights = users.weights(day, from..to);
+        let split = self.split;
+        let divide = |money| {
+            users
+                .split(money, &weights, split)
+                .map_err(|source| refused(on, source))
+        };
+        let Some(effective) = divide(value.effective)? else {
+            return Ok(false);
+        };
+        let billed = if value.billed == value.effective {
+            effective.clone()
+        } else {
+            divide(value.billed)?.unwrap_or_default()
+        };
+        let places = self.places_of(cluster, pool, users);
+        let mut charges = value.charges;
+        for (at, _) in weights.iter().enumerate().filter(|(_, weight)| **weight > 0) {
+            let value = CubeValue {
+                charges,
+                billed: billed[at],
+                effective: effective[at],
+            };
+            charges = 0;
+            self.add(key, amount, places[at], Some(part), day, value)?;
+        }
+        Ok(true)
+    }
+
+    /// The places of users in a pool, found once per day.
+    fn places_of(&mut self, cluster: &str, pool: &str, users: &Rc<Users>) -> Rc<Vec<u32>> {
+        if let Some((known, known_pool, places)) = &self.user_places
+            && Rc::ptr_eq(known, users)
+            && known_pool == pool
+        {
+            return places.clone();
+        }
+        let places = users.places().iter().map(|place| self.place(cluster, pool, place));
+        let places: Rc<Vec<u32>> = Rc::new(places.collect());
+        self.user_places = Some((users.clone(), pool.to_owned(), places.clone()));
+        places
+    }
+
+    fn place(&mut self, cluster: &str, pool: &str, slot: &Slot) -> u32 {
+        let labels = serde_json::to_string(&slot.labels).unwrap_or_default();
+        let subject = [
+            slot.namespace.as_str(),
+            &slot.workload_kind,
+            &slot.workload,
+            &slot.container,
+            &labels,
+        ];
+        self.owners.place(cluster, pool, Some(subject))
     }
 
     fn on_slot(
@@ -222,16 +399,24 @@ impl<'a, 'p> Lander<'a, 'p> {
         part: Part,
         value: CubeValue,
     ) -> Result<(), LakeError> {
-        let slot = &of.slot;
-        let labels = serde_json::to_string(&slot.labels).unwrap_or_default();
-        let subject = [
-            slot.namespace.as_str(),
-            &slot.workload_kind,
-            &slot.workload,
-            &slot.container,
-            &labels,
-        ];
-        let place = self.owners.place(on.cluster, &of.pool, Some(subject));
+        let place = self.place(on.cluster, &of.pool, &of.slot);
+        if !is_cluster_service(&of.slot, self.rules()) {
+            return self.add(key, amount, place, Some(part), of.day, value);
+        }
+        // what serves the whole cluster goes to the cluster's other pods (A27)
+        let part = service_part(part);
+        let Some(users) = self.users.get(&(on.cluster.to_owned(), of.day)).cloned() else {
+            return self.add(key, amount, place, Some(part), of.day, value);
+        };
+        // the bill line stays where it is counted
+        let counted = CubeValue {
+            charges: value.charges,
+            ..CubeValue::default()
+        };
+        let spread = CubeValue { charges: 0, ..value };
+        let when = (of.day, (key.from, key.to));
+        let found = self.on_users((key, amount), (on.cluster, &of.pool), when, &users, (part, spread))?;
+        let value = if found { counted } else { value };
         self.add(key, amount, place, Some(part), of.day, value)
     }
 
@@ -252,28 +437,36 @@ impl<'a, 'p> Lander<'a, 'p> {
             start: key.from.start(),
             end: key.to.start(),
         };
-        let pieces = pieces(&self.owners.charges.program().rules, span);
+        let place = self.owners.place(on.cluster, &on.node.pool, None);
+        for (day, value) in self.over(on, span, value)? {
+            self.add(key, amount, place, part, day, value)?;
+            let mut extra = Extra::new(key.machine, amount.kind, part.map_or(At::Disk, At::Node));
+            match part {
+                Some(_) => extra.cost = over(value.effective, resources.map(Money::abs)),
+                None => extra.disk = value.effective,
+            }
+            extra.billed = value.billed;
+            self.extra(key, day, extra);
+        }
+        Ok(())
+    }
+
+    /// Over the days of a span, by time; the first has the bill lines.
+    fn over(&self, on: On<'_>, span: Span, value: CubeValue) -> Result<Vec<(Day, CubeValue)>, LakeError> {
+        let pieces = pieces(self.rules(), span);
         let split = |amount| split_over(amount, &pieces, self.split).map_err(|source| refused(on, source));
         let (billed, effective) = (split(value.billed)?, split(value.effective)?);
-        let place = self.owners.place(on.cluster, &on.node.pool, None);
-        for (at, ((piece, billed), effective)) in pieces.iter().zip(billed).zip(effective).enumerate() {
+        let days = pieces.iter().zip(billed).zip(effective).enumerate();
+        let of_day = |(at, ((piece, billed), effective)): (usize, ((&Span, Money), Money))| {
             let charges = if at == 0 { value.charges } else { 0 };
-            let day = piece.first_day();
             let value = CubeValue {
                 charges,
                 billed,
                 effective,
             };
-            self.add(key, amount, place, part, day, value)?;
-            let mut extra = Extra::new(key.machine, amount.kind, part.map_or(At::Disk, At::Node));
-            match part {
-                Some(_) => extra.cost = over(effective, resources.map(Money::abs)),
-                None => extra.disk = effective,
-            }
-            extra.billed = billed;
-            self.extra(key, day, extra);
-        }
-        Ok(())
+            (piece.first_day(), value)
+        };
+        Ok(days.map(of_day).collect())
     }
 
     fn add(
@@ -293,10 +486,20 @@ impl<'a, 'p> Lander<'a, 'p> {
     }
 }
 
-const IDLE: fn(&ResourceSplit) -> Money = |split| split.idle;
-const NOT_READY: fn(&ResourceSplit) -> Money = |split| split.not_ready;
-const UNOBSERVED: fn(&ResourceSplit) -> Money = |split| split.unobserved;
-const RESERVED: fn(&ResourceSplit) -> Money = |split| split.system_reserved;
+/// Idle capacity of a resource, with what nobody is there to pay for when the
+/// node is `alone`.
+fn idle_of(split: &ResourceSplit, claims: &[Claim], alone: bool) -> Money {
+    if !alone {
+        return split.idle;
+    }
+    let daemons = claims.iter().zip(&split.claims);
+    let daemons = daemons.filter(|(claim, _)| claim.role == Role::DaemonSet);
+    let all = daemons
+        .map(|(_, money)| *money)
+        .chain([split.idle, split.system_reserved]);
+    // parts of one cost: their sum is never larger than it
+    Money::sum(all).unwrap_or(Money::ZERO)
+}
 
 /// Money by resource, for display: in the ratio of `weights`, else all of it CPU.
 fn over(money: Money, weights: [Money; 3]) -> [Money; 3] {

@@ -23,6 +23,29 @@ pub(super) fn node_ranges(hours: &SlotHours) -> PlHashMap<&str, Range<usize>> {
     ranges
 }
 
+/// The slots among some rows, by position in the day and with their hours, as [`fill`] takes them.
+pub(super) fn node_rows(hours: &SlotHours, rows: Range<usize>) -> (Vec<u32>, Vec<(Slot, Vec<SlotHour>)>) {
+    let mut slots: Vec<(Slot, Vec<SlotHour>)> = Vec::new();
+    let mut ids = Vec::new();
+    for row in rows {
+        let slot = hours.slot[row];
+        if ids.last() != Some(&slot) {
+            ids.push(slot);
+            slots.push((Slot::default(), Vec::new()));
+        }
+        if let Some((_, slot_hours)) = slots.last_mut() {
+            slot_hours.push(SlotHour {
+                hour: Hour(hours.hour[row]),
+                seconds: 0,
+                effective: hours.effective[row],
+                requested: Measure::ZERO,
+                used: Measure::ZERO,
+            });
+        }
+    }
+    (ids, slots)
+}
+
 /// One machine on one day.
 pub(super) struct MachineDay<'d> {
     pub day: Day,
@@ -63,24 +86,7 @@ impl<'d> MachineDay<'d> {
 
     /// A5, within the day, so that a day does not depend on its neighbours.
     fn fill(&mut self) {
-        let mut slots: Vec<(Slot, Vec<SlotHour>)> = Vec::new();
-        let mut ids = Vec::new();
-        for row in self.rows.clone() {
-            let slot = self.hours.slot[row];
-            if ids.last() != Some(&slot) {
-                ids.push(slot);
-                slots.push((Slot::default(), Vec::new()));
-            }
-            if let Some((_, hours)) = slots.last_mut() {
-                hours.push(SlotHour {
-                    hour: Hour(self.hours.hour[row]),
-                    seconds: 0,
-                    effective: self.hours.effective[row],
-                    requested: Measure::ZERO,
-                    used: Measure::ZERO,
-                });
-            }
-        }
+        let (ids, slots) = node_rows(self.hours, self.rows.clone());
         let fill = fill(self.node_hours, &slots);
         self.filled_s = fill.filled_s;
         self.filled = fill

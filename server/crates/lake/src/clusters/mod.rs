@@ -3,13 +3,16 @@
 //! once, in the order of node, pod and container, and its charges are split as
 //! it goes. A property test holds it equal to the reference.
 //!
-//! Charges within a day, nearly all there are, go through [`day`] and its
-//! [`kernel`], two days at a time; those of several days are split by the
-//! reference first, and what of them falls on a day is added there.
+//! Charges of nodes within a day, nearly all there are, go through [`day`] and
+//! its [`kernel`], two days at a time; those of several days are split by the
+//! reference first, and what of them falls on a day is added there. Charges of
+//! volumes and load balancers are gathered apart ([`things`]). What follows all
+//! pods of a cluster waits until the day was read ([`services`]).
 
 mod account;
 mod carry;
 mod cells;
+mod cluster_wide;
 mod day;
 mod extra;
 mod gather;
@@ -20,67 +23,76 @@ mod land;
 mod machine_day;
 mod owners;
 mod parts;
+mod provider;
 mod rows;
+mod services;
 mod stretch;
 #[cfg(test)]
 mod tests;
+mod things;
+mod unbilled;
 
 pub(crate) use account::{Account, REMAINDERS};
 pub(crate) use gather::{Amount, Gathered, GroupKey};
 pub(crate) use hours::{HOURS, NodeBook};
 pub(crate) use land::Sink;
+pub use provider::ProviderRows;
+pub use unbilled::Unbilled;
 
 use crate::container_days::ContainerDayFile;
 use crate::error::LakeError;
 use crate::object::Lake;
 use crate::rows::Charges;
-use crate::usage::{UsageFile, each_node, read_nodes, read_slot_hours};
+use crate::usage::{UsageFile, each_node, read_balancers, read_nodes, read_slot_hours, read_volumes};
 use cells::Places;
+use cluster_wide::{PlaneDays, Planes, has_services, users_of};
 use day::{Common, Done, Task, Worker};
 use domain::allocate::CubeValue;
-use domain::allocate::clusters::MachineCost;
+use domain::allocate::clusters::{MachineCost, is_provider_split};
 use domain::apportion::{Splitter, apportion};
 use domain::instant::Day;
-use domain::usage::Hour;
+use domain::rule::RuleSet;
+use domain::usage::{HOUR_S, Hour};
 use domain::{BillingPeriod, Currency};
 use extra::Extras;
-use gather::Group;
+use gather::{Group, Lane};
 use join::Join;
 use kernel::Arithmetic;
 use land::{Lander, On};
 use machine_day::{GroupFacts, MachineDay, node_ranges};
 use owners::Owners;
 use polars::prelude::PlHashMap;
+use provider::{Twice, add_twice, provider_rows};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
+use unbilled::Missing;
 
 /// Days that are done at a time: some 100 MB each.
 const WORKERS: usize = 2;
 
-/// The machines some days of usage know.
+/// What some days of usage know.
 pub(crate) fn join_of(lake: &Lake, usage: &[UsageFile]) -> Result<Join, LakeError> {
     let mut join = Join::default();
     for file in usage {
+        join.add_cluster(&file.cluster);
+        for day in read_volumes(lake, file)? {
+            join.add_volume(&file.cluster, &day.volume.volume_id);
+        }
+        for day in read_balancers(lake, file)? {
+            join.add_balancer(&file.cluster, &day.balancer.balancer_id);
+        }
         each_node(lake, file, |node| join.add(&file.cluster, node))?;
     }
     Ok(join)
-}
-
-/// Node hours of a cluster that no charge of the bill pays for.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Unbilled {
-    /// Cluster id.
-    pub cluster: String,
-    /// Ready node hours without a bill line.
-    pub node_hours: u64,
 }
 
 /// What an allocation says of clusters, beside the cube.
 #[derive(Debug, Default)]
 pub(crate) struct Clusters {
     pub unbilled: Vec<Unbilled>,
+    pub provider_rows: Vec<ProviderRows>,
     pub files: Vec<ContainerDayFile>,
 }
 
@@ -99,15 +111,22 @@ pub(crate) fn split<'p>(
     sink: Sink<'_, 'p>,
 ) -> Result<(), LakeError> {
     let groups = gathered.all()?;
+    // a day's users are kept as long as some charge spans it
+    let mut planes = planes(gathered, join)?;
     let mut lander = Lander::new(&gathered.kinds, splitter, charges, sink, None);
-    split_groups(lake, &groups, usage, join, &mut lander)
+    things::land(lake, &gathered.things, usage, join, &mut lander)?;
+    split_groups(lake, &groups, (usage, join), &mut planes, &mut lander)
+}
+
+fn planes(gathered: &Gathered, join: &Join) -> Result<Planes, LakeError> {
+    Planes::new(&gathered.things, join, || gathered.nodes(join), gathered.spanning(join))
 }
 
 fn split_groups(
     lake: &Lake,
     groups: &BTreeMap<GroupKey, Group>,
-    usage: &[UsageFile],
-    join: &Join,
+    (usage, join): (&[UsageFile], &Join),
+    planes: &mut Planes,
     lander: &mut Lander<'_, '_>,
 ) -> Result<(), LakeError> {
     let mut by_day: BTreeMap<(u32, Day), Vec<&GroupKey>> = BTreeMap::new();
@@ -119,18 +138,26 @@ fn split_groups(
     // facts of groups that span days wait until their last day was read
     let mut waiting: BTreeMap<GroupKey, GroupFacts> = BTreeMap::new();
     let mut done: BTreeSet<GroupKey> = BTreeSet::new();
-    for file in usage.iter().filter(|_| !by_day.is_empty()) {
+    for file in usage {
+        if by_day.is_empty() && !planes.need(file) {
+            continue;
+        }
         let nodes = read_nodes(lake, file)?;
         let mut seen = BTreeSet::new();
         // of one machine under two names, the first one has its cost
         let machine = |node| join.id_of(&file.cluster, node).filter(|id| seen.insert(*id));
         let machines: Vec<Option<u32>> = nodes.iter().map(|(node, _)| node).map(machine).collect();
         let wanted = |machine: &Option<u32>| machine.is_some_and(|id| by_day.contains_key(&(id, file.day)));
-        if !machines.iter().any(wanted) {
+        if !machines.iter().any(wanted) && !planes.need(file) {
             continue;
         }
         let hours = read_slot_hours(lake, file)?;
         let ranges = node_ranges(&hours);
+        if planes.need(file) || has_services(&hours, lander.rules()) {
+            let users = users_of(&nodes, &hours, &ranges, lander.rules());
+            lander.enter(&file.cluster, file.day, users);
+            planes.land_day(file, lander)?;
+        }
         for ((node, node_hours), machine) in nodes.iter().zip(&machines) {
             let Some(keys) = machine.and_then(|id| by_day.get(&(id, file.day))) else {
                 continue;
@@ -147,7 +174,11 @@ fn split_groups(
                 }
             }
         }
+        if !planes.keep(file) {
+            lander.leave(&file.cluster, file.day);
+        }
     }
+    planes.land_rest(lander)?;
     for (key, mut facts) in waiting {
         facts.sort();
         land(lander, groups, &key, join, &facts)?;
@@ -192,20 +223,24 @@ pub(crate) fn split_days<'p>(
     period: Option<BillingPeriod>,
     sink: DaySink<'_>,
 ) -> Result<Clusters, LakeError> {
+    let mut planes = planes(&gathered, join)?;
+    let plane_days = planes.take_days(usage);
     let days = gathered.take_days();
     let mut by_piece =
         |_: &Charges<'p>, _: &GroupKey, amount: &Amount, (key, day), value| sink(key, amount.period, day, value);
-    let extras = long_charges(
-        lake,
-        &gathered,
-        (usage, join),
-        charges,
-        splitter,
-        &mut by_piece,
-        period.is_some(),
-    )?;
-    let common = common(lake, &gathered, join, splitter);
-    let tasks = tasks(usage, join, days, extras, period);
+    let clusters = period.map(|_| join.clusters_of_machines());
+    let mut lander = Lander::new(&gathered.kinds, splitter, charges, &mut by_piece, clusters);
+    things::land(lake, &gathered.things, usage, join, &mut lander)?;
+    split_groups(lake, gathered.long(), (usage, join), &mut planes, &mut lander)?;
+    let extras = lander.extras;
+    let mut tasks = tasks(usage, join, days, extras, period);
+    add_planes(&mut tasks, plane_days, &mut gathered, usage);
+    let rules = &charges.program().rules;
+    let common = Common {
+        period,
+        ..common(lake, &gathered, join, splitter, rules)
+    };
+    let tasks = tasks.into_values().collect();
     let (done, places) = run(&common, tasks)?;
     let mut owners = Owners::new(&gathered.kinds, charges);
     let places: Vec<Vec<u32>> = places
@@ -217,44 +252,35 @@ pub(crate) fn split_days<'p>(
         })
         .collect();
     let mut clusters = Clusters::default();
-    let mut unbilled: BTreeMap<String, u64> = BTreeMap::new();
-    for (cluster, worker, done) in done {
+    let (mut missing, mut twice) = (Missing::default(), Twice::new());
+    for (worker, done) in done {
         for ((lane, place, part), value) in done.cells {
             let lane = gathered.lanes[lane as usize];
             let place = places[worker][place as usize];
             let key = owners.key(lane.kind, place, part, done.day);
             sink(key, lane.period, done.day, value)?;
         }
-        if period == Some(BillingPeriod::of(done.day.start())) && done.unbilled > 0 {
-            *unbilled.entry(cluster).or_default() += done.unbilled;
+        missing.merge(done.missing)?;
+        for ((cluster, currency), money) in done.twice {
+            add_twice(&mut twice, cluster, &currency, money)?;
         }
         clusters.files.extend(done.file);
     }
-    clusters.unbilled = unbilled
-        .into_iter()
-        .map(|(cluster, node_hours)| Unbilled { cluster, node_hours })
-        .collect();
+    if let Some(period) = period {
+        missing.long(&gathered, join, period)?;
+        clusters.unbilled = missing.priced();
+    }
+    clusters.provider_rows = provider_rows(&gathered, join, twice)?;
     Ok(clusters)
 }
 
-/// Lands the charges of several days by the reference; answers what of them
-/// falls on each day, when container-days are asked for.
-fn long_charges<'p>(
-    lake: &Lake,
-    gathered: &Gathered,
-    (usage, join): (&[UsageFile], &Join),
-    charges: &mut Charges<'p>,
+fn common<'c>(
+    lake: &'c Lake,
+    gathered: &'c Gathered,
+    join: &'c Join,
     splitter: Splitter,
-    sink: Sink<'_, 'p>,
-    costs: bool,
-) -> Result<Extras, LakeError> {
-    let clusters = costs.then(|| join.clusters_of_machines());
-    let mut lander = Lander::new(&gathered.kinds, splitter, charges, sink, clusters);
-    split_groups(lake, gathered.long(), usage, join, &mut lander)?;
-    Ok(lander.extras)
-}
-
-fn common<'c>(lake: &'c Lake, gathered: &'c Gathered, join: &'c Join, splitter: Splitter) -> Common<'c> {
+    rules: &'c RuleSet,
+) -> Common<'c> {
     let names: BTreeSet<&Currency> = gathered.kinds.iter().map(|kind| &kind.currency).collect();
     let currencies: Vec<Currency> = names.into_iter().cloned().collect();
     let position = |currency: &Currency| {
@@ -271,6 +297,9 @@ fn common<'c>(lake: &'c Lake, gathered: &'c Gathered, join: &'c Join, splitter: 
         lanes: &gathered.lanes,
         currency_of: gathered.kinds.iter().map(|kind| position(&kind.currency)).collect(),
         currencies,
+        has_method: kinds_with_method(gathered),
+        rules,
+        period: None,
         by: Arithmetic {
             split: splitter,
             exact: std::ptr::fn_addr_eq(splitter, apportion as Splitter),
@@ -279,6 +308,29 @@ fn common<'c>(lake: &'c Lake, gathered: &'c Gathered, join: &'c Join, splitter: 
     }
 }
 
+/// Of kinds, whether they are of the provider's own split; nothing when none is.
+fn kinds_with_method(gathered: &Gathered) -> Vec<bool> {
+    if gathered.provider.is_empty() {
+        return Vec::new();
+    }
+    let kinds = gathered.kinds.iter();
+    kinds.map(|kind| is_provider_split(&kind.attributes)).collect()
+}
+
+fn empty_task(cluster: &str, day: Day, write: bool) -> Task {
+    Task {
+        cluster: cluster.to_owned(),
+        day,
+        file: None,
+        pieces: Vec::new(),
+        extra: Vec::new(),
+        planes: Vec::new(),
+        write,
+    }
+}
+
+type Tasks = BTreeMap<(String, Day), Task>;
+
 /// The days there is anything to do for, in order.
 fn tasks(
     usage: &[UsageFile],
@@ -286,21 +338,13 @@ fn tasks(
     days: BTreeMap<(u32, Day), Vec<gather::Piece>>,
     extras: Extras,
     period: Option<BillingPeriod>,
-) -> Vec<Task> {
-    let mut tasks: BTreeMap<(String, Day), Task> = BTreeMap::new();
-    let empty = |cluster: &str, day: Day| Task {
-        cluster: cluster.to_owned(),
-        day,
-        file: None,
-        pieces: Vec::new(),
-        extra: Vec::new(),
-        write: period.is_some(),
-    };
+) -> Tasks {
+    let mut tasks = Tasks::new();
+    let empty = |cluster: &str, day: Day| empty_task(cluster, day, period.is_some());
     for file in usage {
         // another month's day without a charge of this one has no cost here
         let own = period == Some(BillingPeriod::of(file.day.start()));
-        let position = join.clusters().iter().position(|cluster| *cluster == file.cluster);
-        let at = position.map(|at| (u32::try_from(at).unwrap_or(u32::MAX), file.day));
+        let at = join.position(&file.cluster).map(|at| (at, file.day));
         if own || at.is_some_and(|at| days.contains_key(&at) || extras.contains_key(&at)) {
             let task = tasks
                 .entry((file.cluster.clone(), file.day))
@@ -317,15 +361,34 @@ fn tasks(
         let key = (name(cluster).to_owned(), day);
         tasks.entry(key).or_insert_with(|| empty(name(cluster), day)).extra = extra;
     }
-    tasks.into_values().collect()
+    tasks
 }
 
-/// What came of each day, in the order of the tasks: cluster, who did it, what.
-type Finished = Vec<(String, usize, Done)>;
+/// Adds the charges of control planes within a day to the days.
+fn add_planes(tasks: &mut Tasks, planes: PlaneDays, gathered: &mut Gathered, usage: &[UsageFile]) {
+    for ((cluster, day), groups) in planes {
+        let file = usage.iter().find(|file| file.cluster == cluster && file.day == day);
+        let task = tasks
+            .entry((cluster.clone(), day))
+            .or_insert_with(|| empty_task(&cluster, day, false));
+        task.file = file.cloned();
+        for (key, amounts) in groups {
+            let hours = key.seconds() / u64::from(HOUR_S);
+            let from = key.from.of_day();
+            let to = from + u8::try_from(hours).unwrap_or(0);
+            for Amount { kind, period, value } in amounts {
+                task.planes
+                    .push(((from, to), gathered.lane(Lane { kind, period }), value));
+            }
+        }
+    }
+}
+
+/// What came of each day, in the order of the tasks: who did it, what.
+type Finished = Vec<(usize, Done)>;
 
 /// Does the days, [`WORKERS`] at a time. What comes out does not depend on who did what.
 fn run(common: &Common<'_>, tasks: Vec<Task>) -> Result<(Finished, Vec<Places>), LakeError> {
-    let clusters: Vec<String> = tasks.iter().map(|task| task.cluster.clone()).collect();
     let tasks: Vec<Mutex<Option<Task>>> = tasks.into_iter().map(|task| Mutex::new(Some(task))).collect();
     let next = AtomicUsize::new(0);
     let work = || -> Result<(Vec<(usize, Done)>, Places), LakeError> {
@@ -364,9 +427,7 @@ fn run(common: &Common<'_>, tasks: Vec<Task>) -> Result<(Finished, Vec<Places>),
         all.extend(done.into_iter().map(|(at, done)| (at, worker, done)));
     }
     all.sort_by_key(|(at, _, _)| *at);
-    let finished = all
-        .into_iter()
-        .map(|(at, worker, done)| (clusters[at].clone(), worker, done));
+    let finished = all.into_iter().map(|(_, worker, done)| (worker, done));
     Ok((finished.collect(), places))
 }
 
@@ -384,21 +445,24 @@ pub(crate) fn day_by_hour(
 ) -> Result<(Vec<NodeBook>, Vec<Currency>), LakeError> {
     let mut days = gathered.take_days();
     let mut nothing = |_: &Charges<'_>, _: &GroupKey, _: &Amount, _: (u32, Day), _| Ok(());
-    let mut extras = long_charges(lake, &gathered, (usage, join), charges, apportion, &mut nothing, true)?;
-    let position = join.clusters().iter().position(|known| known == cluster);
-    let at = (u32::try_from(position.unwrap_or(usize::MAX)).unwrap_or(u32::MAX), day);
+    let clusters = Some(join.clusters_of_machines());
+    let mut lander = Lander::new(&gathered.kinds, apportion, charges, &mut nothing, clusters);
+    // only what nodes cost is asked for
+    let mut planes = Planes::default();
+    split_groups(lake, gathered.long(), (usage, join), &mut planes, &mut lander)?;
+    let mut extras = lander.extras;
+    let at = (join.position(cluster).unwrap_or(u32::MAX), day);
     let task = Task {
-        cluster: cluster.to_owned(),
-        day,
         file: usage
             .iter()
             .find(|file| file.cluster == cluster && file.day == day)
             .cloned(),
         pieces: days.remove(&at).unwrap_or_default(),
         extra: extras.remove(&at).unwrap_or_default(),
-        write: false,
+        ..empty_task(cluster, day, false)
     };
-    let common = common(lake, &gathered, join, apportion);
+    let rules = &charges.program().rules;
+    let common = common(lake, &gathered, join, apportion, rules);
     let books = Worker::new(&common).hours(task)?;
     Ok((books, day::with_unknown(&common.currencies)))
 }

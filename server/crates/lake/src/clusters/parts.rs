@@ -72,8 +72,7 @@ pub(super) const DAEMON: u8 = 4;
 pub(super) const IDLE: u8 = 1;
 pub(super) const NOT_READY: u8 = 2;
 pub(super) const UNOBSERVED: u8 = 4;
-pub(super) const SYSTEM_LEFT: u8 = 8;
-pub(super) const DISK_LEFT: u8 = 16;
+pub(super) const DISK_LEFT: u8 = 8;
 
 /// Where the costs of some bins went, in units of money. Sums over the bins.
 #[derive(Default, Clone)]
@@ -89,7 +88,6 @@ pub(super) struct Parts {
     pub idle: [i128; 3],
     pub not_ready: [i128; 3],
     pub unobserved: [i128; 3],
-    pub system_left: [i128; 3],
     pub total: [i128; 3],
     /// Root disk that nobody pays for.
     pub disk_left: i128,
@@ -146,6 +144,6 @@ impl Parts {
 
     /// What is with no container, by resource.
     pub fn left(&self) -> [i128; 3] {
-        [0, 1, 2].map(|at| self.idle[at] + self.not_ready[at] + self.unobserved[at] + self.system_left[at])
+        [0, 1, 2].map(|at| self.idle[at] + self.not_ready[at] + self.unobserved[at])
     }
 }

@@ -10,6 +10,10 @@ use domain::usage::{Hour, Measure, NodeHour, Role, Slot, SlotHour};
 #[derive(Default)]
 pub(super) struct DaySlots {
     pub role: Vec<Role>,
+    /// Whether it serves the whole cluster (A27).
+    pub service: Vec<bool>,
+    /// Whether it pays for what the whole cluster uses.
+    pub user: Vec<bool>,
     /// Position of what owner rules see.
     pub subject: Vec<u32>,
     /// Position of the node's name.
@@ -98,6 +102,12 @@ impl NodeRows {
         }
         *known = Some(extent);
         Some(at)
+    }
+
+    /// Slot, hour of the day and effective request of what was observed.
+    pub fn observed(&self) -> impl Iterator<Item = (u32, u8, [u64; 3])> {
+        let rows = self.slot.iter().zip(&self.hour).zip(&self.weight);
+        rows.map(|((slot, hour), weight)| (*slot, *hour, *weight))
     }
 
     /// A5, within the day, so that a day does not depend on its neighbours.

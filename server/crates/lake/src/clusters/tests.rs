@@ -1,6 +1,7 @@
 //! The fast split of clusters against the reference, on random worlds: several
 //! clusters, gaps, over-commitment, machines that live part of an hour, hourly,
-//! daily and long charges, refunds, root disks, machines without facts.
+//! daily and long charges, refunds, root disks, machines without facts, volumes,
+//! load balancers, traffic, control planes and pods that serve the cluster.
 
 use crate::container_days::{DayCosts, NodeCost, SlotCost, hours_of_day, read_day as read_costs};
 use crate::query::{Basis, bill_lines};
@@ -14,12 +15,15 @@ use domain::apportion::{ApportionError, apportion};
 use domain::class::{Class, ClassRules};
 use domain::instant::{Day, Instant, Span};
 use domain::rule::RuleSet;
-use domain::usage::{Capacity, ClusterDay, Hour, Measure, Node, NodeHour, Role, Slot, SlotHour};
+use domain::usage::{
+    Backend, BackendHour, Balancer, BalancerDay, BalancerHour, Capacity, ClusterDay, Hour, Measure, Mount, MountHour,
+    Node, NodeHour, Role, Slot, SlotHour, Volume, VolumeDay, VolumeHour,
+};
 use domain::{BillingPeriod, Currency};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 
-const COLUMNS: [&str; 13] = [
+const COLUMNS: [&str; 14] = [
     "BilledCost",
     "EffectiveCost",
     "BillingPeriodStart",
@@ -29,6 +33,7 @@ const COLUMNS: [&str; 13] = [
     "ChargeCategory",
     "BillingCurrency",
     "ServiceCategory",
+    "ServiceName",
     "ResourceId",
     "ConsumedQuantity",
     "ConsumedUnit",
@@ -37,6 +42,7 @@ const COLUMNS: [&str; 13] = [
 
 const RULES: &str = r#"
 format: 1
+clusters: {service_namespaces: [sys]}
 rules:
   - {name: moved, from: 2024-09-02, when: {column: Namespace, equals: b}, set: {tenant: new}}
   - {name: label, when: {tag: "label:tenant", exists: true}, set: {tenant: {tag: "label:tenant"}}}
@@ -84,8 +90,10 @@ fn cluster_day() -> impl Strategy<Value = ClusterDay> {
         prop::sample::select(vec!["c", "d"]),
         prop::collection::vec((0usize..3, 0u8..4, hour), 0..8),
         prop::collection::vec(fact, 0..14),
+        prop::collection::vec(volume_day(), 0..3),
+        prop::collection::vec(balancer_day(), 0..2),
     )
-        .prop_map(|(day, cluster, nodes, facts)| {
+        .prop_map(|(day, cluster, nodes, facts, volumes, balancers)| {
             let mut all = ClusterDay {
                 cluster: cluster.to_owned(),
                 day: Day(FIRST + day),
@@ -155,8 +163,111 @@ fn cluster_day() -> impl Strategy<Value = ClusterDay> {
                 };
                 all.slots.push((slot, vec![fact]));
             }
+            // these are given in hours of the day
+            let at = |hour: &mut Hour| hour.0 += (FIRST + day) * 24;
+            for mut volume in volumes {
+                volume.hours.iter_mut().for_each(|hour| at(&mut hour.hour));
+                let mounts = volume.mounts.iter_mut().flat_map(|(_, hours)| hours);
+                mounts.for_each(|hour| at(&mut hour.hour));
+                all.volumes.push(volume);
+            }
+            for mut balancer in balancers {
+                balancer.hours.iter_mut().for_each(|hour| at(&mut hour.hour));
+                let backends = balancer.backends.iter_mut().flat_map(|(_, hours)| hours);
+                backends.for_each(|hour| at(&mut hour.hour));
+                all.balancers.push(balancer);
+            }
             all
         })
+}
+
+/// A volume of one of two claims, mounted by some of three pods; hours are of the day.
+fn volume_day() -> impl Strategy<Value = VolumeDay> {
+    let mount = (0u8..3, 0i32..24, 0u32..3_600, prop::option::of(0u64..9));
+    let hour = |hour: i64| Instant(hour * 3_600_000_000 + i64::from(FIRST) * 86_400_000_000);
+    let date = move || prop::option::of((-32i64 * 24..72).prop_map(hour));
+    let mounts = prop::collection::vec(mount, 0..4);
+    (0u8..2, 0u8..2, date(), date(), mounts, 0i32..20).prop_map(
+        |(id, claim, provisioned, claim_deleted, mounts, from)| {
+            let hours = (from..from + 4).map(|hour| VolumeHour {
+                hour: Hour(hour),
+                seconds: 3_600,
+                capacity_mib: 10,
+                used_mib_s: None,
+            });
+            let mut by_pod: BTreeMap<Mount, BTreeMap<i32, MountHour>> = BTreeMap::new();
+            for (pod, hour, seconds, used_mib_s) in mounts {
+                let mount = Mount {
+                    namespace: "a".to_owned(),
+                    pod_uid: format!("m{pod}"),
+                    workload: format!("w{}", pod / 2),
+                    ..Mount::default()
+                };
+                let fact = MountHour {
+                    hour: Hour(hour),
+                    seconds,
+                    used_mib_s,
+                };
+                by_pod.entry(mount).or_default().insert(hour, fact);
+            }
+            let mounts = by_pod.into_iter();
+            VolumeDay {
+                volume: Volume {
+                    // one of them is also the root disk of a node
+                    volume_id: format!("vol-{}", id + 1),
+                    namespace: "a".to_owned(),
+                    claim: format!("claim{claim}"),
+                    provisioned,
+                    claim_deleted,
+                    ..Volume::default()
+                },
+                hours: hours.collect(),
+                mounts: mounts
+                    .map(|(mount, hours)| (mount, hours.into_values().collect()))
+                    .collect(),
+            }
+        },
+    )
+}
+
+/// A load balancer with some of three backends; hours are of the day.
+fn balancer_day() -> impl Strategy<Value = BalancerDay> {
+    let traffic = || prop::option::of(0u64..5);
+    let backend = (0u8..3, 0i32..24, traffic(), traffic(), 0u64..3);
+    (0i32..20, prop::collection::vec(backend, 0..5)).prop_map(|(from, backends)| {
+        let mut by_service: BTreeMap<Backend, BTreeMap<i32, BackendHour>> = BTreeMap::new();
+        for (service, hour, requests, bytes, hosts) in backends {
+            let backend = Backend {
+                namespace: "b".to_owned(),
+                service: format!("s{service}"),
+                ..Backend::default()
+            };
+            let fact = BackendHour {
+                hour: Hour(hour),
+                requests,
+                bytes,
+                hosts,
+            };
+            by_service.entry(backend).or_default().insert(hour, fact);
+        }
+        let hours = (from..from + 4).map(|hour| BalancerHour {
+            hour: Hour(hour),
+            seconds: 3_600,
+        });
+        BalancerDay {
+            balancer: Balancer {
+                balancer_id: "front-9.eu.elb.amazonaws.com".to_owned(),
+                namespace: "a".to_owned(),
+                service: "front".to_owned(),
+                ..Balancer::default()
+            },
+            hours: hours.collect(),
+            backends: by_service
+                .into_iter()
+                .map(|(backend, hours)| (backend, hours.into_values().collect()))
+                .collect(),
+        }
+    })
 }
 
 fn row() -> impl Strategy<Value = Vec<String>> {
@@ -173,11 +284,18 @@ fn row() -> impl Strategy<Value = Vec<String>> {
             "n2",
             "vol-0",
             "vol-1",
+            "vol-2",
+            "vol-2",
+            "arn:aws:elasticloadbalancing:eu:1:loadbalancer/front",
+            "traffic of i-0",
+            "arn:aws:eks:eu:1:cluster/c",
+            "arn:aws:eks:eu:1:cluster/shop",
+            "arn:aws:eks:eu:1:cluster/other",
             "i-9",
             "",
         ]),
         pick(&["1", "0.5", "24", ""]),
-        pick(&["Hours", "GB-Mo"]),
+        pick(&["Hours", "GB-Mo", "LCU-Hrs"]),
         prop::bool::ANY,
     )
         .prop_map(|((billed, effective), start, hours, resource, quantity, unit, same)| {
@@ -186,8 +304,15 @@ fn row() -> impl Strategy<Value = Vec<String>> {
                 let instant = Instant(i64::from(FIRST) * 86_400_000_000 + hour * 3_600_000_000);
                 instant.to_string()
             };
-            let disk = resource.starts_with("vol");
             let text = |text: &str| text.to_owned();
+            let (category, service) = match resource.as_str() {
+                id if id.starts_with("vol") => ("Storage", ""),
+                id if id.contains("loadbalancer") => ("Networking", "Elastic Load Balancing"),
+                id if id.contains(":eks:") => ("Compute", "Amazon Elastic Kubernetes Service"),
+                id if id.starts_with("traffic") => ("Networking", ""),
+                _ => ("Compute", ""),
+            };
+            let resource = resource.trim_start_matches("traffic of ").to_owned();
             vec![
                 if same { effective.clone() } else { billed },
                 effective,
@@ -197,11 +322,12 @@ fn row() -> impl Strategy<Value = Vec<String>> {
                 at(start + hours),
                 text("Usage"),
                 text("USD"),
-                text(if disk { "Storage" } else { "Compute" }),
+                text(category),
+                text(service),
                 resource,
                 quantity,
                 unit,
-                text(r#"{"aws:eks:cluster-name":"c"}"#),
+                text(r#"{"aws:eks:cluster-name":"Shop"}"#),
             ]
         })
 }
@@ -274,7 +400,8 @@ proptest! {
             prop_assert_eq!(sum, expect);
         }
         let in_clusters = |pick: fn(&domain::allocate::CubeValue) -> Money| {
-            let lines = found.cube.lines.iter().filter(|(key, _)| key.columns[6].is_some());
+            let of_nodes = |key: &CubeKey| matches!(key.class, Class::NodeCompute | Class::NodeDisk);
+            let lines = found.cube.lines.iter().filter(|(key, _)| key.columns[6].is_some() && of_nodes(key));
             Money::sum(lines.map(|(_, value)| pick(value))).expect("small")
         };
         let nodes = || costs.iter().flat_map(|day| &day.nodes);
@@ -308,7 +435,7 @@ fn period() -> Option<BillingPeriod> {
 }
 
 type SlotSums = BTreeMap<(String, String, &'static str, Currency), ([Money; 7], u64, [Measure; 3])>;
-type NodeSums = BTreeMap<(String, String, Currency), ([Money; 19], u64, [Measure; 2])>;
+type NodeSums = BTreeMap<(String, String, Currency), ([Money; 16], u64, [Measure; 2])>;
 
 fn slot_money(slot: &SlotCost) -> [Money; 7] {
     let [cpu, memory, gpu] = slot.cost;
@@ -323,9 +450,9 @@ fn slot_money(slot: &SlotCost) -> [Money; 7] {
     ]
 }
 
-fn node_money(node: &NodeCost) -> [Money; 19] {
-    let mut all = [Money::ZERO; 19];
-    let by_resource = [node.total, node.idle, node.system_left, node.not_ready, node.unobserved];
+fn node_money(node: &NodeCost) -> [Money; 16] {
+    let mut all = [Money::ZERO; 16];
+    let by_resource = [node.total, node.idle, node.not_ready, node.unobserved];
     let rest = [node.disk_total, node.disk_left, node.billed_total, node.billed_left];
     let amounts = by_resource.into_iter().flatten().chain(rest);
     all.iter_mut().zip(amounts).for_each(|(into, amount)| *into = amount);
@@ -361,13 +488,13 @@ fn add_up((slots, nodes): &mut (SlotSums, NodeSums), costs: &DayCosts) {
             node.node.provider_id.clone(),
             node.currency.clone(),
         );
-        let sum = nodes.entry(key).or_insert(([Money::ZERO; 19], 0, [Measure::ZERO; 2]));
+        let sum = nodes.entry(key).or_insert(([Money::ZERO; 16], 0, [Measure::ZERO; 2]));
         sum.0 = plus(sum.0, node_money(node));
         sum.1 += node.ready_s;
         sum.2 = [sum.2[0].plus(node.capacity), sum.2[1].plus(node.allocatable)];
     }
     slots.retain(|_, sum| *sum != ([Money::ZERO; 7], 0, [Measure::ZERO; 3]));
-    nodes.retain(|_, sum| *sum != ([Money::ZERO; 19], 0, [Measure::ZERO; 2]));
+    nodes.retain(|_, sum| *sum != ([Money::ZERO; 16], 0, [Measure::ZERO; 2]));
 }
 
 /// Containers and remainders are the node, effective and billed.
@@ -380,7 +507,7 @@ fn assert_balanced(costs: &DayCosts) {
                 .iter()
                 .filter(|slot| slot.node == node.node && slot.currency == node.currency)
         };
-        let left = [node.idle, node.system_left, node.not_ready, node.unobserved];
+        let left = [node.idle, node.not_ready, node.unobserved];
         let own = slots().flat_map(|slot| slot.cost.into_iter().chain([slot.system_cost, slot.daemon_cost]));
         assert_eq!(
             sum(own.chain(left.into_iter().flatten()).collect()),
@@ -448,6 +575,7 @@ fn small_world() -> (Vec<ClusterDay>, Vec<Vec<String>>) {
             slot("agent", Role::DaemonSet, 1),
             slot("b", Role::Workload, 1),
         ],
+        ..ClusterDay::default()
     };
     let span = Span {
         start: hour.start(),
@@ -463,6 +591,7 @@ fn small_world() -> (Vec<ClusterDay>, Vec<Vec<String>>) {
         "Usage",
         "USD",
         "Compute",
+        "",
         "i-0",
         "1",
         "Hours",
@@ -505,4 +634,42 @@ fn a_daemon_set_is_paid_by_the_pods_of_its_node() {
     // and the reference would have given other figures
     let expect = reference::allocate_with_usage(&charges, &days, &program(), apportion).expect("allocates");
     assert_eq!(found.cube, expect);
+}
+
+#[test]
+fn nodes_without_a_bill_line_are_estimated_at_the_price_of_their_like() {
+    // A6: one node of the pool is billed at 5.20 an hour, another one is not, nor is one of another pool
+    let lake = Lake::memory();
+    let (mut days, rows) = small_world();
+    let hour = |at: i32, ready_s| NodeHour {
+        hour: Hour(FIRST * 24 + at),
+        ready_s,
+        ..days[0].nodes[0].1[0]
+    };
+    let (like, other) = (vec![hour(0, 3_600), hour(1, 1_800)], vec![hour(2, 900)]);
+    let twin = Node {
+        name: "n7".to_owned(),
+        provider_id: "aws:///z/i-7".to_owned(),
+        root_volume_id: String::new(),
+        ..node(0)
+    };
+    days[0].nodes.extend([(node(1), other), (twin, like)]);
+    let (usage, _) = stored(&lake, days);
+    let (files, _) = deliver(&lake, &[(COLUMNS.to_vec(), rows)]);
+    let period = "2024-09".parse().expect("month");
+    let found = allocate_with_usage(&lake, &files, &usage, Some(period), &program(), apportion).expect("allocates");
+    let found: Vec<(String, u64, Vec<String>)> = found
+        .unbilled
+        .into_iter()
+        .map(|missing| {
+            let estimates = missing.estimates.iter();
+            let estimates = estimates.map(|(currency, money)| format!("{money} {currency}"));
+            (missing.pool, missing.node_hours, estimates.collect())
+        })
+        .collect();
+    let expect = [
+        (String::new(), 1, vec![]),
+        ("general".to_owned(), 2, vec!["7.8 USD".to_owned()]),
+    ];
+    assert_eq!(found, expect);
 }

@@ -439,7 +439,6 @@ fn add(costs: &mut DayCosts, slots: &[Arc<Slot>], frame: &DataFrame, path: &str)
                     ready_s: seconds,
                     total: [cpu, memory, gpu],
                     idle: [Money::ZERO; 3],
-                    system_left: [Money::ZERO; 3],
                     not_ready: [Money::ZERO; 3],
                     unobserved: [Money::ZERO; 3],
                     disk_total: disk_cost,
@@ -452,7 +451,6 @@ fn add(costs: &mut DayCosts, slots: &[Arc<Slot>], frame: &DataFrame, path: &str)
                 let node = costs.nodes.last_mut().ok_or_else(|| damaged(path, "the order"))?;
                 let into = match part {
                     Some(Part::IdleCapacity) => Some(&mut node.idle),
-                    Some(Part::SystemReserved) => Some(&mut node.system_left),
                     Some(Part::NotReady) => Some(&mut node.not_ready),
                     Some(Part::Unobserved) => Some(&mut node.unobserved),
                     None => None,

@@ -181,7 +181,6 @@ fn node_cost(
         ready_s,
         total: money3(account.total)?,
         idle: left(Part::IdleCapacity)?,
-        system_left: left(Part::SystemReserved)?,
         not_ready: left(Part::NotReady)?,
         unobserved: left(Part::Unobserved)?,
         disk_total: money(account.disk)?,

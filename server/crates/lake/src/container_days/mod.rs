@@ -94,12 +94,10 @@ pub struct NodeCost {
     /// Seconds it was Ready.
     pub ready_s: u64,
     /// EffectiveCost of the machine: its containers' `cost`, `system_cost` and
-    /// `daemon_cost`, and the four remainders below.
+    /// `daemon_cost`, and the three remainders below.
     pub total: [Money; 3],
     /// Requested by nobody.
     pub idle: [Money; 3],
-    /// System reserved that no pod could follow.
-    pub system_left: [Money; 3],
     /// Billed, but not Ready (A3).
     pub not_ready: [Money; 3],
     /// Ready, but without facts (A5).

@@ -16,6 +16,8 @@ mod verify;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use parquet_in::text_of;
+
 use crate::error::LakeError;
 use crate::object::Lake;
 use domain::dialect::{Container, Dialect};

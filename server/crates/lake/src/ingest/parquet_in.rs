@@ -146,7 +146,7 @@ impl Block {
 }
 
 /// A value as the text a CSV bill would have; null is empty.
-fn text_of(value: &AnyValue<'_>) -> String {
+pub(crate) fn text_of(value: &AnyValue<'_>) -> String {
     match value {
         AnyValue::Null => String::new(),
         AnyValue::Float32(v) => double(&v.to_string()),

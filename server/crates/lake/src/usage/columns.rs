@@ -1,134 +1,202 @@
-//! What the fast split reads of a day: columns, without a copy per row.
+//! Columns of usage files, written and read back.
 
-use super::UsageFile;
-use super::file::{HOUR_COLUMNS, Texts, damaged, each_batch};
 use crate::error::LakeError;
-use crate::object::Lake;
+use crate::object::{Lake, StoredFile};
 use crate::scan;
+use crate::schema::usage_path;
+use crate::write::ParquetFile;
+use domain::instant::Instant;
 use domain::tags;
-use domain::usage::Node;
+use domain::usage::{ClusterDay, Hour, Measure};
+use polars::prelude::*;
 
-const NODE_TEXTS: [&str; 6] = [
-    "node",
-    "provider_id",
-    "pool",
-    "capacity_type",
-    "root_volume_id",
-    "labels",
-];
+/// Rows of a row group.
+const GROUP_ROWS: usize = 1 << 18;
 
-/// Hands every node of a day to `each`, once per run of rows.
-///
-/// # Errors
-/// When the file is missing, unreadable or not of ours.
-pub(crate) fn each_node(lake: &Lake, file: &UsageFile, mut each: impl FnMut(&Node)) -> Result<(), LakeError> {
-    let mut last: Option<Node> = None;
-    each_batch(lake, &file.nodes_path, &NODE_TEXTS, |frame, path| {
-        let texts = Texts::of(frame, path, &NODE_TEXTS)?;
-        for row in 0..frame.height() {
-            let text = |at: usize| texts.at(at, row);
-            let same = |node: &Node| {
-                node.name == text(0)
-                    && node.provider_id == text(1)
-                    && node.pool == text(2)
-                    && node.root_volume_id == text(4)
-            };
-            if last.as_ref().is_some_and(same) {
-                continue;
-            }
-            let node = Node {
-                name: text(0).to_owned(),
-                provider_id: text(1).to_owned(),
-                pool: text(2).to_owned(),
-                capacity_type: text(3).to_owned(),
-                root_volume_id: text(4).to_owned(),
-                labels: tags::parse(text(5)).unwrap_or_default(),
-            };
-            each(last.insert(node));
-        }
-        Ok(())
-    })
+pub(super) fn put(lake: &Lake, day: &ClusterDay, kind: &str, frame: &DataFrame) -> Result<StoredFile, LakeError> {
+    let mut file = ParquetFile::create(lake, frame.schema(), "")?;
+    let mut at = 0;
+    while at < frame.height() || at == 0 {
+        file.write(&frame.slice(i64::try_from(at).unwrap_or(i64::MAX), GROUP_ROWS))?;
+        at += GROUP_ROWS;
+    }
+    let (_, closed) = file.finish()?;
+    let path = usage_path(&day.cluster, day.day, kind, closed.sha256());
+    lake.put_closed(closed, &path).map(|(stored, _)| stored)
 }
 
-/// Of a slot: node, container, role, namespace, kind and name of the workload, labels.
-pub(crate) const SLOT_TEXTS: [&str; 7] = [
-    "node",
-    "container",
-    "role",
-    "namespace",
-    "workload_kind",
-    "workload",
-    "labels",
-];
+pub(super) fn texts<'t>(name: &str, values: impl Iterator<Item = &'t str>) -> Column {
+    StringChunked::from_iter_values(name.into(), values).into_column()
+}
 
-/// Hands every slot of a day to `each`, in order.
-///
-/// # Errors
-/// As [`each_node`].
-pub(crate) fn each_slot(
+pub(super) fn ints(name: &str, values: impl Iterator<Item = u64>) -> Column {
+    let values = values.map(|value| i64::try_from(value).unwrap_or(i64::MAX)).collect();
+    Int64Chunked::from_vec(name.into(), values).into_column()
+}
+
+/// Hours since the epoch.
+pub(super) fn hours(name: &str, values: impl Iterator<Item = Hour>) -> Column {
+    let values = values.map(|hour| i64::from(hour.0)).collect();
+    Int64Chunked::from_vec(name.into(), values).into_column()
+}
+
+/// Whole numbers, some of them unknown.
+pub(super) fn options(name: &str, values: impl Iterator<Item = Option<u64>>) -> Column {
+    let values = values.map(|value| value.map(|value| i64::try_from(value).unwrap_or(i64::MAX)));
+    Int64Chunked::from_iter_options(name.into(), values).into_column()
+}
+
+/// Instants, some of them unknown: microseconds since the epoch, UTC.
+pub(super) fn instants(name: &str, values: impl Iterator<Item = Option<Instant>>) -> Column {
+    let values = values.map(|value| value.map(|at| at.0));
+    Int64Chunked::from_iter_options(name.into(), values).into_column()
+}
+
+/// Texts, some of them absent.
+pub(super) fn some_texts<'t>(name: &str, values: impl Iterator<Item = Option<&'t str>>) -> Column {
+    StringChunked::from_iter_options(name.into(), values).into_column()
+}
+
+pub(super) fn smalls(name: &str, values: impl Iterator<Item = i32>) -> Column {
+    Int32Chunked::from_vec(name.into(), values.collect()).into_column()
+}
+
+pub(super) fn small(value: u32) -> i32 {
+    i32::try_from(value).unwrap_or(i32::MAX)
+}
+
+pub(super) fn json(labels: &tags::Tags) -> String {
+    serde_json::to_string(labels).unwrap_or_else(|_| "{}".to_owned())
+}
+
+pub(super) fn damaged(path: &str, what: &str) -> LakeError {
+    LakeError::Damaged {
+        path: path.to_owned(),
+        detail: format!("{what} is not as it was written"),
+    }
+}
+
+pub(super) fn each_batch(
     lake: &Lake,
-    file: &UsageFile,
-    mut each: impl FnMut([&str; 7]) -> Result<(), LakeError>,
+    path: &str,
+    names: &[&str],
+    mut each: impl FnMut(&DataFrame, &str) -> Result<(), LakeError>,
 ) -> Result<(), LakeError> {
-    each_batch(lake, &file.slots_path, &SLOT_TEXTS, |frame, path| {
-        let texts = Texts::of(frame, path, &SLOT_TEXTS)?;
-        (0..frame.height()).try_for_each(|row| each([0, 1, 2, 3, 4, 5, 6].map(|at| texts.at(at, row))))
-    })
-}
-
-/// Slot-hours of a day, some of them, by slot and hour.
-pub(crate) struct HourRows<'f> {
-    /// Position of the slot.
-    pub slot: &'f [i32],
-    /// Hours since the epoch.
-    pub hour: &'f [i32],
-    /// Seconds observed.
-    pub seconds: &'f [i32],
-    /// Effective request, request and usage: CPU, memory, accelerators each.
-    /// None is negative.
-    pub measures: [&'f [i64]; 9],
-}
-
-/// Hands the slot-hours of a day to `each`, some row groups at a time.
-///
-/// # Errors
-/// As [`each_node`].
-pub(crate) fn each_hours(
-    lake: &Lake,
-    file: &UsageFile,
-    mut each: impl FnMut(&HourRows<'_>) -> Result<(), LakeError>,
-) -> Result<(), LakeError> {
-    let path = &file.hours_path;
     let local = lake.local(path)?;
     scan::check_version(local.path(), path)?;
-    let mut zeros: Vec<i64> = Vec::new();
-    scan::groups(local.path(), path, &HOUR_COLUMNS, |frame| {
-        if zeros.len() < frame.height() {
-            zeros.resize(frame.height(), 0);
-        }
-        let small = |name: &str| {
-            let column = frame.column(name).ok().and_then(|column| column.i32().ok());
-            column
-                .and_then(|column| column.cont_slice().ok())
-                .ok_or_else(|| damaged(path, name))
+    let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+    scan::batches(local.path(), path, &names, |frame| each(frame, path))
+}
+
+/// Text columns of a batch.
+pub(super) struct Texts<'f>(Vec<&'f StringChunked>);
+
+impl<'f> Texts<'f> {
+    pub(super) fn of(frame: &'f DataFrame, path: &str, names: &[&str]) -> Result<Texts<'f>, LakeError> {
+        let column = |name: &&str| scan::text(frame, name).ok_or_else(|| damaged(path, name));
+        names.iter().map(column).collect::<Result<_, _>>().map(Texts)
+    }
+
+    pub(super) fn at(&self, column: usize, row: usize) -> &str {
+        self.0[column].get(row).unwrap_or("")
+    }
+
+    pub(super) fn is_absent(&self, column: usize, row: usize) -> bool {
+        self.0[column].get(row).is_none()
+    }
+}
+
+/// Whole numbers of a batch, some of them unknown.
+pub(super) struct Numbers<'f> {
+    path: &'f str,
+    columns: Vec<&'f Int64Chunked>,
+}
+
+impl<'f> Numbers<'f> {
+    pub(super) fn of(frame: &'f DataFrame, path: &'f str, names: &[&str]) -> Result<Numbers<'f>, LakeError> {
+        let column = |name: &&str| {
+            let column = frame.column(name).ok().and_then(|column| column.i64().ok());
+            column.ok_or_else(|| damaged(path, name))
         };
-        let mut measures = [&zeros[..frame.height()]; 9];
-        for (values, name) in measures.iter_mut().zip(&HOUR_COLUMNS[3..]) {
-            // a column of zeros was left out
-            let Ok(column) = frame.column(name) else { continue };
-            *values = column
-                .i64()
-                .ok()
-                .and_then(|column| column.cont_slice().ok())
-                .filter(|values| values.iter().fold(0, |all, value| all | value) >= 0)
-                .ok_or_else(|| damaged(path, name))?;
-        }
-        let rows = HourRows {
-            slot: small("slot")?,
-            hour: small("hour")?,
-            seconds: small("seconds")?,
-            measures,
+        Ok(Numbers {
+            path,
+            columns: names.iter().map(column).collect::<Result<_, _>>()?,
+        })
+    }
+
+    pub(super) fn get<N: TryFrom<i64>>(&self, column: usize, row: usize) -> Result<Option<N>, LakeError> {
+        let value = self.columns[column].get(row);
+        value
+            .map(|value| N::try_from(value).map_err(|_| damaged(self.path, "a number")))
+            .transpose()
+    }
+
+    pub(super) fn need<N: TryFrom<i64>>(&self, column: usize, row: usize) -> Result<N, LakeError> {
+        self.get(column, row)?.ok_or_else(|| damaged(self.path, "a number"))
+    }
+
+    pub(super) fn hour(&self, column: usize, row: usize) -> Result<Hour, LakeError> {
+        self.need(column, row).map(Hour)
+    }
+
+    pub(super) fn instant(&self, column: usize, row: usize) -> Option<Instant> {
+        self.columns[column].get(row).map(Instant)
+    }
+}
+
+/// Integer columns of a batch, one chunk each.
+pub(super) struct Ints<'f> {
+    path: &'f str,
+    columns: Vec<Slice<'f>>,
+}
+
+enum Slice<'f> {
+    Small(&'f [i32]),
+    Large(&'f [i64]),
+    /// Of several chunks.
+    Copied(Vec<i64>),
+}
+
+impl<'f> Ints<'f> {
+    pub(super) fn of(frame: &'f DataFrame, path: &'f str, names: &[&str]) -> Result<Ints<'f>, LakeError> {
+        let column = |name: &&str| -> Result<Slice<'f>, LakeError> {
+            let column = frame.column(name).map_err(|_| damaged(path, name))?;
+            if let Ok(small) = column.i32() {
+                return Ok(match small.cont_slice() {
+                    Ok(slice) => Slice::Small(slice),
+                    Err(_) => Slice::Copied(small.iter().map(|value| i64::from(value.unwrap_or(-1))).collect()),
+                });
+            }
+            let large = column.i64().map_err(|_| damaged(path, name))?;
+            Ok(match large.cont_slice() {
+                Ok(slice) => Slice::Large(slice),
+                Err(_) => Slice::Copied(large.iter().map(|value| value.unwrap_or(-1)).collect()),
+            })
         };
-        each(&rows)
-    })
+        Ok(Ints {
+            path,
+            columns: names.iter().map(column).collect::<Result<_, _>>()?,
+        })
+    }
+
+    pub(super) fn at(&self, column: usize, row: usize) -> Result<i64, LakeError> {
+        match &self.columns[column] {
+            Slice::Small(values) => values.get(row).map(|value| i64::from(*value)),
+            Slice::Large(values) => values.get(row).copied(),
+            Slice::Copied(values) => values.get(row).copied(),
+        }
+        .ok_or_else(|| damaged(self.path, "a number"))
+    }
+
+    pub(super) fn natural(&self, column: usize, row: usize) -> Result<u64, LakeError> {
+        u64::try_from(self.at(column, row)?).map_err(|_| damaged(self.path, "a number"))
+    }
+
+    pub(super) fn measure(&self, column: usize, row: usize) -> Result<Measure, LakeError> {
+        Ok(Measure {
+            cpu_core_ms: self.natural(column, row)?,
+            memory_mib_s: self.natural(column + 1, row)?,
+            gpu_ms: self.natural(column + 2, row)?,
+        })
+    }
 }

@@ -1,20 +1,18 @@
-//! A cluster's day as three Parquet files. The split reads two columns of keys
-//! and three of integers of the largest; names and labels are stored once per slot.
+//! A cluster's day as Parquet files: nodes, slots and hours always, volumes,
+//! load balancers and sizing where there are any. The split reads two columns of
+//! keys and three of integers of the largest; names and labels are stored once per slot.
 
-use super::UsageFile;
+use super::columns::{Ints, Texts, damaged, each_batch, ints, json, put, small, smalls, texts};
+use super::resource::{balancer_frame, volume_frame};
+use super::sizing::sizing_frame;
+use super::{UsageFile, read_balancers, read_sizing, read_volumes};
 use crate::error::LakeError;
 use crate::object::{Lake, StoredFile};
-use crate::scan;
-use crate::schema::usage_path;
-use crate::write::ParquetFile;
 use domain::tags;
 use domain::usage::{Capacity, ClusterDay, Hour, Measure, Node, NodeHour, Role, Slot, SlotHour, pool_sums};
 use polars::prelude::*;
 use sha2::{Digest, Sha256};
 use std::sync::Arc;
-
-/// Rows of a row group.
-const GROUP_ROWS: usize = 1 << 18;
 
 /// Writes a day. The same facts are the same bytes under the same names.
 ///
@@ -24,10 +22,19 @@ pub fn write_day(lake: &Lake, day: &ClusterDay) -> Result<UsageFile, LakeError> 
     let nodes = put(lake, day, "nodes", &node_frame(day)?)?;
     let slots = put(lake, day, "slots", &slot_frame(day)?)?;
     let hours = put(lake, day, "hours", &hour_frame(day)?)?;
+    // absent when empty, so that days without any are as they always were
+    let optional = |kind: &str, frame: DataFrame| -> Result<Option<StoredFile>, LakeError> {
+        (frame.height() > 0).then(|| put(lake, day, kind, &frame)).transpose()
+    };
+    let volumes = optional("volumes", volume_frame(day)?)?;
+    let balancers = optional("balancers", balancer_frame(day)?)?;
+    let sizing = optional("sizing", sizing_frame(day)?)?;
     let mut hasher = Sha256::new();
-    for stored in [&nodes, &slots, &hours] {
+    let always = [&nodes, &slots, &hours].into_iter();
+    for stored in always.chain([&volumes, &balancers, &sizing].into_iter().flatten()) {
         hasher.update(stored.sha256.as_bytes());
     }
+    let path = |stored: Option<StoredFile>| stored.map(|stored| stored.path);
     let node_hours = || day.nodes.iter().flat_map(|(_, hours)| hours);
     Ok(UsageFile {
         cluster: day.cluster.clone(),
@@ -35,6 +42,9 @@ pub fn write_day(lake: &Lake, day: &ClusterDay) -> Result<UsageFile, LakeError> 
         nodes_path: nodes.path,
         slots_path: slots.path,
         hours_path: hours.path,
+        volumes_path: path(volumes),
+        balancers_path: path(balancers),
+        sizing_path: path(sizing),
         sha256: hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect(),
         slot_hours: day.slots.iter().map(|(_, hours)| hours.len() as u64).sum(),
         node_hours: node_hours().count() as u64,
@@ -60,39 +70,6 @@ fn last_hour(day: &ClusterDay) -> i32 {
     of_slots
         .max(of_nodes.map(|hour| hour.hour.0).max())
         .unwrap_or(day.day.0 * 24)
-}
-
-fn put(lake: &Lake, day: &ClusterDay, kind: &str, frame: &DataFrame) -> Result<StoredFile, LakeError> {
-    let mut file = ParquetFile::create(lake, frame.schema(), "")?;
-    let mut at = 0;
-    while at < frame.height() || at == 0 {
-        file.write(&frame.slice(i64::try_from(at).unwrap_or(i64::MAX), GROUP_ROWS))?;
-        at += GROUP_ROWS;
-    }
-    let (_, closed) = file.finish()?;
-    let path = usage_path(&day.cluster, day.day, kind, closed.sha256());
-    lake.put_closed(closed, &path).map(|(stored, _)| stored)
-}
-
-fn texts<'t>(name: &str, values: impl Iterator<Item = &'t str>) -> Column {
-    StringChunked::from_iter_values(name.into(), values).into_column()
-}
-
-fn ints(name: &str, values: impl Iterator<Item = u64>) -> Column {
-    let values = values.map(|value| i64::try_from(value).unwrap_or(i64::MAX)).collect();
-    Int64Chunked::from_vec(name.into(), values).into_column()
-}
-
-fn smalls(name: &str, values: impl Iterator<Item = i32>) -> Column {
-    Int32Chunked::from_vec(name.into(), values.collect()).into_column()
-}
-
-fn small(value: u32) -> i32 {
-    i32::try_from(value).unwrap_or(i32::MAX)
-}
-
-fn json(labels: &tags::Tags) -> String {
-    serde_json::to_string(labels).unwrap_or_else(|_| "{}".to_owned())
 }
 
 fn node_frame(day: &ClusterDay) -> Result<DataFrame, LakeError> {
@@ -196,6 +173,9 @@ pub fn read_day(lake: &Lake, file: &UsageFile) -> Result<ClusterDay, LakeError> 
         day: file.day,
         nodes: read_nodes(lake, file)?,
         slots,
+        volumes: read_volumes(lake, file)?,
+        balancers: read_balancers(lake, file)?,
+        sizing: read_sizing(lake, file)?,
     })
 }
 
@@ -355,94 +335,4 @@ pub(crate) fn read_slot_hours(lake: &Lake, file: &UsageFile) -> Result<SlotHours
         Ok(())
     })?;
     Ok(read)
-}
-
-pub(super) fn damaged(path: &str, what: &str) -> LakeError {
-    LakeError::Damaged {
-        path: path.to_owned(),
-        detail: format!("{what} is not as it was written"),
-    }
-}
-
-pub(super) fn each_batch(
-    lake: &Lake,
-    path: &str,
-    names: &[&str],
-    mut each: impl FnMut(&DataFrame, &str) -> Result<(), LakeError>,
-) -> Result<(), LakeError> {
-    let local = lake.local(path)?;
-    scan::check_version(local.path(), path)?;
-    let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
-    scan::batches(local.path(), path, &names, |frame| each(frame, path))
-}
-
-/// Text columns of a batch.
-pub(super) struct Texts<'f>(Vec<&'f StringChunked>);
-
-impl<'f> Texts<'f> {
-    pub fn of(frame: &'f DataFrame, path: &str, names: &[&str]) -> Result<Texts<'f>, LakeError> {
-        let column = |name: &&str| scan::text(frame, name).ok_or_else(|| damaged(path, name));
-        names.iter().map(column).collect::<Result<_, _>>().map(Texts)
-    }
-
-    pub fn at(&self, column: usize, row: usize) -> &str {
-        self.0[column].get(row).unwrap_or("")
-    }
-}
-
-/// Integer columns of a batch, one chunk each.
-struct Ints<'f> {
-    path: &'f str,
-    columns: Vec<Slice<'f>>,
-}
-
-enum Slice<'f> {
-    Small(&'f [i32]),
-    Large(&'f [i64]),
-    /// Of several chunks.
-    Copied(Vec<i64>),
-}
-
-impl<'f> Ints<'f> {
-    fn of(frame: &'f DataFrame, path: &'f str, names: &[&str]) -> Result<Ints<'f>, LakeError> {
-        let column = |name: &&str| -> Result<Slice<'f>, LakeError> {
-            let column = frame.column(name).map_err(|_| damaged(path, name))?;
-            if let Ok(small) = column.i32() {
-                return Ok(match small.cont_slice() {
-                    Ok(slice) => Slice::Small(slice),
-                    Err(_) => Slice::Copied(small.iter().map(|value| i64::from(value.unwrap_or(-1))).collect()),
-                });
-            }
-            let large = column.i64().map_err(|_| damaged(path, name))?;
-            Ok(match large.cont_slice() {
-                Ok(slice) => Slice::Large(slice),
-                Err(_) => Slice::Copied(large.iter().map(|value| value.unwrap_or(-1)).collect()),
-            })
-        };
-        Ok(Ints {
-            path,
-            columns: names.iter().map(column).collect::<Result<_, _>>()?,
-        })
-    }
-
-    fn at(&self, column: usize, row: usize) -> Result<i64, LakeError> {
-        match &self.columns[column] {
-            Slice::Small(values) => values.get(row).map(|value| i64::from(*value)),
-            Slice::Large(values) => values.get(row).copied(),
-            Slice::Copied(values) => values.get(row).copied(),
-        }
-        .ok_or_else(|| damaged(self.path, "a number"))
-    }
-
-    fn natural(&self, column: usize, row: usize) -> Result<u64, LakeError> {
-        u64::try_from(self.at(column, row)?).map_err(|_| damaged(self.path, "a number"))
-    }
-
-    fn measure(&self, column: usize, row: usize) -> Result<Measure, LakeError> {
-        Ok(Measure {
-            cpu_core_ms: self.natural(column, row)?,
-            memory_mib_s: self.natural(column + 1, row)?,
-            gpu_ms: self.natural(column + 2, row)?,
-        })
-    }
 }

@@ -2,21 +2,32 @@
 //! merged with what it has of these days. Nothing counts before the manifest
 //! names it.
 
+use super::archive;
+use super::merge::{Merged, merge};
+use super::payload::Payloads;
+use super::pending::{DayKey, Pending};
+use super::remarks::{self, Remarks};
+use super::samples::Samples;
 use super::table::{BadCell, Fact, Table, UsageKind};
-use super::{UsageFile, merge, read_day, write_day};
+use super::{UsageFile, read_day, write_day};
 use crate::error::LakeError;
 use crate::object::Lake;
 use crate::scan;
-use domain::finding::Finding;
+use domain::finding::{Finding, Severity};
 use domain::instant::Day;
-use domain::usage::{ClusterDay, HOUR_S, Node, NodeHour, Slot, SlotHour};
-use polars::prelude::{DataType, PlHashMap};
-use std::collections::{BTreeMap, BTreeSet};
+use domain::usage::ClusterDay;
+use polars::prelude::DataType;
+use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{BufRead, BufReader, Read};
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
+
+mod input;
+mod unpack;
+
+use input::{csv_row, open, unreadable};
 
 /// Rows held before the days touched so far are written.
 const FLUSH_ROWS: usize = 2_000_000;
@@ -86,12 +97,16 @@ pub fn ingest_usage(
         written: BTreeMap::new(),
         staged: StagedUsage::default(),
         row_findings: Vec::new(),
-        conflicts: 0,
+        samples: Samples::default(),
+        payloads: Payloads::default(),
+        merged: Merged::default(),
+        remarks: BTreeMap::new(),
     };
     for (name, path) in request.files {
         let before = stage.staged.rows;
-        stage.file(name, path)?;
-        if stage.staged.rows == before && stage.row_findings.is_empty() {
+        let is_archive = stage.file(name, path)?;
+        // some reports of an archive may well be empty
+        if stage.staged.rows == before && stage.row_findings.is_empty() && !is_archive {
             return Err(UsageError::Refused(vec![
                 Finding::error("no_rows", "the file has no rows")
                     .in_file(name)
@@ -99,6 +114,8 @@ pub fn ingest_usage(
             ]));
         }
     }
+    stage.settle_payloads()?;
+    stage.settle_samples()?;
     stage.flush()?;
     stage.finish()
 }
@@ -113,30 +130,21 @@ pub fn stage_days(
     known: &dyn Fn(&str, Day) -> Option<UsageFile>,
 ) -> Result<StagedUsage, LakeError> {
     let mut staged = StagedUsage::default();
+    let mut remarks: BTreeMap<String, Remarks> = BTreeMap::new();
     for day in days {
         let key = (day.cluster.clone(), day.day);
         staged.rows += day.slots.iter().map(|(_, hours)| hours.len() as u64).sum::<u64>();
         staged.rows += day.nodes.iter().map(|(_, hours)| hours.len() as u64).sum::<u64>();
-        let pending = Pending {
-            slots: day.slots,
-            nodes: day.nodes,
-            ..Pending::default()
-        };
-        let (file, _, findings) = merge_and_write(lake, &key, pending, known(&key.0, key.1))?;
-        staged.days.push(file);
-        staged.findings.extend(findings);
+        staged.rows += day.volumes.iter().map(|day| day.hours.len() as u64).sum::<u64>();
+        staged.rows += day.balancers.iter().map(|day| day.hours.len() as u64).sum::<u64>();
+        let written = merge_and_write(lake, day, known(&key.0, key.1))?;
+        staged.days.push(written.file);
+        remarks::plus(remarks.entry(key.0).or_default(), &written.remarks);
+    }
+    for (cluster, remarks) in &remarks {
+        staged.findings.extend(remarks::findings(cluster, remarks));
     }
     Ok(staged)
-}
-
-type DayKey = (String, Day);
-
-#[derive(Default)]
-struct Pending {
-    slot_ids: PlHashMap<Slot, usize>,
-    slots: Vec<(Slot, Vec<SlotHour>)>,
-    node_ids: PlHashMap<Node, usize>,
-    nodes: Vec<(Node, Vec<NodeHour>)>,
 }
 
 struct Stage<'a> {
@@ -148,7 +156,11 @@ struct Stage<'a> {
     written: BTreeMap<DayKey, UsageFile>,
     staged: StagedUsage,
     row_findings: Vec<Finding>,
-    conflicts: u64,
+    samples: Samples,
+    payloads: Payloads,
+    merged: Merged,
+    /// Of each day as it was last written.
+    remarks: BTreeMap<DayKey, Remarks>,
 }
 
 /// The subject of the row before, so that its texts are read once.
@@ -159,23 +171,22 @@ struct Last {
 }
 
 impl Stage<'_> {
-    fn file(&mut self, name: &str, path: &Path) -> Result<(), UsageError> {
+    /// Takes a file; tells whether it was an archive.
+    fn file(&mut self, name: &str, path: &Path) -> Result<bool, UsageError> {
         let mut magic = [0u8; 4];
         let mut file = File::open(path).map_err(LakeError::io("open", path))?;
         let read = file.read(&mut magic).map_err(LakeError::io("read", path))?;
         if magic[..read] == *b"PAR1" {
-            return self.parquet(name, path);
+            return self.parquet(name, path).map(|()| false);
         }
-        let file = File::open(path).map_err(LakeError::io("open", path))?;
-        let reader: Box<dyn BufRead> = if magic[..read].starts_with(&[0x1f, 0x8b]) {
-            Box::new(BufReader::with_capacity(
-                1 << 18,
-                flate2::read::MultiGzDecoder::new(file),
-            ))
-        } else {
-            Box::new(BufReader::with_capacity(1 << 18, file))
-        };
-        self.csv(name, reader)
+        let mut reader = open(path)?;
+        let mut head = Vec::new();
+        let begin = reader.by_ref().take(512).read_to_end(&mut head);
+        begin.map_err(|error| unreadable(name, &error))?;
+        if archive::is_tar(&head) {
+            return self.payload(name, path).map(|()| true);
+        }
+        self.csv(name, head.as_slice().chain(reader)).map(|()| false)
     }
 
     fn csv(&mut self, name: &str, reader: impl Read) -> Result<(), UsageError> {
@@ -241,36 +252,42 @@ impl Stage<'_> {
     }
 
     fn row(&mut self, rows: &mut Rows<'_>, line: u64, cells: &[&str]) -> Result<(), UsageError> {
-        if let Err((column, message)) = self.take(rows, cells) {
-            self.staged.rejected_rows += 1;
-            let finding = if self.request.skip_bad_rows {
-                Finding::warning("bad_usage_row", message)
-                    .remedy("the row was left out; correct it and ingest it again")
-            } else {
-                Finding::error("bad_usage_row", message)
-                    .remedy("correct the export, or keep the other rows with --on-error quarantine")
-            };
-            let finding = finding.in_file(rows.name).at_line(line);
-            let finding = if column == WHOLE_ROW {
-                finding
-            } else {
-                finding.in_column(column)
-            };
-            if self.row_findings.len() < MAX_ROW_FINDINGS {
-                self.row_findings.push(finding);
-            }
-            return Ok(());
-        }
-        self.staged.rows += 1;
-        self.pending_rows += 1;
-        if self.staged.rows.is_multiple_of(100_000) {
-            (self.progress)(UsageProgress { rows: self.staged.rows });
+        match self.take(rows, cells) {
+            Ok(()) => self.took(),
+            Err(bad) => self.refuse(rows.name, line, bad),
         }
         if self.pending_rows >= FLUSH_ROWS {
             rows.last = None;
             self.flush()?;
         }
         Ok(())
+    }
+
+    fn took(&mut self) {
+        self.staged.rows += 1;
+        self.pending_rows += 1;
+        if self.staged.rows.is_multiple_of(100_000) {
+            (self.progress)(UsageProgress { rows: self.staged.rows });
+        }
+    }
+
+    fn refuse(&mut self, name: &str, line: u64, (column, message): BadCell) {
+        self.staged.rejected_rows += 1;
+        if self.row_findings.len() >= MAX_ROW_FINDINGS {
+            return;
+        }
+        let finding = if self.request.skip_bad_rows {
+            Finding::warning("bad_usage_row", message).remedy("the row was left out; correct it and ingest it again")
+        } else {
+            Finding::error("bad_usage_row", message)
+                .remedy("correct the export, or keep the other rows with --on-error quarantine")
+        };
+        let finding = finding.in_file(name).at_line(line);
+        self.row_findings.push(if column == WHOLE_ROW {
+            finding
+        } else {
+            finding.in_column(column)
+        });
     }
 
     fn take(&mut self, rows: &mut Rows<'_>, cells: &[&str]) -> Result<(), BadCell> {
@@ -281,46 +298,70 @@ impl Stage<'_> {
                 format!("has {} cells where the header has {}", cells.len(), table.width),
             ));
         }
+        if table.kind.is_samples() {
+            let sampled = table.sample(cells)?;
+            return self.samples.add(table.cluster(cells), sampled);
+        }
         let (hour, day) = table.hour(cells)?;
         if let Some(last) = &rows.last
             && last.key.1 == day
             && table.same_subject(&last.cells, cells)
             && let Some(pending) = self.pending.get_mut(&last.key)
         {
-            match table.kind {
-                UsageKind::Containers => pending.slots[last.at].1.push(table.slot_hour(cells, hour)?),
-                UsageKind::Nodes => pending.nodes[last.at].1.push(table.node_hour(cells, hour)?),
+            if table.kind == UsageKind::Nodes {
+                pending.nodes[last.at].1.push(table.node_hour(cells, hour)?);
+            } else {
+                let hours = table.slot_hour(cells, hour)?;
+                let sizing = table.sizing_hour(cells, &hours)?;
+                pending.add_slot_hour(last.at, hours, sizing);
             }
             return Ok(());
         }
         let fact = table.read(cells, hour)?;
         let key = (table.cluster(cells).to_owned(), day);
-        let pending = self.pending.entry(key.clone()).or_default();
-        let at = match fact {
-            Fact::Container(slot, hour) => {
-                let next = pending.slots.len();
-                let at = *pending.slot_ids.entry(slot.clone()).or_insert(next);
-                if at == next {
-                    pending.slots.push((slot, Vec::new()));
-                }
-                pending.slots[at].1.push(hour);
-                at
-            }
-            Fact::Node(node, hour) => {
-                let next = pending.nodes.len();
-                let at = *pending.node_ids.entry(node.clone()).or_insert(next);
-                if at == next {
-                    pending.nodes.push((node, Vec::new()));
-                }
-                pending.nodes[at].1.push(hour);
-                at
-            }
-        };
-        rows.last = Some(Last {
+        let at = self.pending.entry(key.clone()).or_default().add(fact);
+        rows.last = at.map(|at| Last {
             cells: cells.iter().map(|cell| (*cell).to_owned()).collect(),
             key,
             at,
         });
+        Ok(())
+    }
+
+    /// Makes facts of the payloads, now that all are in.
+    fn settle_payloads(&mut self) -> Result<(), UsageError> {
+        let payloads = std::mem::take(&mut self.payloads);
+        let missing = payloads.missing();
+        if !missing.is_empty() && !self.request.skip_bad_rows {
+            return Err(UsageError::Refused(missing));
+        }
+        let known = |finding| Finding {
+            severity: Severity::Warning,
+            ..finding
+        };
+        self.staged.findings.extend(missing.into_iter().map(known));
+        let (facts, findings) = payloads.facts();
+        self.staged.findings.extend(findings);
+        Ok(self.settle(facts)?)
+    }
+
+    /// Makes facts of the samples, now that all are in.
+    fn settle_samples(&mut self) -> Result<(), LakeError> {
+        let facts = std::mem::take(&mut self.samples).facts();
+        self.settle(facts)
+    }
+
+    fn settle(&mut self, facts: Vec<(String, Vec<Fact>)>) -> Result<(), LakeError> {
+        for (cluster, facts) in facts {
+            for fact in facts {
+                let day = fact.hour().day();
+                self.pending.entry((cluster.clone(), day)).or_default().add(fact);
+                self.pending_rows += 1;
+            }
+            if self.pending_rows >= FLUSH_ROWS {
+                self.flush()?;
+            }
+        }
         Ok(())
     }
 
@@ -342,7 +383,7 @@ impl Stage<'_> {
                     let Some((key, pending, known)) = next else {
                         return Ok(());
                     };
-                    let written = merge_and_write(self.lake, &key, pending, known)?;
+                    let written = merge_and_write(self.lake, pending.into_day(&key), known)?;
                     done.lock().unwrap_or_else(PoisonError::into_inner).push((key, written));
                 }
             };
@@ -354,10 +395,10 @@ impl Stage<'_> {
         })?;
         let mut done = done.into_inner().unwrap_or_else(PoisonError::into_inner);
         done.sort_by(|(a, _), (b, _)| a.cmp(b));
-        for (key, (file, conflicts, findings)) in done {
-            self.conflicts += conflicts;
-            self.staged.findings.extend(findings);
-            self.written.insert(key, file);
+        for (key, written) in done {
+            self.merged = self.merged.plus(written.merged);
+            self.remarks.insert(key.clone(), written.remarks);
+            self.written.insert(key, written.file);
         }
         self.pending_rows = 0;
         Ok(())
@@ -375,52 +416,42 @@ impl Stage<'_> {
                     .collect(),
             ));
         }
-        let mut findings: BTreeMap<(String, String), Finding> = BTreeMap::new();
-        for finding in std::mem::take(&mut self.staged.findings) {
-            let count = finding.count;
-            findings
-                .entry((finding.code.clone(), finding.message.clone()))
-                .and_modify(|known| known.count += count)
-                .or_insert(finding);
+        self.staged.findings.splice(0..0, self.row_findings);
+        let mut clusters: BTreeMap<&str, Remarks> = BTreeMap::new();
+        for ((cluster, _), of_day) in &self.remarks {
+            remarks::plus(clusters.entry(cluster).or_default(), of_day);
         }
-        self.staged.findings = self.row_findings;
-        self.staged.findings.extend(findings.into_values());
-        if self.conflicts > 0 {
-            self.staged.findings.push(
-                Finding::warning(
-                    "overlapping_hours",
-                    "some hours were there already with other values; the better observed one stays",
-                )
-                .times(self.conflicts),
-            );
+        for (cluster, remarks) in clusters {
+            self.staged.findings.extend(remarks::findings(cluster, &remarks));
         }
+        self.staged.findings.extend(remarks::overlap(&self.merged));
         self.staged.days = self.written.into_values().collect();
         Ok(self.staged)
     }
 }
 
-/// A day's facts merged with the known ones and written: its files, facts that
-/// were there with other values, and what is remarkable.
-fn merge_and_write(
-    lake: &Lake,
-    (cluster, day): &DayKey,
-    pending: Pending,
-    known: Option<UsageFile>,
-) -> Result<(UsageFile, u64, Vec<Finding>), LakeError> {
-    let empty = || ClusterDay {
-        cluster: cluster.clone(),
-        day: *day,
+/// A day that was written.
+struct Written {
+    file: UsageFile,
+    merged: Merged,
+    remarks: Remarks,
+}
+
+/// Merges a day's facts with the known ones and writes them.
+fn merge_and_write(lake: &Lake, new: ClusterDay, known: Option<UsageFile>) -> Result<Written, LakeError> {
+    let empty = ClusterDay {
+        cluster: new.cluster.clone(),
+        day: new.day,
         ..ClusterDay::default()
     };
-    let mut facts = known.map_or_else(|| Ok(empty()), |file| read_day(lake, &file))?;
+    let mut facts = known.map_or_else(|| Ok(empty), |file| read_day(lake, &file))?;
     // merged with itself too, so that facts twice in one file meet the same rule
-    let new = ClusterDay {
-        nodes: pending.nodes,
-        slots: pending.slots,
-        ..empty()
-    };
-    let conflicts = merge(&mut facts, new).conflicts;
-    Ok((write_day(lake, &facts)?, conflicts, remarks(&facts)))
+    let merged = merge(&mut facts, new);
+    Ok(Written {
+        file: write_day(lake, &facts)?,
+        merged,
+        remarks: remarks::remarks(&facts),
+    })
 }
 
 /// A file being read.
@@ -442,100 +473,5 @@ impl<'f> Rows<'f> {
     }
 }
 
-fn csv_row(csv: &mut csv::Reader<impl Read>, record: &mut csv::StringRecord, name: &str) -> Result<bool, UsageError> {
-    csv.read_record(record).map_err(|error| {
-        let finding = Finding::error("unreadable_usage_file", error.to_string()).in_file(name);
-        let finding = match error.position() {
-            Some(position) => finding.at_line(position.line()),
-            None => finding,
-        };
-        UsageError::Refused(vec![
-            finding.remedy("export the file again: it is cut off or not CSV in UTF-8"),
-        ])
-    })
-}
-
-/// What is remarkable about a day as it now stands.
-fn remarks(day: &ClusterDay) -> Vec<Finding> {
-    let nodes: BTreeSet<&str> = day.nodes.iter().map(|(node, _)| node.name.as_str()).collect();
-    let mut findings = Vec::new();
-    if !nodes.is_empty() {
-        let unknown = day.slots.iter().filter(|(slot, _)| !nodes.contains(slot.node.as_str()));
-        let hours: u64 = unknown.map(|(_, hours)| hours.len() as u64).sum();
-        if hours > 0 {
-            findings.push(
-                Finding::warning(
-                    "usage_of_unknown_nodes",
-                    format!(
-                        "cluster {}: container hours on nodes the node hours do not have; they get no cost",
-                        day.cluster
-                    ),
-                )
-                .times(hours)
-                .remedy("ingest the node hours of these days as well"),
-            );
-        }
-    }
-    let bare = day
-        .nodes
-        .iter()
-        .flat_map(|(_, hours)| hours)
-        .filter(|hour| hour.ready_s > 0 && hour.allocatable.cpu_millicores == 0);
-    let bare = bare.count() as u64;
-    if bare > 0 {
-        findings.push(
-            Finding::warning(
-                "missing_allocatable",
-                format!(
-                    "cluster {}: node hours without allocatable capacity; idle capacity cannot be told",
-                    day.cluster
-                ),
-            )
-            .times(bare),
-        );
-    }
-    let twice = on_two_nodes(day);
-    if twice > 0 {
-        findings.push(
-            Finding::warning(
-                "container_on_two_nodes",
-                format!(
-                    "cluster {}: containers that ran on two nodes for more than an hour in one hour",
-                    day.cluster
-                ),
-            )
-            .times(twice),
-        );
-    }
-    findings
-}
-
-fn on_two_nodes(day: &ClusterDay) -> u64 {
-    let mut seconds: PlHashMap<(&str, &str, i32), u32> = PlHashMap::default();
-    let mut twice = 0;
-    let mut last: Option<(&str, &str)> = None;
-    let mut nodes: PlHashMap<(&str, &str), &str> = PlHashMap::default();
-    let mut moved: BTreeSet<(&str, &str)> = BTreeSet::new();
-    for (slot, _) in &day.slots {
-        let id = (slot.pod_uid.as_str(), slot.container.as_str());
-        if last == Some(id) {
-            continue;
-        }
-        last = Some(id);
-        if nodes.insert(id, &slot.node).is_some_and(|node| node != slot.node) {
-            moved.insert(id);
-        }
-    }
-    for (slot, hours) in &day.slots {
-        let id = (slot.pod_uid.as_str(), slot.container.as_str());
-        if !moved.contains(&id) {
-            continue;
-        }
-        for hour in hours {
-            let sum = seconds.entry((id.0, id.1, hour.hour.0)).or_default();
-            *sum += hour.seconds;
-            twice += u64::from(*sum > HOUR_S);
-        }
-    }
-    twice
-}
+#[cfg(test)]
+mod tests;

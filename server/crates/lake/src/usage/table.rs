@@ -1,10 +1,20 @@
 //! One row of a usage file (docs/FORMATS.md): text cells to facts, and what is
-//! wrong with a cell.
+//! wrong with a cell. A module per table.
+
+mod container;
+mod node;
+mod resource;
+mod sample;
+
+pub(super) use sample::{Sampled, SampledOf};
 
 use domain::finding::Finding;
-use domain::instant::{self, Day, SECOND_US};
+use domain::instant::{self, Day, Instant, SECOND_US};
 use domain::tags::{self, Tags};
-use domain::usage::{Capacity, HOUR_S, Hour, Measure, Node, NodeHour, Role, Slot, SlotHour};
+use domain::usage::{
+    Backend, BackendHour, Balancer, BalancerHour, HOUR_S, Hour, Mount, MountHour, Node, NodeHour, SizingHour, Slot,
+    SlotHour, Volume, VolumeHour,
+};
 
 /// Which table a usage file holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -13,6 +23,14 @@ pub enum UsageKind {
     Containers,
     /// One row per node-hour.
     Nodes,
+    /// One row per volume-hour and pod that mounted it.
+    Volumes,
+    /// One row per load-balancer-hour and backend.
+    Balancers,
+    /// One row per container and instant.
+    ContainerSamples,
+    /// One row per node and instant.
+    NodeSamples,
 }
 
 /// A thousand cores for an hour: more in one container is a wrong unit.
@@ -21,69 +39,80 @@ const MOST_MILLICORES: u64 = 4_096_000;
 const MOST_MIB: u64 = 64 << 20;
 /// 1,024 devices.
 const MOST_GPU_MILLI: u64 = 1_024_000;
+/// 64 PiB.
+const MOST_VOLUME_MIB: u64 = 64 << 30;
 
-const CONTAINER_TEXTS: [(&str, bool); 10] = [
-    ("cluster", true),
-    ("node", true),
-    ("namespace", true),
-    ("pod", true),
-    ("container", false),
-    ("pod_uid", false),
-    ("role", false),
-    ("workload_kind", false),
-    ("workload", false),
-    ("labels", false),
-];
-const CONTAINER_INTS: [(&str, bool); 10] = [
-    ("seconds", true),
-    ("cpu_request_core_ms", true),
-    ("cpu_usage_core_ms", true),
-    ("cpu_effective_core_ms", false),
-    ("memory_request_mib_s", true),
-    ("memory_usage_mib_s", true),
-    ("memory_effective_mib_s", false),
-    ("gpu_request_ms", false),
-    ("gpu_usage_ms", false),
-    ("gpu_effective_ms", false),
-];
-const NODE_TEXTS: [(&str, bool); 7] = [
-    ("cluster", true),
-    ("node", true),
-    ("provider_id", true),
-    ("pool", false),
-    ("capacity_type", false),
-    ("root_volume_id", false),
-    ("labels", false),
-];
-const NODE_INTS: [(&str, bool); 8] = [
-    ("ready_seconds", true),
-    ("observed_seconds", true),
-    ("cpu_capacity_millicores", true),
-    ("cpu_allocatable_millicores", true),
-    ("memory_capacity_mib", true),
-    ("memory_allocatable_mib", true),
-    ("gpu_capacity_milli", false),
-    ("gpu_allocatable_milli", false),
-];
+/// A column and whether a file needs it; in a column of numbers, whether a row does.
+type Named = (&'static str, bool);
 
 /// Where the columns of a file lie.
 pub(super) struct Table {
     pub kind: UsageKind,
-    hour: usize,
+    /// Of the column `hour`, or `at`.
+    time: usize,
+    names: &'static [Named],
     texts: Vec<Option<usize>>,
     ints: Vec<Option<usize>>,
+    /// Whether it has any column that is for sizing alone.
+    sizing: bool,
     /// Cells a row must have.
     pub width: usize,
 }
 
 /// A fact with its place.
 pub(super) enum Fact {
-    Container(Slot, SlotHour),
+    Container(Slot, SlotHour, Option<SizingHour>),
     Node(Node, NodeHour),
+    Volume(Volume, VolumeHour, Option<(Mount, MountHour)>),
+    Balancer(Balancer, BalancerHour, Option<(Backend, BackendHour)>),
+}
+
+impl Fact {
+    /// The hour it is about.
+    pub fn hour(&self) -> Hour {
+        match self {
+            Fact::Container(_, hour, _) => hour.hour,
+            Fact::Node(_, hour) => hour.hour,
+            Fact::Volume(_, hour, _) => hour.hour,
+            Fact::Balancer(_, hour, _) => hour.hour,
+        }
+    }
 }
 
 /// Why a cell was refused: column and message.
 pub(super) type BadCell = (&'static str, String);
+
+impl UsageKind {
+    /// Told by the columns that only one table has.
+    fn of(has: impl Fn(&str) -> bool) -> Option<UsageKind> {
+        let kinds = [
+            (has("volume_id"), UsageKind::Volumes),
+            (has("balancer_id"), UsageKind::Balancers),
+            (has("at") && has("pod"), UsageKind::ContainerSamples),
+            (has("at") && has("ready"), UsageKind::NodeSamples),
+            (has("container") || has("pod"), UsageKind::Containers),
+            (has("ready_seconds"), UsageKind::Nodes),
+        ];
+        kinds.into_iter().find_map(|(found, kind)| found.then_some(kind))
+    }
+
+    /// The columns of texts and of whole numbers.
+    fn columns(self) -> (&'static [Named], &'static [Named]) {
+        match self {
+            UsageKind::Containers => (&container::TEXTS, &container::INTS),
+            UsageKind::Nodes => (&node::TEXTS, &node::INTS),
+            UsageKind::Volumes => (&resource::VOLUME_TEXTS, &resource::VOLUME_INTS),
+            UsageKind::Balancers => (&resource::BALANCER_TEXTS, &resource::BALANCER_INTS),
+            UsageKind::ContainerSamples => (&sample::CONTAINER_TEXTS, &sample::CONTAINER_INTS),
+            UsageKind::NodeSamples => (&sample::NODE_TEXTS, &sample::NODE_INTS),
+        }
+    }
+
+    /// Whether its rows are samples, not facts about an hour.
+    pub fn is_samples(self) -> bool {
+        matches!(self, UsageKind::ContainerSamples | UsageKind::NodeSamples)
+    }
+}
 
 impl Table {
     /// Finds the columns of a header.
@@ -93,35 +122,38 @@ impl Table {
                 .iter()
                 .position(|cell| cell.trim().trim_start_matches('\u{feff}') == name)
         };
-        let kind = if position("container").is_some() || position("pod").is_some() {
-            UsageKind::Containers
-        } else if position("ready_seconds").is_some() {
-            UsageKind::Nodes
-        } else {
-            return Err(Box::new(Finding::error("unknown_usage_table", "the header is neither that of container hours (column `pod`) nor of node hours (column `ready_seconds`)")
+        let kind = UsageKind::of(|name| position(name).is_some()).ok_or_else(|| {
+            Box::new(
+                Finding::error(
+                    "unknown_usage_table",
+                    "the header is none of a usage table: container hours have a column `pod`, node hours \
+                     `ready_seconds`, volume hours `volume_id`, load balancer hours `balancer_id`, samples `at`",
+                )
                 .at_line(1)
-                .remedy("see \"Usage files\" in docs/FORMATS.md")));
-        };
-        let (texts, ints): (&[_], &[_]) = match kind {
-            UsageKind::Containers => (&CONTAINER_TEXTS, &CONTAINER_INTS),
-            UsageKind::Nodes => (&NODE_TEXTS, &NODE_INTS),
-        };
-        let find = |(name, needed): &(&str, bool)| match position(name) {
+                .remedy("see \"Usage files\" in docs/FORMATS.md"),
+            )
+        })?;
+        let (texts, names) = kind.columns();
+        let find = |(name, needed): &Named| match position(name) {
             None if *needed => Err(missing(name)),
             found => Ok(found),
         };
+        let time = if kind.is_samples() { "at" } else { "hour" };
+        let ints: Vec<Option<usize>> = names.iter().map(find).collect::<Result<_, _>>()?;
         Ok(Table {
             kind,
-            hour: position("hour").ok_or_else(|| missing("hour"))?,
+            time: position(time).ok_or_else(|| missing(time))?,
+            names,
             texts: texts.iter().map(find).collect::<Result<_, _>>()?,
-            ints: ints.iter().map(find).collect::<Result<_, _>>()?,
+            sizing: kind == UsageKind::Containers && ints[container::FIRST_SIZING..].iter().any(Option::is_some),
+            ints,
             width: header.len(),
         })
     }
 
     /// The cluster of a row.
     pub fn cluster<'r>(&self, cells: &[&'r str]) -> &'r str {
-        self.texts[0].and_then(|at| cells.get(at)).copied().unwrap_or("").trim()
+        self.text(cells, 0)
     }
 
     /// Whether two rows differ in their numbers and hour alone.
@@ -132,160 +164,29 @@ impl Table {
 
     /// The hour and day of a row.
     pub fn hour(&self, cells: &[&str]) -> Result<(Hour, Day), BadCell> {
-        let text = cells.get(self.hour).copied().unwrap_or("");
-        let parsed = instant::parse(text.as_bytes()).map_err(|error| ("hour", format!("{text:?} {error}")))?;
-        if parsed.instant.0 % (i64::from(HOUR_S) * SECOND_US) != 0 {
+        let text = cells.get(self.time).copied().unwrap_or("");
+        let at = instant("hour", text)?;
+        if at.0 % (i64::from(HOUR_S) * SECOND_US) != 0 {
             return Err((
                 "hour",
                 format!("{text:?} is not the start of an hour; write 2026-11-21T09:00:00Z"),
             ));
         }
-        let hour = Hour::of(parsed.instant);
+        let hour = Hour::of(at);
         Ok((hour, hour.day()))
     }
 
-    /// What a row says; `known` = the subject of the row before, when it is the same.
+    /// What a row of hours says.
     pub fn read(&self, cells: &[&str], hour: Hour) -> Result<Fact, BadCell> {
-        match self.kind {
-            UsageKind::Containers => Ok(Fact::Container(self.slot(cells)?, self.slot_hour(cells, hour)?)),
-            UsageKind::Nodes => Ok(Fact::Node(self.node(cells)?, self.node_hour(cells, hour)?)),
-        }
-    }
-
-    /// The numbers of a container row.
-    pub fn slot_hour(&self, cells: &[&str], hour: Hour) -> Result<SlotHour, BadCell> {
-        let int = |at: usize| self.int(cells, &CONTAINER_INTS, at);
-        let seconds = seconds(int(0)?, "seconds")?;
-        let measure = |cpu: usize, memory: usize, gpu: usize| -> Result<Measure, BadCell> {
-            Ok(Measure {
-                cpu_core_ms: int(cpu)?.unwrap_or(0),
-                memory_mib_s: int(memory)?.unwrap_or(0),
-                gpu_ms: int(gpu)?.unwrap_or(0),
-            })
-        };
-        let (requested, used) = (measure(1, 4, 7)?, measure(2, 5, 8)?);
-        // an effective request is at least the larger of the two (A1)
-        let effective = measure(3, 6, 9)?.max(requested).max(used);
-        let most = Capacity {
-            cpu_millicores: MOST_MILLICORES,
-            memory_mib: MOST_MIB,
-            gpu_milli: MOST_GPU_MILLI,
-        }
-        .over(u64::from(HOUR_S));
-        if effective.max(most) != most {
-            return Err((
-                "cpu_effective_core_ms",
-                "is more than any machine has; check the units (core-ms, MiB-s, GPU-ms)".to_owned(),
-            ));
-        }
-        Ok(SlotHour {
-            hour,
-            seconds,
-            effective,
-            requested,
-            used,
-        })
-    }
-
-    /// The identity of a container row.
-    pub fn slot(&self, cells: &[&str]) -> Result<Slot, BadCell> {
-        let text = |at: usize| self.text(cells, at);
-        let role = match text(6) {
-            "" => Role::Workload,
-            role => Role::parse(role).ok_or_else(|| {
-                (
-                    "role",
-                    format!("{role:?} is none of workload, pod_overhead, daemon_set, placeholder"),
-                )
-            })?,
-        };
-        for (at, (name, needed)) in CONTAINER_TEXTS.iter().enumerate() {
-            if *needed && text(at).is_empty() {
-                return Err((name, "is empty".to_owned()));
+        Ok(match self.kind {
+            UsageKind::Containers | UsageKind::ContainerSamples => {
+                let hours = self.slot_hour(cells, hour)?;
+                let sizing = self.sizing_hour(cells, &hours)?;
+                Fact::Container(self.slot(cells)?, hours, sizing)
             }
-        }
-        let container = text(4).to_owned();
-        if container.is_empty() && role != Role::PodOverhead {
-            return Err((
-                "container",
-                "is empty; only rows of role pod_overhead have none".to_owned(),
-            ));
-        }
-        let pod_uid = match text(5) {
-            "" => format!("{}/{}", text(2), text(3)),
-            uid => uid.to_owned(),
-        };
-        Ok(Slot {
-            node: text(1).to_owned(),
-            pod_uid,
-            container,
-            role,
-            namespace: text(2).to_owned(),
-            pod: text(3).to_owned(),
-            workload_kind: text(7).to_owned(),
-            workload: text(8).to_owned(),
-            labels: labels(text(9))?,
-        })
-    }
-
-    /// The identity of a node row.
-    pub fn node(&self, cells: &[&str]) -> Result<Node, BadCell> {
-        let text = |at: usize| self.text(cells, at).to_owned();
-        for (at, name) in [(0, "cluster"), (1, "node")] {
-            if text(at).is_empty() {
-                return Err((name, "is empty".to_owned()));
-            }
-        }
-        Ok(Node {
-            name: text(1),
-            provider_id: text(2),
-            pool: text(3),
-            capacity_type: text(4),
-            root_volume_id: text(5),
-            labels: labels(self.text(cells, 6))?,
-        })
-    }
-
-    /// The numbers of a node row.
-    pub fn node_hour(&self, cells: &[&str], hour: Hour) -> Result<NodeHour, BadCell> {
-        let int = |at: usize| self.int(cells, &NODE_INTS, at);
-        let ready_s = seconds(int(0)?, "ready_seconds")?;
-        let observed_s = seconds(int(1)?, "observed_seconds")?;
-        if observed_s > ready_s {
-            return Err((
-                "observed_seconds",
-                format!("is {observed_s}, but the node was ready for {ready_s} s only"),
-            ));
-        }
-        let capacity = |cpu: usize, memory: usize, gpu: usize| -> Result<Capacity, BadCell> {
-            Ok(Capacity {
-                cpu_millicores: int(cpu)?.unwrap_or(0),
-                memory_mib: int(memory)?.unwrap_or(0),
-                gpu_milli: int(gpu)?.unwrap_or(0),
-            })
-        };
-        let (capacity, allocatable) = (capacity(2, 4, 6)?, capacity(3, 5, 7)?);
-        let absurd = capacity.cpu_millicores > MOST_MILLICORES
-            || capacity.memory_mib > MOST_MIB
-            || capacity.gpu_milli > MOST_GPU_MILLI;
-        if absurd {
-            return Err((
-                "cpu_capacity_millicores",
-                "is more than any machine has; check the units (millicores, MiB)".to_owned(),
-            ));
-        }
-        if allocatable.less(&capacity) != Capacity::default() {
-            return Err((
-                "cpu_allocatable_millicores",
-                "allocatable exceeds the capacity".to_owned(),
-            ));
-        }
-        Ok(NodeHour {
-            hour,
-            ready_s,
-            observed_s,
-            capacity,
-            allocatable,
+            UsageKind::Nodes | UsageKind::NodeSamples => Fact::Node(self.node(cells)?, self.node_hour(cells, hour)?),
+            UsageKind::Volumes => self.volume(cells, hour)?,
+            UsageKind::Balancers => self.balancer(cells, hour)?,
         })
     }
 
@@ -297,8 +198,8 @@ impl Table {
             .trim()
     }
 
-    fn int(&self, cells: &[&str], names: &[(&'static str, bool)], at: usize) -> Result<Option<u64>, BadCell> {
-        let (name, needed) = names[at];
+    fn int(&self, cells: &[&str], at: usize) -> Result<Option<u64>, BadCell> {
+        let (name, needed) = self.names[at];
         let text = self.ints[at].and_then(|at| cells.get(at)).copied().unwrap_or("").trim();
         match text {
             "" if needed => Err((name, "is empty where a whole number is required".to_owned())),
@@ -310,6 +211,29 @@ impl Table {
                 .map(Some)
                 .ok_or_else(|| (name, format!("{text:?} is not a whole number of zero or more"))),
         }
+    }
+
+    /// As [`Table::int`], for what fits 32 bits.
+    fn small(&self, cells: &[&str], at: usize) -> Result<Option<u32>, BadCell> {
+        let name = self.names[at].0;
+        let small = |value: u64| u32::try_from(value).map_err(|_| (name, format!("is {value}; nothing has so many")));
+        self.int(cells, at)?.map(small).transpose()
+    }
+
+    /// As [`Table::int`], at most `most`.
+    fn at_most(&self, cells: &[&str], at: usize, most: u64) -> Result<Option<u64>, BadCell> {
+        match self.int(cells, at)? {
+            Some(value) if value > most => {
+                Err((self.names[at].0, format!("is {value}, which is absurd; check its unit")))
+            }
+            value => Ok(value),
+        }
+    }
+
+    /// As [`Table::int`], seconds within an hour.
+    fn seconds(&self, cells: &[&str], at: usize) -> Result<Option<u32>, BadCell> {
+        let name = self.names[at].0;
+        self.int(cells, at)?.map(|value| seconds(Some(value), name)).transpose()
     }
 }
 
@@ -330,6 +254,20 @@ fn seconds(value: Option<u64>, name: &'static str) -> Result<u32, BadCell> {
         .ok_or_else(|| (name, format!("is {value}; an hour has {HOUR_S}")))
 }
 
+fn instant(name: &'static str, text: &str) -> Result<Instant, BadCell> {
+    let parsed = instant::parse(text.as_bytes()).map_err(|error| (name, format!("{text:?} {error}")))?;
+    Ok(parsed.instant)
+}
+
+/// An instant that may be unknown.
+fn some_instant(name: &'static str, text: &str) -> Result<Option<Instant>, BadCell> {
+    (!text.is_empty()).then(|| instant(name, text)).transpose()
+}
+
 fn labels(text: &str) -> Result<Tags, BadCell> {
-    tags::parse(text).map_err(|error| ("labels", error.to_string()))
+    labels_of("labels", text)
+}
+
+fn labels_of(name: &'static str, text: &str) -> Result<Tags, BadCell> {
+    tags::parse(text).map_err(|error| (name, error.to_string()))
 }

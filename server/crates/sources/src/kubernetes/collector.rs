@@ -5,13 +5,16 @@ use super::connect::{ClusterConfig, CollectError, Connection, connect};
 use super::findings::Findings;
 use super::inventory::Inventory;
 use super::metrics::{MetricsList, NodeMetrics, PodMetrics, Usage};
+use super::node::NodeTrack;
 use super::pulse::{Pulses, lock};
-use super::sampler::{SKEW_US, Sampler, Taken, View};
+use super::resources::{ResourceFacts, Resources};
+use super::resume::Kept;
+use super::sampler::{Ended, FOR_EVER, SKEW_US, Sampler, Taken, View};
 use super::watch::{Shared, Watches, start, words};
 use super::world::World;
 use domain::instant::{Instant, SECOND_US};
 use domain::usage::hourly::HourFacts;
-use domain::usage::{Capacity, Hour, Node, NodeHour};
+use domain::usage::{BalancerDay, Capacity, Hour, Node, NodeHour, SizingHour, SlotId, VolumeDay};
 use domain::{Finding, Severity};
 use kube::runtime::watcher;
 use serde::de::DeserializeOwned;
@@ -33,6 +36,12 @@ pub struct Facts {
     pub nodes: Vec<(Node, Vec<NodeHour>)>,
     /// Containers and pod overheads, an hour each.
     pub slots: Vec<HourFacts>,
+    /// Volumes, who mounted them and when; one here may reach over several days.
+    pub volumes: Vec<VolumeDay>,
+    /// Load balancers and what is behind them; one here may reach over several days.
+    pub balancers: Vec<BalancerDay>,
+    /// What is known of containers for sizing.
+    pub sizing: Vec<(SlotId, Vec<SizingHour>)>,
     /// What is wrong or missing, since the last drain.
     pub findings: Vec<Finding>,
 }
@@ -57,8 +66,11 @@ pub struct Collector {
     shared: Arc<Shared>,
     _watches: Watches,
     sampler: Sampler,
+    resources: Resources,
     findings: Findings,
     nodes_used: BTreeMap<String, Capacity>,
+    /// Nodes may have gone before this run began to watch.
+    resumed: bool,
 }
 
 impl Collector {
@@ -80,13 +92,41 @@ impl Collector {
         let watches = start(&connection.client, &watcher, &shared);
         Ok(Collector {
             sampler: Sampler::new(config.interval_s),
+            resources: Resources::default(),
             config,
             connection,
             shared,
             _watches: watches,
             findings: Findings::default(),
             nodes_used: BTreeMap::new(),
+            resumed: false,
         })
+    }
+
+    /// Goes on where another run ended: to be called before the first sample.
+    /// The time in between counts as one in which the cluster could not be
+    /// seen. What was kept has to be of this cluster.
+    pub fn resume(&mut self, kept: Kept) {
+        self.sampler = kept.sampler;
+        self.sampler.every(self.config.interval_s);
+        lock(&self.shared.world).tracks = kept.tracks;
+        self.resumed = true;
+    }
+
+    /// Writes down what was counted and not drained, for [`Kept::read`].
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn save(&self, to: impl std::io::Write) -> std::io::Result<()> {
+        let tracks: Vec<NodeTrack> = lock(&self.shared.world).tracks.values().cloned().collect();
+        let names = (self.cluster_id(), self.cluster_name());
+        super::resume::write(to, names, &self.sampler, tracks)
+    }
+
+    /// When the last sample was taken.
+    #[must_use]
+    pub fn last(&self) -> Option<Instant> {
+        self.sampler.last()
     }
 
     /// UID of the namespace `kube-system` (A37).
@@ -212,8 +252,14 @@ impl Collector {
 
     fn sample(&mut self, now: Instant, usage: Option<&Usage>) -> Taken {
         let mut world = lock(&self.shared.world);
-        world.follow_nodes(self.sampler.last());
-        let ended = world.ended();
+        let last = self.sampler.last();
+        world.follow_nodes(last);
+        if std::mem::take(&mut self.resumed) {
+            world.miss_nodes(last.unwrap_or(now));
+        }
+        let pods = world.pods.changes();
+        self.resources.follow(&mut world, &pods, last, now);
+        let ended = Ended::of(&pods);
         let mut tracks = std::mem::take(&mut world.tracks);
         let mut view = View {
             pods: world.pods.live(),
@@ -347,10 +393,13 @@ impl Collector {
     /// drained yet. An hour is complete once a sample was taken after it; while
     /// the cluster cannot be seen hours wait, six at most.
     pub fn drain(&mut self, before: Hour, now: Instant) -> Facts {
-        let mut world = lock(&self.shared.world);
+        let shared = self.shared.clone();
+        let mut world = lock(&shared.world);
+        let complete = self.sampler.complete(before, now);
         let (nodes, slots) = self.sampler.drain(before, now, &mut world.tracks);
+        let resources = self.resources.drain(complete, FOR_EVER, &world, &slots);
         drop(world);
-        self.facts(nodes, slots)
+        self.facts(nodes, slots, resources)
     }
 
     /// Ends the count at `now` and gives what is left, the running hour
@@ -358,13 +407,16 @@ impl Collector {
     #[must_use]
     pub fn finish(mut self, now: Instant) -> Facts {
         let sampler = std::mem::replace(&mut self.sampler, Sampler::new(self.config.interval_s));
-        let mut world = lock(&self.shared.world);
+        let shared = self.shared.clone();
+        let mut world = lock(&shared.world);
         let (nodes, slots) = sampler.finish(now, &mut world.tracks);
+        let running = Hour(Hour::of(now).0 + 1);
+        let resources = self.resources.drain(running, now, &world, &slots);
         drop(world);
-        self.facts(nodes, slots)
+        self.facts(nodes, slots, resources)
     }
 
-    fn facts(&mut self, nodes: Vec<(Node, Vec<NodeHour>)>, slots: Vec<HourFacts>) -> Facts {
+    fn facts(&mut self, nodes: Vec<(Node, Vec<NodeHour>)>, slots: Vec<HourFacts>, resources: ResourceFacts) -> Facts {
         let mut findings = lock(&self.shared.world).findings.take();
         findings.extend(self.findings.take());
         Facts {
@@ -372,6 +424,9 @@ impl Collector {
             cluster_name: self.connection.cluster_name.clone(),
             nodes,
             slots,
+            volumes: resources.volumes,
+            balancers: resources.balancers,
+            sizing: resources.sizing,
             findings,
         }
     }

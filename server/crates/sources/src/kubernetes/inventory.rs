@@ -39,14 +39,20 @@ pub struct Entry<T> {
 pub struct Volume {
     /// The bill's id of the disk: `vol-...`, a CSI handle; empty when unknown.
     pub handle: String,
+    /// CSI driver; empty for the volumes built into Kubernetes.
+    pub driver: String,
     /// Size, MiB.
     pub size_mib: u64,
     /// Storage class.
     pub class: String,
     /// `Bound`, `Released`, `Available`, `Failed`, `Pending`.
     pub phase: String,
+    /// Since when, where the server says so.
+    pub phase_since: Option<Instant>,
     /// Namespace and name of the claim that has it, or last had it.
     pub claim: Option<(String, String)>,
+    /// UID of that claim; empty when unknown.
+    pub claim_uid: String,
     /// `Retain` or `Delete`.
     pub reclaim: String,
 }
@@ -84,6 +90,8 @@ pub struct Balancer {
     pub class: String,
     /// Services an ingress leads to.
     pub backends: Vec<String>,
+    /// Host and service of each path of an ingress; no host is any.
+    pub routes: Vec<(String, String)>,
     /// Labels of the pods a service leads to.
     pub selector: Tags,
 }
@@ -101,6 +109,8 @@ pub struct Autoscaler {
     pub max_replicas: u32,
     /// Replicas now.
     pub current_replicas: u32,
+    /// Replicas it wants.
+    pub desired_replicas: u32,
     /// Kinds of metrics it follows, `Resource`, `External`, ...
     pub metrics: Vec<String>,
 }
@@ -192,18 +202,23 @@ fn storage_mib(resources: Option<&Resources>) -> Result<u64, QuantityError> {
 /// Reads a volume; its handle is what the bill calls the disk.
 pub(super) fn volume(object: &core::PersistentVolume) -> Result<Entry<Volume>, QuantityError> {
     let spec = object.spec.clone().unwrap_or_default();
+    let driver = spec.csi.as_ref().map(|csi| csi.driver.clone());
     let handle = (spec.csi.map(|csi| csi.volume_handle))
         .or_else(|| spec.aws_elastic_block_store.map(|disk| disk.volume_id))
         .or_else(|| spec.gce_persistent_disk.map(|disk| disk.pd_name))
         .or_else(|| spec.azure_disk.map(|disk| disk.disk_uri));
+    let claim_uid = spec.claim_ref.as_ref().and_then(|claim| claim.uid.clone());
     let claim = spec.claim_ref.and_then(|claim| Some((claim.namespace?, claim.name?)));
-    let phase = object.status.as_ref().and_then(|status| status.phase.clone());
+    let status = object.status.clone().unwrap_or_default();
     let what = Volume {
         handle: handle.unwrap_or_default(),
+        driver: driver.unwrap_or_default(),
         size_mib: storage_mib(spec.capacity.as_ref())?,
         class: spec.storage_class_name.unwrap_or_default(),
-        phase: phase.unwrap_or_default(),
+        phase: status.phase.unwrap_or_default(),
+        phase_since: status.last_phase_transition_time.as_ref().map(instant),
         claim,
+        claim_uid: claim_uid.unwrap_or_default(),
         reclaim: spec.persistent_volume_reclaim_policy.unwrap_or_default(),
     };
     Ok(entry(&object.metadata, what))
@@ -245,6 +260,7 @@ pub(super) fn service(object: &core::Service) -> Result<Entry<Balancer>, Quantit
         hosts: Vec::new(),
         class: spec.load_balancer_class.unwrap_or_default(),
         backends: Vec::new(),
+        routes: Vec::new(),
         selector: spec.selector.unwrap_or_default(),
     };
     Ok(entry(&object.metadata, what))
@@ -259,14 +275,18 @@ pub(super) fn ingress(object: &networking::Ingress) -> Result<Entry<Balancer>, Q
         .into_iter()
         .flatten();
     let rules = spec.rules.unwrap_or_default();
-    let paths = rules
-        .iter()
-        .filter_map(|rule| rule.http.as_ref())
-        .flat_map(|http| &http.paths);
-    let backends = paths.map(|path| &path.backend).chain(&spec.default_backend);
-    let mut names: Vec<String> = backends
-        .filter_map(|backend| backend.service.as_ref().map(|service| service.name.clone()))
+    let paths = rules.iter().flat_map(|rule| {
+        let paths = rule.http.iter().flat_map(|http| &http.paths);
+        paths.map(|path| (rule.host.as_deref().unwrap_or_default(), &path.backend))
+    });
+    let any_other = spec.default_backend.iter().map(|backend| ("", backend));
+    let mut routes: Vec<(String, String)> = paths
+        .chain(any_other)
+        .filter_map(|(host, backend)| Some((host.to_owned(), backend.service.as_ref()?.name.clone())))
         .collect();
+    routes.sort();
+    routes.dedup();
+    let mut names: Vec<String> = routes.iter().map(|(_, service)| service.clone()).collect();
     names.sort();
     names.dedup();
     let what = Balancer {
@@ -277,6 +297,7 @@ pub(super) fn ingress(object: &networking::Ingress) -> Result<Entry<Balancer>, Q
         hosts: rules.iter().filter_map(|rule| rule.host.clone()).collect(),
         class: spec.ingress_class_name.unwrap_or_default(),
         backends: names,
+        routes,
         selector: Tags::new(),
     };
     Ok(entry(&object.metadata, what))
@@ -286,13 +307,14 @@ pub(super) fn ingress(object: &networking::Ingress) -> Result<Entry<Balancer>, Q
 pub(super) fn autoscaler(object: &autoscaling::HorizontalPodAutoscaler) -> Result<Entry<Autoscaler>, QuantityError> {
     let count = |replicas: i32| u32::try_from(replicas).unwrap_or(0);
     let spec = object.spec.clone().unwrap_or_default();
-    let current = object.status.as_ref().and_then(|status| status.current_replicas);
+    let status = object.status.clone().unwrap_or_default();
     let what = Autoscaler {
         target_kind: spec.scale_target_ref.kind,
         target: spec.scale_target_ref.name,
         min_replicas: count(spec.min_replicas.unwrap_or(1)),
         max_replicas: count(spec.max_replicas),
-        current_replicas: count(current.unwrap_or(0)),
+        current_replicas: count(status.current_replicas.unwrap_or(0)),
+        desired_replicas: count(status.desired_replicas),
         metrics: spec.metrics.into_iter().flatten().map(|metric| metric.type_).collect(),
     };
     Ok(entry(&object.metadata, what))

@@ -12,19 +12,26 @@
 //! nearest MiB and millicore, a request of something never to nothing.
 
 mod access;
+mod balancers;
 mod claims;
 mod collector;
 mod connect;
 mod findings;
+mod history;
 mod inventory;
 mod metrics;
 mod node;
 mod objects;
+mod pods;
 mod pulse;
 mod quantity;
 mod request;
+mod resources;
+mod resume;
 mod sampler;
+mod scaled;
 mod spans;
+mod volumes;
 mod watch;
 mod world;
 
@@ -34,3 +41,4 @@ pub use connect::{ClusterAccess, ClusterConfig, CollectError};
 pub use inventory::{Autoscaler, Balancer, Budget, Claim, Class, Entry, Inventory, Priority, Quota, Signals, Volume};
 pub use pulse::Clock;
 pub use quantity::{Quantity, QuantityError};
+pub use resume::{Kept, KeptError};

@@ -8,6 +8,7 @@ use domain::instant::{Instant, SECOND_US};
 use domain::tags::Tags;
 use domain::usage::{Capacity, HOUR_S, Hour, Node, NodeHour};
 use k8s_openapi::api::core::v1 as core;
+use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
 /// Labels that name the node's pool, the most telling first.
@@ -37,9 +38,10 @@ const CAPACITY_LABELS: [(&str, &str, &str); 9] = [
 ];
 
 /// A node as its object says it is now.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NodeFact {
     /// UID: names are reused (A37).
+    #[serde(with = "super::resume::text")]
     pub uid: Arc<str>,
     /// What the facts carry.
     pub node: Node,
@@ -113,7 +115,7 @@ fn capacity_type_of(labels: &Tags) -> String {
 }
 
 /// A node over time: when it was Ready, and what it had.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct NodeTrack {
     /// As last seen.
     pub fact: NodeFact,

@@ -42,6 +42,8 @@ pub struct OwnerFact {
     pub name: String,
     /// The owner above, when there is one.
     pub parent: Option<OwnerRef>,
+    /// Replicas it wants; `None` where that was not asked for.
+    pub replicas: Option<u32>,
 }
 
 /// A namespace: names are reused, UIDs are not (A37).
@@ -83,6 +85,10 @@ pub struct ContainerFact {
     pub restarts: u32,
     /// Whether the last end was for lack of memory.
     pub oom_killed: bool,
+    /// When it was last killed for lack of memory, as far as its status says.
+    pub oom_at: Option<Instant>,
+    /// Since when it is running.
+    pub started_at: Option<Instant>,
     /// When it ended for good.
     pub finished_at: Option<Instant>,
 }
@@ -120,6 +126,8 @@ pub struct PodFact {
     pub finished_at: Option<Instant>,
     /// By when it is to be gone, once deletion was asked for.
     pub deletion_at: Option<Instant>,
+    /// Names of the volume claims it mounts.
+    pub claims: Box<[Box<str>]>,
 }
 
 /// Instant of a Kubernetes time: the border between its clock type and ours.
@@ -156,7 +164,23 @@ pub fn owner_fact(meta: &ObjectMeta) -> OwnerFact {
         namespace: meta.namespace.clone().unwrap_or_default(),
         name: meta.name.clone().unwrap_or_default(),
         parent: owner_of(meta),
+        replicas: None,
     }
+}
+
+/// The volume claims of a pod; an ephemeral volume's claim is called after both.
+fn claims(spec: &core::PodSpec, pod: &str) -> Box<[Box<str>]> {
+    let volumes = spec.volumes.iter().flatten();
+    let mut claims: Vec<Box<str>> = volumes
+        .filter_map(|volume| match (&volume.persistent_volume_claim, &volume.ephemeral) {
+            (Some(claim), _) => Some(claim.claim_name.as_str().into()),
+            (None, Some(_)) => Some(format!("{pod}-{}", volume.name).into()),
+            (None, None) => None,
+        })
+        .collect();
+    claims.sort();
+    claims.dedup();
+    claims.into()
 }
 
 /// A namespace.
@@ -230,6 +254,7 @@ impl PodFact {
             bound_at,
             finished_at,
             deletion_at: pod.metadata.deletion_timestamp.as_ref().map(instant),
+            claims: claims(&spec, pod.metadata.name.as_deref().unwrap_or_default()),
         })
     }
 
@@ -296,18 +321,24 @@ fn container_fact(
     let last = status
         .and_then(|status| status.last_state.as_ref())
         .and_then(|state| state.terminated.as_ref());
-    let running = state.is_some_and(|state| state.running.is_some());
+    let running = state.and_then(|state| state.running.as_ref());
+    let killed = |end: &&core::ContainerStateTerminated| end.reason.as_deref() == Some("OOMKilled");
     Ok(ContainerFact {
         name: container.name.clone(),
         kind,
         request,
         limit: limits.map(Request::read).transpose()?.unwrap_or_default(),
-        running,
-        started: running || ended.is_some() || last.is_some(),
+        running: running.is_some(),
+        started: running.is_some() || ended.is_some() || last.is_some(),
         restarts: status.map_or(0, |status| u32::try_from(status.restart_count).unwrap_or(0)),
-        oom_killed: ended
-            .or(last)
-            .is_some_and(|end| end.reason.as_deref() == Some("OOMKilled")),
+        oom_killed: ended.or(last).is_some_and(|end| killed(&end)),
+        oom_at: [ended, last]
+            .into_iter()
+            .flatten()
+            .filter(killed)
+            .filter_map(|end| end.finished_at.as_ref().map(instant))
+            .max(),
+        started_at: running.and_then(|running| running.started_at.as_ref()).map(instant),
         finished_at: ended.and_then(|end| end.finished_at.as_ref()).map(instant),
     })
 }

@@ -96,7 +96,7 @@ impl Request {
 
 /// How a node hands out its devices (A30): with time-slicing one device is
 /// announced as several.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Sharing {
     /// What is announced for one device; 1 when devices are not shared.
     pub replicas: u64,

@@ -8,6 +8,7 @@ use super::node::NodeTrack;
 use super::objects::{NamespaceFact, Phase, PodFact};
 use super::request::Sharing;
 use super::spans::Spans;
+use super::world::Change;
 use domain::instant::{Instant, SECOND_US, Span};
 use domain::usage::hourly::{HourFacts, HourlyAccumulator, Sample};
 use domain::usage::{Capacity, Hour, Node, NodeHour, Slot};
@@ -21,7 +22,7 @@ pub const SKEW_US: i64 = 30 * SECOND_US;
 /// Usage measured longer ago than this, beyond two intervals, is not used.
 const METRIC_AGE_US: i64 = 60 * SECOND_US;
 /// End of what still runs.
-const FOR_EVER: Instant = Instant(i64::MAX);
+pub const FOR_EVER: Instant = Instant(i64::MAX);
 
 /// A pod that is no longer in the cluster.
 #[derive(Debug, Clone)]
@@ -32,6 +33,22 @@ pub struct Ended {
     pub seen_at: Instant,
     /// Whether nobody saw it go: it was missing when the pods were listed anew.
     pub lost: bool,
+}
+
+impl Ended {
+    /// The pods that went, of all that happened to pods.
+    #[must_use]
+    pub fn of(changes: &[(Instant, Change<PodFact>)]) -> Vec<Ended> {
+        let ended = changes.iter().filter_map(|(seen_at, change)| match change {
+            Change::Removed { last, lost } => Some(Ended {
+                pod: last.clone(),
+                seen_at: *seen_at,
+                lost: *lost,
+            }),
+            Change::Applied(_) => None,
+        });
+        ended.collect()
+    }
 }
 
 /// The cluster at an instant.
@@ -104,6 +121,8 @@ pub struct Sampler {
     /// Samples of the last hours, the latest last.
     ticks: VecDeque<Instant>,
     observed: Spans,
+    /// Taken up from another run: pods may have gone while nobody watched.
+    resumed: bool,
 }
 
 impl Sampler {
@@ -117,6 +136,7 @@ impl Sampler {
             window: None,
             ticks: VecDeque::new(),
             observed: Spans::default(),
+            resumed: false,
         }
     }
 
@@ -141,8 +161,9 @@ impl Sampler {
         }
         self.window.get_or_insert(now);
         let stands_until = Instant(last.unwrap_or(now).0 + 2 * self.interval_us);
-        let blurred = blurred_nodes(&view.ended, stands_until, now);
+        let mut blurred = blurred_nodes(&view.ended, stands_until, now);
         self.ended(view, stands_until, now, findings);
+        blurred.extend(self.missed(view, stands_until, now, findings));
         let names: HashMap<&str, &NamespaceFact> = view.namespaces.values().map(|n| (n.name.as_str(), &**n)).collect();
         let nodes: HashMap<&str, Sharing> = view
             .nodes
@@ -334,7 +355,8 @@ impl Sampler {
             .or_insert_with(|| Counted::from(start, at));
         counted.last = at;
         counted.top = top_of(pod, counted.top.take(), around.parent);
-        let was_open = std::mem::take(&mut counted.open);
+        // as many as there are, and no room for more: ten thousand pods have one each
+        let was_open = std::mem::replace(&mut counted.open, Vec::with_capacity(claims.len()));
         for claim in claims {
             let slot = slot_of(pod, &claim.container, counted.top.as_ref(), around.namespace);
             let stood = was_open.iter().find(|(open, _)| open.container == claim.container);
@@ -397,9 +419,14 @@ impl Sampler {
         now: Instant,
         nodes: &mut HashMap<Arc<str>, NodeTrack>,
     ) -> (Vec<(Node, Vec<NodeHour>)>, Vec<HourFacts>) {
+        self.drain_to(self.complete(before, now), nodes)
+    }
+
+    /// The end of the complete hours before `before`.
+    #[must_use]
+    pub fn complete(&self, before: Hour, now: Instant) -> Hour {
         let complete = self.last().map_or(i32::MIN, |last| Hour::of(last).0);
-        let before = Hour(before.0.min(complete.max(Hour::of(now).0 - HOLD_H)));
-        self.drain_to(before, nodes)
+        Hour(before.0.min(complete.max(Hour::of(now).0 - HOLD_H)))
     }
 
     /// Ends the count at `now`, the running hour included: nothing stands
@@ -482,6 +509,10 @@ fn nothing(at: Instant) -> Sample {
         used: None,
     }
 }
+
+mod resume;
+
+pub use resume::Read;
 
 #[cfg(test)]
 mod tests;

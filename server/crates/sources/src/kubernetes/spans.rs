@@ -1,9 +1,10 @@
 //! Sets of time: disjoint half-open stretches in order.
 
 use domain::instant::Instant;
+use serde::{Deserialize, Serialize};
 
 /// A set of instants as disjoint, ordered, half-open stretches.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Spans(Vec<(Instant, Instant)>);
 
 impl Spans {

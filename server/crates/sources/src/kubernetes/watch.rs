@@ -9,6 +9,7 @@ use super::node::NodeFact;
 use super::objects::{PodFact, namespace_fact, owner_fact};
 use super::pulse::{Pulses, lock};
 use super::quantity::QuantityError;
+use super::scaled::scaled;
 use super::world::{Table, World};
 use futures::StreamExt;
 use k8s_openapi::api::apps::v1::{DaemonSet, Deployment, ReplicaSet, StatefulSet};
@@ -68,9 +69,9 @@ pub fn start(client: &Client, config: &Config, shared: &Arc<Shared>) -> Watches 
             table!(namespaces),
         ),
         starter.owners::<ReplicaSet>(table!(replica_sets)),
-        starter.owners::<Deployment>(table!(deployments)),
-        starter.owners::<StatefulSet>(table!(stateful_sets)),
-        starter.owners::<DaemonSet>(table!(daemon_sets)),
+        starter.watch(scaled::<Deployment>, table!(deployments)),
+        starter.watch(scaled::<StatefulSet>, table!(stateful_sets)),
+        starter.watch(scaled::<DaemonSet>, table!(daemon_sets)),
         starter.owners::<Job>(table!(jobs)),
         starter.owners::<CronJob>(table!(cron_jobs)),
         starter.watch(inventory::volume, table!(volumes)),
@@ -92,7 +93,7 @@ struct Starter<'a> {
 }
 
 impl Starter<'_> {
-    /// Of workload controllers only the metadata is asked for: they are links.
+    /// Of workload controllers that are only links the metadata is asked for.
     fn owners<K>(&self, select: Select<super::objects::OwnerFact>) -> JoinHandle<()>
     where
         K: Resource<DynamicType = ()> + Clone + Debug + Send + Sync + 'static,

@@ -9,7 +9,6 @@ use super::inventory::{
 use super::node::{NodeFact, NodeTrack};
 use super::objects::{NamespaceFact, OwnerFact, OwnerRef, PodFact};
 use super::quantity::QuantityError;
-use super::sampler::Ended;
 use domain::instant::Instant;
 use kube::runtime::watcher::Event;
 use kube::{Resource, ResourceExt};
@@ -31,16 +30,14 @@ pub enum Change<T> {
     },
 }
 
-/// What of a table's changes is kept until it is asked for.
+/// Whether a table's changes are kept until they are asked for.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Journal {
-    /// Nothing.
+    /// They are not.
     #[default]
     Off,
-    /// Removals.
-    Removals,
-    /// Everything.
-    All,
+    /// All of them.
+    On,
 }
 
 /// Objects of one kind.
@@ -166,12 +163,7 @@ impl<T: PartialEq> Table<T> {
     }
 
     fn note(&mut self, at: Instant, change: Change<T>) {
-        let kept = match self.journal {
-            Journal::Off => false,
-            Journal::Removals => matches!(change, Change::Removed { .. }),
-            Journal::All => true,
-        };
-        if kept {
+        if self.journal == Journal::On {
             self.changes.push((at, change));
         }
     }
@@ -227,22 +219,22 @@ pub struct World {
 impl Default for World {
     fn default() -> World {
         World {
-            pods: Table::new(Journal::Removals),
-            nodes: Table::new(Journal::All),
+            pods: Table::new(Journal::On),
+            nodes: Table::new(Journal::On),
             tracks: HashMap::new(),
             namespaces: Table::default(),
             replica_sets: Table::default(),
-            deployments: Table::default(),
-            stateful_sets: Table::default(),
-            daemon_sets: Table::default(),
+            deployments: Table::new(Journal::On),
+            stateful_sets: Table::new(Journal::On),
+            daemon_sets: Table::new(Journal::On),
             jobs: Table::default(),
             cron_jobs: Table::default(),
-            volumes: Table::default(),
-            claims: Table::default(),
+            volumes: Table::new(Journal::On),
+            claims: Table::new(Journal::On),
             classes: Table::default(),
-            services: Table::default(),
-            ingresses: Table::default(),
-            autoscalers: Table::default(),
+            services: Table::new(Journal::On),
+            ingresses: Table::new(Journal::On),
+            autoscalers: Table::new(Journal::On),
             budgets: Table::default(),
             quotas: Table::default(),
             priorities: Table::default(),
@@ -253,20 +245,6 @@ impl Default for World {
 }
 
 impl World {
-    /// Pods that went since this was last asked.
-    pub fn ended(&mut self) -> Vec<Ended> {
-        let changes = self.pods.changes().into_iter();
-        let ended = changes.filter_map(|(seen_at, change)| match change {
-            Change::Removed { last, lost } => Some(Ended {
-                pod: last,
-                seen_at,
-                lost,
-            }),
-            Change::Applied(_) => None,
-        });
-        ended.collect()
-    }
-
     /// Brings the nodes' tracks up to date with the watch. `last` is when the
     /// cluster was last sampled: a node that nobody saw come or go did not do
     /// so before.
@@ -288,6 +266,14 @@ impl World {
                 }
             }
         }
+    }
+
+    /// Ends the tracks of nodes that went while no program watched: they were
+    /// last seen with the last sample.
+    pub fn miss_nodes(&mut self, last: Instant) {
+        let live = self.nodes.live();
+        let missing = self.tracks.iter_mut().filter(|(uid, _)| !live.contains_key(*uid));
+        missing.for_each(|(_, track)| track.gone(last));
     }
 
     /// The owner above an owner. Kinds that are not watched (a Rollout, a

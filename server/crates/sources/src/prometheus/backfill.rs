@@ -4,15 +4,17 @@
 //! alone, so the size of the chunks, a restart in between, or loading an hour
 //! twice changes nothing (rules A1, A2).
 
+use super::balancers::fetch_balancers;
 use super::client::Client;
 use super::error::PrometheusError;
 use super::fetch::{Namespaces, Scope, fetch_nodes, fetch_pods, interval_of, namespaces};
 use super::labels::Names;
 use super::nodes::{Nodes, SILENCE_MS, window};
 use super::pods::{Doubts, Rules, SlotFacts};
+use super::volumes::fetch_volumes;
 use domain::Finding;
 use domain::instant::Instant;
-use domain::usage::{Hour, Node, NodeHour};
+use domain::usage::{BalancerDay, Hour, Node, NodeHour, VolumeDay};
 use std::ops::Range;
 
 /// How far around its hours a chunk looks, in scrape intervals: what a sample
@@ -69,6 +71,10 @@ pub struct Facts {
     pub nodes: Vec<(Node, Vec<NodeHour>)>,
     /// Containers and pod overheads, by (slot, hour).
     pub slots: Vec<SlotFacts>,
+    /// Volumes, who mounted them and when; one here may reach over several days.
+    pub volumes: Vec<VolumeDay>,
+    /// Load balancers and what is behind them; one here may reach over several days.
+    pub balancers: Vec<BalancerDay>,
     /// The hour in which a silence began that had not ended six hours later or
     /// by now. While these hours are younger than that, load them again from
     /// here once kube-state-metrics answers: a node that is Ready on both sides
@@ -193,19 +199,28 @@ impl<'a> Backfill<'a> {
         };
         let around = self.around(&hours);
         let mut nodes = fetch_nodes(&scope, around, &mut findings).await?;
+        let mut seen = around;
         if nodes.scrapes.has_gap(around, reach_ms) {
             // what was on both sides of a silence
-            let wide = (around.0 - SILENCE_MS, around.1 + SILENCE_MS);
-            nodes = fetch_nodes(&scope, wide, &mut findings).await?;
+            seen = (around.0 - SILENCE_MS, around.1 + SILENCE_MS);
+            nodes = fetch_nodes(&scope, seen, &mut findings).await?;
         }
         doubt_nodes(&nodes, &mut findings);
+        let (mut volumes, mut balancers) = (Vec::new(), Vec::new());
         if !nodes.is_empty() {
             let mut doubts = Doubts::default();
+            let mut mounted = Vec::new();
             for (piece, names) in self.shards(&scope, &hours, &mut findings).await? {
                 let pods = fetch_pods(&scope, &names, self.around(&piece), &mut findings).await?;
-                each(pods.facts(&nodes, &piece, &rules, &mut doubts));
+                let (slots, mounts) = pods.facts(&nodes, &piece, &rules, &mut doubts);
+                mounted.extend(mounts);
+                each(slots);
             }
             doubt_pods(&doubts, &mut findings);
+            let found = fetch_volumes(&scope, &hours, seen, &mut findings).await?;
+            volumes = found.days(&hours, mounted, reach_ms);
+            let found = fetch_balancers(&scope, seen, &mut findings).await?;
+            balancers = found.days(&hours, reach_ms, &mut findings);
         }
         findings.dedup();
         Ok(Facts {
@@ -213,6 +228,8 @@ impl<'a> Backfill<'a> {
             nodes: nodes.hours(hours.clone(), reach_ms),
             hours: Hour(hours.start)..Hour(hours.end),
             slots: Vec::new(),
+            volumes,
+            balancers,
             silent_since: nodes
                 .scrapes
                 .last()

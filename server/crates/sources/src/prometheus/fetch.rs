@@ -22,7 +22,7 @@ type PodMetric = (
 );
 
 /// From kube-state-metrics.
-const KSM: [PodMetric; 14] = [
+const KSM: [PodMetric; 21] = [
     ("kube_pod_info", &[], 0, Told::Info),
     (
         "kube_pod_owner",
@@ -57,10 +57,42 @@ const KSM: [PodMetric; 14] = [
     ),
     ("kube_job_owner", &[("owner_kind", "!~", "|<none>")], 0, Told::JobOwner),
     ("kube_namespace_labels", &[], 0, Told::NamespaceLabels),
+    ("kube_pod_container_resource_limits", &[], 3, Told::Limits),
+    ("kube_pod_container_status_restarts_total", &[], 0, Told::Restarts),
+    (
+        "kube_pod_container_status_last_terminated_reason",
+        &[("reason", "=", "OOMKilled")],
+        0,
+        Told::OutOfMemory,
+    ),
+    (
+        "kube_pod_spec_volumes_persistentvolumeclaims_info",
+        &[],
+        0,
+        Told::Mounts,
+    ),
+    (
+        "kube_deployment_spec_replicas",
+        &[],
+        0,
+        Told::Replicas("Deployment", "deployment"),
+    ),
+    (
+        "kube_statefulset_replicas",
+        &[],
+        0,
+        Told::Replicas("StatefulSet", "statefulset"),
+    ),
+    (
+        "kube_daemonset_status_desired_number_scheduled",
+        &[],
+        0,
+        Told::Replicas("DaemonSet", "daemonset"),
+    ),
 ];
 
 /// From cAdvisor. CPU in core-ns.
-const CADVISOR: [PodMetric; 4] = [
+const CADVISOR: [PodMetric; 6] = [
     ("container_cpu_usage_seconds_total", &[CONTAINERS], 9, Told::Cpu),
     ("container_memory_working_set_bytes", &[CONTAINERS], 0, Told::Memory),
     ("container_cpu_cfs_periods_total", &[CONTAINERS], 0, Told::Periods),
@@ -70,6 +102,13 @@ const CADVISOR: [PodMetric; 4] = [
         0,
         Told::Throttled,
     ),
+    (
+        "container_cpu_cfs_throttled_seconds_total",
+        &[CONTAINERS],
+        3,
+        Told::ThrottledMs,
+    ),
+    ("container_oom_events_total", &[CONTAINERS], 0, Told::OomEvents),
 ];
 
 /// What all queries of a chunk share.
@@ -80,7 +119,7 @@ pub(crate) struct Scope<'a> {
 }
 
 /// `metric{name="value",...}`.
-fn selector(metric: &str, own: &[(&str, &str, &str)], matchers: &[(String, String)]) -> String {
+pub(crate) fn selector(metric: &str, own: &[(&str, &str, &str)], matchers: &[(String, String)]) -> String {
     let own = own
         .iter()
         .map(|(name, op, value)| format!("{name}{op}{}", quoted(value)));
@@ -165,8 +204,49 @@ pub(crate) async fn fetch_nodes(
         };
         scope.client.samples(&query, window, decimals, findings, each).await?;
     }
+    if nodes.lacks_capacity() {
+        measure_nodes(scope, window, &mut nodes, &mut unreadable, findings).await?;
+    }
     unreadable.report(findings);
     Ok(nodes)
+}
+
+/// The capacity of nodes from node-exporter, where kube-state-metrics lacks it.
+async fn measure_nodes(
+    scope: &Scope<'_>,
+    window: Stretch,
+    nodes: &mut Nodes,
+    unreadable: &mut Unreadable,
+    findings: &mut Vec<Finding>,
+) -> Result<(), PrometheusError> {
+    let reach = scope.rules.reach_ms;
+    let idle: &[(&str, &str, &str)] = &[("mode", "=", "idle")];
+    for (metric, own) in [
+        ("node_cpu_seconds_total", idle),
+        ("node_memory_MemTotal_bytes", &[][..]),
+    ] {
+        let query = selector(metric, own, scope.matchers);
+        let each = |series: Series| {
+            unreadable.count(metric, &series);
+            match metric {
+                "node_cpu_seconds_total" => nodes.see_cpu(&series),
+                _ => nodes.see_memory(&series, reach),
+            }
+        };
+        scope.client.samples(&query, window, 0, findings, each).await?;
+    }
+    let measured = nodes.measure(reach);
+    if measured > 0 {
+        let message = "nodes without kube_node_status_capacity have the CPUs and memory of their node-exporter, \
+                       all of it allocatable";
+        let finding = Finding::warning("capacity_from_node_exporter", message);
+        findings.push(
+            finding
+                .remedy("let kube-state-metrics export kube_node_status_capacity and _allocatable")
+                .times(measured),
+        );
+    }
+    Ok(())
 }
 
 /// Everything about the pods of some namespaces.
@@ -259,16 +339,16 @@ pub(crate) async fn interval_of(
 
 /// Values that are no numbers, by metric.
 #[derive(Default)]
-struct Unreadable(BTreeMap<String, u64>);
+pub(crate) struct Unreadable(BTreeMap<String, u64>);
 
 impl Unreadable {
-    fn count(&mut self, metric: &str, series: &Series) {
+    pub(crate) fn count(&mut self, metric: &str, series: &Series) {
         if series.unreadable > 0 {
             *self.0.entry(metric.to_owned()).or_default() += series.unreadable;
         }
     }
 
-    fn report(self, findings: &mut Vec<Finding>) {
+    pub(crate) fn report(self, findings: &mut Vec<Finding>) {
         for (metric, count) in self.0 {
             let message = format!("values of {metric} that are no finite number are left out");
             findings.push(Finding::warning("no_number", message).times(count));

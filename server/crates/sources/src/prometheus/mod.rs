@@ -7,7 +7,9 @@
 
 mod answer;
 mod backfill;
+mod balancers;
 mod client;
+mod counters;
 mod drivers;
 mod error;
 mod fetch;
@@ -17,10 +19,11 @@ mod pods;
 mod series;
 mod spans;
 mod view;
+mod volumes;
 
 pub use answer::{Labels, Series};
 pub use backfill::{Backfill, Facts, Options, measured_interval, settled};
 pub use client::{Auth, Client, ClientConfig, POINTS_MAX};
 pub use drivers::{Driver, DriverValue, Reading, daily, preset, presets};
 pub use error::PrometheusError;
-pub use pods::{SlotFacts, Throttling};
+pub use pods::SlotFacts;

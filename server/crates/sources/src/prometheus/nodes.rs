@@ -2,11 +2,11 @@
 
 use super::answer::Series;
 use super::labels::{Names, accelerator_milli, node};
-use super::series::{Scrapes, Timeline, label};
-use super::spans::{Presence, Stretch, Tick, covered_ms, stood, union};
+use super::series::{Scrapes, Timeline, label, target};
+use super::spans::{Presence, Stretch, Tick, covered_ms, stood, through_silences, union};
 use domain::tags::Tags;
 use domain::usage::{Capacity, Hour, Node, NodeHour};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Longest silence of all scrapes that a node is taken to have lived through
 /// when it was Ready on both sides (A5: at most six hours each side).
@@ -28,6 +28,16 @@ pub(crate) struct Nodes {
     labels: BTreeMap<String, Timeline<Tags>>,
     /// Instants at which a node's own exporter answered.
     exporter: BTreeMap<String, Vec<i64>>,
+    /// Names of nodes by what was scraped there.
+    scraped: BTreeMap<String, String>,
+    hosts: BTreeMap<String, Host>,
+}
+
+/// A machine as its own exporter sees it.
+#[derive(Debug, Default)]
+struct Host {
+    cpus: BTreeSet<String>,
+    memory: Timeline<i64>,
 }
 
 /// Which amount of a node a series tells.
@@ -87,6 +97,52 @@ impl Nodes {
         };
         let instants = self.exporter.entry(name.to_owned()).or_default();
         instants.extend(series.samples.iter().map(|(at, _)| *at));
+        self.scraped.insert(target(&series.labels), name.to_owned());
+    }
+
+    /// `node_cpu_seconds_total{mode="idle"}` of node-exporter: a series for each CPU.
+    pub(crate) fn see_cpu(&mut self, series: &Series) {
+        let host = self.hosts.entry(target(&series.labels)).or_default();
+        host.cpus.insert(label(&series.labels, "cpu").to_owned());
+    }
+
+    /// `node_memory_MemTotal_bytes` of node-exporter.
+    pub(crate) fn see_memory(&mut self, series: &Series, reach_ms: i64) {
+        let host = self.hosts.entry(target(&series.labels)).or_default();
+        for (at, bytes) in &series.samples {
+            // in thousandths, as kube-state-metrics' amounts are kept
+            host.memory.see(*at, bytes.max(&0).saturating_mul(1_000), reach_ms);
+        }
+        host.memory.settle();
+    }
+
+    /// Whether the capacity of some node is not told by kube-state-metrics.
+    pub(crate) fn lacks_capacity(&self) -> bool {
+        self.seen.keys().any(|(name, _)| !self.capacity.contains_key(name))
+    }
+
+    /// Takes the capacity of nodes without one from their own exporters;
+    /// returns how many nodes that were.
+    pub(crate) fn measure(&mut self, reach_ms: i64) -> u64 {
+        let mut measured = BTreeSet::new();
+        for (place, host) in &self.hosts {
+            let Some(name) = self.scraped.get(place) else { continue };
+            let known = self.capacity.contains_key(name) && !measured.contains(name);
+            if known || !self.seen.keys().any(|(seen, _)| seen == name) {
+                continue;
+            }
+            let cpus = i64::try_from(host.cpus.len()).unwrap_or(i64::MAX).saturating_mul(1_000);
+            let mut cpu = Timeline::default();
+            for at in self.exporter.get(name).into_iter().flatten() {
+                cpu.see(*at, cpus, reach_ms);
+            }
+            cpu.settle();
+            let amounts = [("cpu", cpu), ("memory", host.memory.clone())];
+            let amounts = amounts.map(|(resource, timeline)| (resource.to_owned(), timeline));
+            self.capacity.insert(name.clone(), amounts.into());
+            measured.insert(name.clone());
+        }
+        u64::try_from(measured.len()).unwrap_or(u64::MAX)
     }
 
     /// Whether kube-state-metrics showed any node.
@@ -129,7 +185,7 @@ impl Nodes {
                 None => shown,
             };
             let observed = stood(&ticks);
-            let ready = self.lived(name, &ticks, &observed, reach_ms);
+            let ready = self.lived(name, &ticks, reach_ms);
             for hour in hours.clone().map(Hour) {
                 let window = window(hour);
                 let ready_ms = covered_ms(&ready, window);
@@ -156,15 +212,8 @@ impl Nodes {
     }
 
     /// When it was Ready, with the silences it lived through.
-    fn lived(&self, name: &str, ticks: &[Tick], observed: &[Stretch], reach_ms: i64) -> Vec<Stretch> {
-        let mut ready = observed.to_vec();
-        for pair in ticks.windows(2) {
-            let (last, next) = (pair[0], pair[1]);
-            let silent = last.until < next.at && !self.scrapes.any_between(last.at, next.at);
-            if silent && next.at - last.until <= SILENCE_MS {
-                ready.push((last.until, next.at));
-            }
-        }
+    fn lived(&self, name: &str, ticks: &[Tick], reach_ms: i64) -> Vec<Stretch> {
+        let mut ready = through_silences(ticks, &self.scrapes);
         // its own exporter speaks for it while kube-state-metrics is silent
         for &at in self.exporter.get(name).into_iter().flatten() {
             if !self.scrapes.any_between(at - reach_ms, at + reach_ms) {

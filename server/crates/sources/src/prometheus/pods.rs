@@ -9,6 +9,7 @@ use super::spans::{Presence, stood};
 use super::view::View;
 use domain::tags::Tags;
 use domain::usage::hourly::HourFacts;
+use domain::usage::{Mount, MountHour, SizingHour};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// (namespace, pod).
@@ -31,6 +32,8 @@ pub(super) struct Named {
     pub overhead: BTreeMap<String, Timeline<i64>>,
     pub containers: BTreeMap<String, Container>,
     pub init: BTreeMap<String, Init>,
+    /// Volume claims it mounts.
+    pub claims: BTreeSet<String>,
 }
 
 #[derive(Debug, Default)]
@@ -48,6 +51,15 @@ pub(super) struct Container {
     pub memory: BTreeMap<i64, i64>,
     pub periods: Incarnations,
     pub throttled: Incarnations,
+    /// Milliseconds.
+    pub throttled_ms: Incarnations,
+    pub oom_events: Incarnations,
+    /// By resource, thousandths.
+    pub limits: BTreeMap<String, Timeline<i64>>,
+    /// By pod UID.
+    pub restarts: BTreeMap<String, Timeline<i64>>,
+    /// Whether its last end was for want of memory.
+    pub out_of_memory: Timeline<i64>,
 }
 
 #[derive(Debug, Default)]
@@ -78,6 +90,15 @@ pub(crate) enum Told {
     Memory,
     Periods,
     Throttled,
+    ThrottledMs,
+    OomEvents,
+    Limits,
+    Restarts,
+    /// The last end was for want of memory.
+    OutOfMemory,
+    Mounts,
+    /// Of a kind of workload, named by a label.
+    Replicas(&'static str, &'static str),
 }
 
 /// What the series of a window say about the pods of some namespaces.
@@ -87,18 +108,11 @@ pub(crate) struct Pods {
     /// (kind, namespace, name) to (kind, name) of the owner above.
     pub owners: BTreeMap<(&'static str, String, String), (String, String)>,
     pub namespaces: BTreeMap<String, Timeline<Tags>>,
+    /// (kind, namespace, name) to the replicas it wants.
+    pub replicas: BTreeMap<(&'static str, String, String), Timeline<i64>>,
     /// Scrapes of what tells of pods: with several kube-state-metrics not
     /// always what tells of nodes.
     scrapes: Scrapes,
-}
-
-/// CPU periods of a container in an hour, and those it was throttled in.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Throttling {
-    /// Scheduling periods in which it wanted to run.
-    pub periods: u64,
-    /// Of these, those in which its limit held it back.
-    pub throttled: u64,
 }
 
 /// What a container did in an hour.
@@ -106,8 +120,17 @@ pub struct Throttling {
 pub struct SlotFacts {
     /// What it held and used.
     pub facts: HourFacts,
-    /// How its CPU limit held it back; `None` without such metrics.
-    pub throttling: Option<Throttling>,
+    /// What else sizing needs to know; `None` for what a pod holds beyond its containers.
+    pub sizing: Option<SizingHour>,
+}
+
+/// A claim that a pod mounts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Mounted {
+    /// Name of the claim; it is in the pod's namespace.
+    pub claim: String,
+    pub mount: Mount,
+    pub hours: Vec<MountHour>,
 }
 
 /// How samples become facts.
@@ -146,6 +169,10 @@ impl Pods {
         match told {
             Told::ReplicaSetOwner => self.see_owner("ReplicaSet", "replicaset", namespace, &series),
             Told::JobOwner => self.see_owner("Job", "job_name", namespace, &series),
+            Told::Replicas(kind, named) => {
+                let key = (kind, namespace, label(labels, named).to_owned());
+                see_all(self.replicas.entry(key).or_default(), &series, reach, |value| value);
+            }
             Told::NamespaceLabels => {
                 let tags = rules.names.read(labels);
                 see_all(self.namespaces.entry(namespace).or_default(), &series, reach, |_| {
@@ -170,14 +197,15 @@ impl Pods {
         }
     }
 
-    /// The facts of the hours, in order of slot and hour.
+    /// The facts of the hours, in order of slot and hour, and the claims that are mounted.
     pub(crate) fn facts(
         &self,
         nodes: &Nodes,
         hours: &std::ops::Range<i32>,
         rules: &Rules<'_>,
         doubts: &mut Doubts,
-    ) -> Vec<SlotFacts> {
+    ) -> (Vec<SlotFacts>, Vec<Mounted>) {
+        let mut mounted = Vec::new();
         let mut facts = Vec::new();
         let scrapes = nodes.scrapes.with(&self.scrapes);
         for (name, named) in &self.pods {
@@ -207,6 +235,7 @@ impl Pods {
                     rules,
                 };
                 facts.extend(view.facts(hours, doubts));
+                mounted.extend(view.mounted(hours));
             }
             if !known && !named.containers.is_empty() {
                 doubts.unknown_pods.insert(name.clone());
@@ -220,7 +249,7 @@ impl Pods {
             }
         }
         facts.sort_by(|a, b| (&a.facts.slot, a.facts.hour.hour).cmp(&(&b.facts.slot, b.facts.hour.hour)));
-        facts
+        (facts, mounted)
     }
 }
 
@@ -283,7 +312,23 @@ impl Named {
             }
             Told::Periods => self.containers.entry(container()).or_default().periods.see(series),
             Told::Throttled => self.containers.entry(container()).or_default().throttled.see(series),
-            Told::ReplicaSetOwner | Told::JobOwner | Told::NamespaceLabels => {}
+            Told::ThrottledMs => self.containers.entry(container()).or_default().throttled_ms.see(series),
+            Told::OomEvents => self.containers.entry(container()).or_default().oom_events.see(series),
+            Told::Limits => {
+                let limits = &mut self.containers.entry(container()).or_default().limits;
+                see_all(limits.entry(resource()).or_default(), &series, reach, |value| value);
+            }
+            Told::Restarts => {
+                let uid = label(labels, "uid").to_owned();
+                let restarts = &mut self.containers.entry(container()).or_default().restarts;
+                see_all(restarts.entry(uid).or_default(), &series, reach, |value| value);
+            }
+            Told::OutOfMemory => {
+                let container = self.containers.entry(container()).or_default();
+                see_all(&mut container.out_of_memory, &series, reach, |value| value);
+            }
+            Told::Mounts => drop(self.claims.insert(label(labels, "persistentvolumeclaim").to_owned())),
+            Told::ReplicaSetOwner | Told::JobOwner | Told::NamespaceLabels | Told::Replicas(..) => {}
         }
     }
 

@@ -71,6 +71,19 @@ impl<T: Clone + Ord> Timeline<T> {
         self.at(from, reach_ms).or_else(first).or_else(|| self.at(from, far_ms))
     }
 
+    /// The last value of a stretch, else the nearest before it within `far_ms`.
+    pub(crate) fn latest(&self, (from, to): (i64, i64), far_ms: i64) -> Option<&T> {
+        let before = self.runs.partition_point(|run| run.first < to);
+        let last = self.runs[..before].iter().max_by_key(|run| run.last.min(to - 1));
+        last.filter(|run| run.last >= from - far_ms).map(|run| &run.value)
+    }
+
+    /// The largest value within a stretch.
+    pub(crate) fn largest(&self, (from, to): (i64, i64)) -> Option<&T> {
+        let within = self.runs.iter().filter(|run| run.first < to && run.last >= from);
+        within.map(|run| &run.value).max()
+    }
+
     /// First and last instant of each run with this value.
     pub(crate) fn runs_of<'a>(&'a self, value: &'a T) -> impl Iterator<Item = (i64, i64)> + 'a {
         self.runs
@@ -82,6 +95,22 @@ impl<T: Clone + Ord> Timeline<T> {
     /// The values, once each and in order.
     pub(crate) fn values(&self) -> BTreeSet<&T> {
         self.runs.iter().map(|run| &run.value).collect()
+    }
+}
+
+impl Timeline<i64> {
+    /// What a counter that never falls rose by: (instant that shows it, rise).
+    /// Copies that lag behind show no rise again.
+    pub(crate) fn rises(&self) -> Vec<(i64, i64)> {
+        let mut most = self.runs.first().map_or(0, |run| run.value);
+        let mut rises = Vec::new();
+        for run in self.runs.iter().filter(|run| run.value > 0) {
+            if run.value > most {
+                rises.push((run.first, run.value - most));
+                most = run.value;
+            }
+        }
+        rises
     }
 }
 

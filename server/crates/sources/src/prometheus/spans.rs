@@ -1,6 +1,7 @@
 //! Half-open stretches of milliseconds, and presence told by scrapes.
 
 use super::answer::Series;
+use super::nodes::SILENCE_MS;
 use super::series::{Scrapes, Timeline, target};
 use std::collections::BTreeMap;
 
@@ -75,6 +76,11 @@ impl Presence {
         ticks.into_values().collect()
     }
 
+    /// Whether nothing was seen of it.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.by_target.is_empty()
+    }
+
     /// Whether it is shown at an instant or within reach of it.
     pub(crate) fn near(&self, at: i64, reach_ms: i64) -> bool {
         let shown = |timeline: &Timeline<bool>| {
@@ -89,6 +95,20 @@ impl Presence {
 /// The stretches that ticks stand for.
 pub(crate) fn stood(ticks: &[Tick]) -> Vec<Stretch> {
     union(ticks.iter().map(|tick| (tick.at, tick.until)).collect())
+}
+
+/// The stretches that ticks stand for, with the silences of all scrapes
+/// between two of them: what was there before and after was there meanwhile.
+pub(crate) fn through_silences(ticks: &[Tick], scrapes: &Scrapes) -> Vec<Stretch> {
+    let mut lived = stood(ticks);
+    for pair in ticks.windows(2) {
+        let (last, next) = (pair[0], pair[1]);
+        let silent = last.until < next.at && !scrapes.any_between(last.at, next.at);
+        if silent && next.at - last.until <= SILENCE_MS {
+            lived.push((last.until, next.at));
+        }
+    }
+    union(lived)
 }
 
 #[cfg(test)]

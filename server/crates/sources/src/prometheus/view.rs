@@ -2,12 +2,12 @@
 
 use super::labels::accelerator_milli;
 use super::nodes::{Nodes, mib, window};
-use super::pods::{Container, Doubts, Life, Named, PodName, Pods, Rules, SlotFacts, Throttling};
+use super::pods::{Container, Doubts, Life, Mounted, Named, PodName, Pods, Rules, SlotFacts};
 use super::series::{Incarnations, Timeline, millicores, rises};
-use super::spans::{Stretch, Tick};
+use super::spans::{Stretch, Tick, covered_ms, union};
 use domain::instant::{Instant, Span};
 use domain::usage::hourly::{HourFacts, HourlyAccumulator, Sample, pod_overhead_at};
-use domain::usage::{Capacity, Hour, Role, Slot};
+use domain::usage::{Capacity, HOUR_S, Hour, Mount, MountHour, Role, SizingHour, Slot, Throttling};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// One pod on one node, with all it takes to make its facts.
@@ -52,10 +52,53 @@ impl View<'_> {
             .into_iter()
             .filter(wanted)
             .map(|facts| SlotFacts {
-                throttling: self.throttling(&facts),
+                sizing: (!facts.slot.container.is_empty()).then(|| self.sizing(&facts)),
                 facts,
             })
             .collect()
+    }
+
+    /// The claims it mounts, for as long as it holds its node.
+    pub(super) fn mounted(&self, hours: &std::ops::Range<i32>) -> Vec<Mounted> {
+        let Some(last) = self.ticks.last().filter(|_| !self.named.claims.is_empty()) else {
+            return Vec::new();
+        };
+        let first = self.ticks.first().map_or(last.at, |tick| tick.at);
+        let held = self.ticks.iter().map(|tick| {
+            let alive = self.alive(tick.at);
+            let start = alive.start.0 / 1_000;
+            // shown for the first time soon after its start
+            let near = tick.at == first && (tick.at - self.rules.reach_ms..tick.at).contains(&start);
+            (if near { start } else { tick.at }, tick.until.min(alive.end.0 / 1_000))
+        });
+        let held = union(held.collect());
+        let fact = |hour: Hour| {
+            let seconds = u32::try_from(covered_ms(&held, window(hour)) / 1_000).unwrap_or(HOUR_S);
+            (seconds > 0).then_some(MountHour {
+                hour,
+                seconds,
+                used_mib_s: None,
+            })
+        };
+        let hours: Vec<MountHour> = hours.clone().map(Hour).filter_map(fact).collect();
+        if hours.is_empty() {
+            return Vec::new();
+        }
+        let slot = self.slot("", Role::PodOverhead, last.at);
+        let mount = Mount {
+            namespace: slot.namespace,
+            pod_uid: slot.pod_uid,
+            pod: slot.pod,
+            workload_kind: slot.workload_kind,
+            workload: slot.workload,
+            labels: slot.labels,
+        };
+        let mounted = self.named.claims.iter().map(|claim| Mounted {
+            claim: claim.clone(),
+            mount: mount.clone(),
+            hours: hours.clone(),
+        });
+        mounted.collect()
     }
 
     fn role(&self) -> Role {
@@ -328,23 +371,84 @@ impl View<'_> {
         }
     }
 
-    /// Periods of the hour; a rise belongs to the hour of the sample that shows it.
-    fn throttling(&self, facts: &HourFacts) -> Option<Throttling> {
-        let container = self.named.containers.get(&facts.slot.container)?;
-        let (from, to) = window(facts.hour.hour);
-        let risen = |counter: &Incarnations| -> Option<u64> {
-            let joined = self.own(counter);
-            if joined.is_empty() {
-                return None;
-            }
-            let within = rises(&joined)
-                .into_iter()
-                .filter(|(at, next, _)| (from..to).contains(next) && next - at <= self.rules.reach_ms);
-            Some(within.map(|(_, _, rise)| rise.unsigned_abs()).sum())
+    /// What is known of an hour beside the integrals.
+    fn sizing(&self, facts: &HourFacts) -> SizingHour {
+        let (slot, hour) = (&facts.slot, facts.hour.hour);
+        let span = window(hour);
+        let sizing = SizingHour::of(hour, facts.metered_s, &facts.profile);
+        let replicas = ["Deployment", "StatefulSet", "DaemonSet"]
+            .into_iter()
+            .find(|kind| *kind == slot.workload_kind)
+            .and_then(|kind| {
+                let key = (kind, slot.namespace.clone(), slot.workload.clone());
+                self.pods.replicas.get(&key)?.largest(span)
+            })
+            .and_then(|replicas| u32::try_from(*replicas).ok());
+        let Some(container) = self.named.containers.get(&slot.container) else {
+            return SizingHour { replicas, ..sizing };
         };
+        let limit = |resource: &str| {
+            let latest = container.limits.get(resource)?.latest(span, self.rules.reach_ms)?;
+            u64::try_from(*latest).ok().filter(|limit| *limit > 0)
+        };
+        let (restarts, killed) = self.restarts(container, span);
+        let oom_events = self.risen(&container.oom_events, span);
+        let oom_events = oom_events.map(|kills| u32::try_from(kills).unwrap_or(u32::MAX));
+        SizingHour {
+            memory_peak_mib: sizing.memory_peak_mib.max(self.memory_peak(container, span)),
+            cpu_limit_millicores: limit("cpu"),
+            memory_limit_mib: limit("memory")
+                .map(|thousandths| mib(i64::try_from(thousandths / 1_000).unwrap_or(i64::MAX))),
+            throttling: self.throttling(container, span),
+            oom_kills: killed.max(oom_events),
+            restarts,
+            replicas,
+            ..sizing
+        }
+    }
+
+    /// The largest memory sample; one that no sample of CPU is near counts as well.
+    fn memory_peak(&self, container: &Container, (from, to): Stretch) -> Option<u64> {
+        let held = container.memory.range(from..to).filter(|(at, _)| self.holds(**at));
+        let peak = held.map(|(_, bytes)| mib(*bytes)).max()?;
+        let limit = self.nodes.largest(self.node);
+        Some(limit.map_or(peak, |limit| believable(peak, limit.memory_mib)))
+    }
+
+    /// Restarts in a stretch, and how many of the ends before them were for
+    /// want of memory, at least: of several between two scrapes the last is told.
+    fn restarts(&self, container: &Container, (from, to): Stretch) -> (Option<u32>, Option<u32>) {
+        let counted = container.restarts.get(self.uid).or_else(|| container.restarts.get(""));
+        let Some(counted) = counted else {
+            return (None, None);
+        };
+        let (mut restarts, mut killed) = (0u32, 0u32);
+        for (at, rise) in counted.rises().into_iter().filter(|(at, _)| (from..to).contains(at)) {
+            restarts = restarts.saturating_add(u32::try_from(rise).unwrap_or(u32::MAX));
+            // told by the same scrape, or it was the reason of an end before
+            let reason = container.out_of_memory.at(at, 0);
+            killed += u32::from(reason.is_some_and(|value| *value > 0));
+        }
+        (Some(restarts), Some(killed))
+    }
+
+    /// What a counter rose by in a stretch; a rise belongs to the sample that shows it.
+    fn risen(&self, counter: &Incarnations, (from, to): Stretch) -> Option<u64> {
+        let joined = self.own(counter);
+        if joined.is_empty() {
+            return None;
+        }
+        let within = rises(&joined)
+            .into_iter()
+            .filter(|(at, next, _)| (from..to).contains(next) && next - at <= self.rules.reach_ms);
+        Some(within.map(|(_, _, rise)| rise.unsigned_abs()).sum())
+    }
+
+    fn throttling(&self, container: &Container, span: Stretch) -> Option<Throttling> {
         Some(Throttling {
-            periods: risen(&container.periods)?,
-            throttled: risen(&container.throttled).unwrap_or(0),
+            periods: self.risen(&container.periods, span)?,
+            throttled_periods: self.risen(&container.throttled, span).unwrap_or(0),
+            throttled_ms: self.risen(&container.throttled_ms, span),
         })
     }
 }

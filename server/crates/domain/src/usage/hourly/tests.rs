@@ -427,3 +427,64 @@ proptest! {
         prop_assert!((stood_ms as i64 - life_ms / 1_000).abs() <= 3, "the whole life");
     }
 }
+
+/// Writes down and reads back.
+fn again(accumulator: &HourlyAccumulator) -> HourlyAccumulator {
+    let text = serde_json::to_string(accumulator).expect("JSON");
+    let read: HourlyAccumulator = serde_json::from_str(&text).expect("the same");
+    assert!(read.is_sound());
+    read
+}
+
+proptest! {
+    #[test]
+    fn writing_down_in_between_changes_nothing(
+        samples in prop::collection::vec((0u8..3, 0i64..10_800, 0u64..4_000, prop::option::of(0u64..4_000)), 1..40),
+        cut in any::<prop::sample::Index>(),
+    ) {
+        let mut samples = samples;
+        samples.sort_by_key(|(_, second, ..)| *second);
+        let (mut whole, mut written) = (HourlyAccumulator::new(60), HourlyAccumulator::new(60));
+        let (mut expect, mut found) = (Vec::new(), Vec::new());
+        let at_cut = cut.index(samples.len());
+        let mut hour = 0;
+        for (index, (container, second, requested, used)) in samples.iter().enumerate() {
+            let now = i32::try_from(second / 3_600).expect("small");
+            if now > hour {
+                hour = now;
+                expect.extend(whole.drain(Hour(hour)));
+                found.extend(written.drain(Hour(hour)));
+            }
+            if index == at_cut {
+                written = again(&written);
+            }
+            let slot = slot(&container.to_string());
+            whole.observe(&slot, alive(0, FOREVER), sample(*second, *requested, *used));
+            written.observe(&slot, alive(0, FOREVER), sample(*second, *requested, *used));
+        }
+        expect.extend(whole.drain(Hour(4)));
+        found.extend(again(&written).drain(Hour(4)));
+        prop_assert_eq!(found, expect);
+    }
+}
+
+#[test]
+fn what_does_not_hang_together_is_not_sound() {
+    let mut accumulator = HourlyAccumulator::new(60);
+    for second in [0, 60] {
+        accumulator.observe(&slot("c"), alive(0, FOREVER), sample(second, 1_000, Some(5)));
+    }
+    let good = serde_json::to_value(&accumulator).expect("JSON");
+    for (pointer, bad) in [
+        ("/reach_ms", serde_json::json!(0)),
+        ("/pods/p1/0/held/0", serde_json::json!([0, 7, null])),
+        ("/pods/p1/0/held/1/0", serde_json::json!(0)),
+        ("/pods/p1/0/contexts", serde_json::json!([])),
+        ("/pods/p1/0/covered", serde_json::json!([[5, 9], [7, 12]])),
+    ] {
+        let mut changed = good.clone();
+        *changed.pointer_mut(pointer).expect(pointer) = bad;
+        let read: HourlyAccumulator = serde_json::from_value(changed).expect("the shape is right");
+        assert!(!read.is_sound(), "{pointer}");
+    }
+}

@@ -19,6 +19,7 @@ fn names_roles_and_owners() {
         namespace: "shop".to_owned(),
         name: String::new(),
         parent,
+        replicas: None,
     };
     let owners = HashMap::from([
         ("rs", link(Some(of("Deployment", "deploy", "web")))),
@@ -133,6 +134,7 @@ fn an_owner_outlives_its_objects() {
         namespace: "shop".to_owned(),
         name: "web-1".to_owned(),
         parent: Some(top),
+        replicas: None,
     };
     scene.owners.insert("rs", link);
     scene.tick(0, Vec::new(), None);

@@ -1,0 +1,228 @@
+//! What a cluster holds beside its nodes' time: volumes, load balancers, and
+//! what sizing needs to know of containers. Everything is a function of the
+//! versions of objects and when they were in force, not of the order in which
+//! the watches brought them.
+
+use super::balancers::Balancers;
+use super::claims::Parent;
+use super::history::{Histories, History};
+use super::inventory::{Autoscaler, Entry};
+use super::objects::{OwnerFact, PodFact};
+use super::pods::{Look, PodTracks};
+use super::volumes::{Asked, Volumes, mount_of};
+use super::world::{Change, World};
+use domain::instant::Instant;
+use domain::tags::Tags;
+use domain::usage::hourly::HourFacts;
+use domain::usage::profile::UsageProfile;
+use domain::usage::{BalancerDay, HOUR_S, Hour, SizingHour, SlotId, VolumeDay};
+use std::collections::{BTreeMap, HashMap};
+
+/// Kind, namespace and name of a workload.
+type Workload = (String, String, String);
+
+/// A pod, with kind and name of its top owner.
+type Served<'a> = (&'a PodFact, (&'a str, &'a str));
+
+/// Facts of some hours beside those of nodes and containers. A `VolumeDay` or
+/// `BalancerDay` here may reach over several days.
+#[derive(Debug, Default)]
+pub struct ResourceFacts {
+    /// Volumes, in order.
+    pub volumes: Vec<VolumeDay>,
+    /// Load balancers, in order.
+    pub balancers: Vec<BalancerDay>,
+    /// What is known for sizing, in order.
+    pub sizing: Vec<(SlotId, Vec<SizingHour>)>,
+}
+
+/// Follows a cluster's resources.
+#[derive(Debug, Default)]
+pub struct Resources {
+    /// From when on the cluster is known, and the first hour that is not told yet.
+    begun: Option<(Instant, Hour)>,
+    volumes: Volumes,
+    balancers: Balancers,
+    pods: PodTracks,
+    workloads: Histories<Workload, OwnerFact>,
+    autoscalers: Histories<String, Entry<Autoscaler>>,
+}
+
+impl Resources {
+    /// Takes what happened since `last`, the last look at the cluster.
+    pub fn follow(
+        &mut self,
+        world: &mut World,
+        pods: &[(Instant, Change<PodFact>)],
+        last: Option<Instant>,
+        now: Instant,
+    ) {
+        let begins = last.unwrap_or(now);
+        // at the first look everything may be old
+        let last = last.filter(|_| self.begun.is_some());
+        let (_, next) = *self.begun.get_or_insert((begins, Hour::of(begins)));
+        fn uid<T>(entry: &Entry<T>) -> String {
+            entry.uid.clone()
+        }
+        fn created<T>(entry: &Entry<T>) -> Option<Instant> {
+            entry.created_at
+        }
+        let (volumes, balancers) = (&mut self.volumes, &mut self.balancers);
+        volumes.volumes.follow(world.volumes.changes(), last, uid, created);
+        volumes.claims.follow(world.claims.changes(), last, uid, created);
+        balancers.services.follow(world.services.changes(), last, uid, created);
+        balancers
+            .ingresses
+            .follow(world.ingresses.changes(), last, uid, created);
+        let scaled = world.autoscalers.changes();
+        self.autoscalers.follow(scaled, last, uid, |_| None);
+        for (kind, table) in [
+            ("Deployment", &mut world.deployments),
+            ("StatefulSet", &mut world.stateful_sets),
+            ("DaemonSet", &mut world.daemon_sets),
+        ] {
+            let key = |fact: &OwnerFact| (kind.to_owned(), fact.namespace.clone(), fact.name.clone());
+            self.workloads.follow(table.changes(), last, key, |_| None);
+        }
+        let look = Look { last, next };
+        self.pods.follow(pods, look, &|owner| world.parent(owner));
+    }
+
+    /// The facts of the hours before `before` that were not drained yet;
+    /// nothing is known from `until` on.
+    pub fn drain(&mut self, before: Hour, until: Instant, world: &World, slots: &[HourFacts]) -> ResourceFacts {
+        let Some((begun, next)) = self.begun else {
+            return ResourceFacts::default();
+        };
+        let before = before.max(next);
+        let asked = Asked {
+            hours: next.0..before.0,
+            until,
+            begun,
+        };
+        let parent: &Parent<'_> = &|owner| world.parent(owner);
+        self.pods.find_tops(parent);
+        let namespaces: HashMap<&str, &Tags> = world
+            .namespaces
+            .live()
+            .values()
+            .map(|namespace| (namespace.name.as_str(), &namespace.labels))
+            .collect();
+        let facts = ResourceFacts {
+            volumes: self.volumes(&asked, &namespaces),
+            balancers: self.balancers(&asked, &namespaces),
+            sizing: self.sizing(&asked, slots),
+        };
+        self.begun = Some((begun, before));
+        self.forget(before.start());
+        facts
+    }
+
+    fn volumes(&self, asked: &Asked, namespaces: &HashMap<&str, &Tags>) -> Vec<VolumeDay> {
+        let mounts = self.pods.values().filter_map(|track| {
+            let pod = track.pod().filter(|pod| !pod.claims.is_empty())?;
+            let (start, end) = track.bound()?;
+            let namespace = namespaces.get(pod.namespace.as_str()).copied();
+            Some((pod.clone(), mount_of(track, pod, namespace), start, end))
+        });
+        self.volumes.facts(asked, mounts.collect())
+    }
+
+    fn balancers(&self, asked: &Asked, namespaces: &HashMap<&str, &Tags>) -> Vec<BalancerDay> {
+        let mut by_namespace: HashMap<&str, Vec<Served<'_>>> = HashMap::new();
+        for track in self.pods.values() {
+            if let (Some(pod), Some(top)) = (track.pod(), track.top()) {
+                by_namespace.entry(&pod.namespace).or_default().push((pod, top));
+            }
+        }
+        let served_by = |namespace: &str, selector: &Tags| {
+            let selected = |pod: &PodFact| selector.iter().all(|(key, value)| pod.labels.get(key) == Some(value));
+            let pods = by_namespace.get(namespace).filter(|_| !selector.is_empty())?;
+            let tops = pods.iter().filter(|(pod, _)| selected(pod)).map(|(_, top)| *top);
+            tops.min().map(|(kind, name)| (kind.to_owned(), name.to_owned()))
+        };
+        let labels_of = |namespace: &str| namespaces.get(namespace).map(|labels| (*labels).clone());
+        self.balancers.facts(asked, &served_by, &labels_of)
+    }
+
+    /// Facts of one hour of one container that come apart, as when a label
+    /// changes, are one for sizing.
+    fn sizing(&self, asked: &Asked, slots: &[HourFacts]) -> Vec<(SlotId, Vec<SizingHour>)> {
+        let mut targets: HashMap<Workload, &History<Entry<Autoscaler>>> = HashMap::new();
+        for history in self.autoscalers.values() {
+            if let Some(scaler) = history.newest() {
+                let what = &scaler.what;
+                let target = (what.target_kind.clone(), scaler.namespace.clone(), what.target.clone());
+                targets.insert(target, history);
+            }
+        }
+        let mut facts: BTreeMap<SlotId, BTreeMap<Hour, SizingHour>> = BTreeMap::new();
+        for slot in slots.iter().filter(|slot| !slot.slot.container.is_empty()) {
+            let hours = facts.entry(slot.slot.id()).or_default();
+            // kept as bytes: a sketch in memory is twenty times as large
+            let sizing = match hours.get(&slot.hour.hour) {
+                Some(known) => together(known, slot),
+                None => SizingHour::of(slot.hour.hour, slot.metered_s, &slot.profile),
+            };
+            hours.insert(slot.hour.hour, self.known(asked, slot, &targets, sizing));
+        }
+        let hours = |(slot, hours): (SlotId, BTreeMap<Hour, SizingHour>)| (slot, hours.into_values().collect());
+        facts.into_iter().map(hours).collect()
+    }
+
+    fn known(
+        &self,
+        asked: &Asked,
+        facts: &HourFacts,
+        targets: &HashMap<Workload, &History<Entry<Autoscaler>>>,
+        sizing: SizingHour,
+    ) -> SizingHour {
+        let (slot, hour) = (&facts.slot, facts.hour.hour);
+        let (from, to) = (hour.start(), Hour(hour.0 + 1).start().min(asked.until));
+        let track = self.pods.get(&slot.pod_uid);
+        let container = track.and_then(|track| track.container(&slot.container, from, to));
+        let limit = |amount: u64| Some(amount).filter(|amount| *amount > 0);
+        let mishaps = track.map(|track| track.mishaps(hour, &slot.container));
+        let workload = (
+            slot.workload_kind.clone(),
+            slot.namespace.clone(),
+            slot.workload.clone(),
+        );
+        let owner = self.workloads.get(&workload).into_iter();
+        let wanted = owner
+            .flat_map(|history| history.within(from, to))
+            .filter_map(|(_, _, owner)| owner.replicas);
+        let scaled = targets.get(&workload).into_iter();
+        let scaled = scaled
+            .flat_map(|history| history.within(from, to))
+            .map(|(_, _, scaler)| scaler.what.desired_replicas);
+        SizingHour {
+            cpu_limit_millicores: container.and_then(|container| limit(container.limit.cpu_millicores)),
+            memory_limit_mib: container.and_then(|container| limit(container.limit.memory_mib)),
+            oom_kills: mishaps.map(|mishaps| mishaps.oom_kills),
+            restarts: mishaps.map(|mishaps| mishaps.restarts),
+            replicas: wanted.max().or(scaled.max()),
+            ..sizing
+        }
+    }
+
+    /// Drops what was over before an instant.
+    fn forget(&mut self, before: Instant) {
+        self.volumes.forget(before);
+        self.balancers.forget(before);
+        self.workloads.forget(before);
+        self.autoscalers.forget(before);
+        self.pods.forget(before);
+    }
+}
+
+/// What was known of an hour, and more of the same.
+fn together(known: &SizingHour, more: &HourFacts) -> SizingHour {
+    // these bytes were made here: they can be read
+    let mut profile = UsageProfile::from_bytes(&known.profile).unwrap_or_default();
+    profile.merge(&more.profile);
+    SizingHour::of(known.hour, (known.metered_s + more.metered_s).min(HOUR_S), &profile)
+}
+
+#[cfg(test)]
+mod tests;
