@@ -15,7 +15,7 @@ use serde::Serialize;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Ingest {
-    /// Take in a bill: FOCUS 1.0 to 1.4 as CSV, .csv.gz, .zip or Parquet
+    /// Take in a bill: FOCUS 1.0 to 1.4 or an AWS Cost and Usage Report, as CSV, .csv.gz, .zip or Parquet
     Billing(Billing),
     /// Take in cluster usage: from files, from a Prometheus, or by watching a cluster
     Usage(Box<Usage>),
@@ -100,7 +100,7 @@ pub(super) struct Billing {
     /// Name of the source [default: made from the billing account]
     #[arg(long)]
     source: Option<String>,
-    /// auto, focus, or a version such as focus-1.2
+    /// auto, aws-cur, focus, or a version such as focus-1.2
     #[arg(long, default_value = "auto")]
     format: String,
     /// What to do with rows that cannot be taken

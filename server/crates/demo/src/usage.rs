@@ -37,7 +37,7 @@ const BALANCERS: &str = "hour,requests,bytes,hosts,seconds,\
 
 /// Writes the containers of a month, gzipped, by day, node, pod and hour; returns the rows.
 pub fn containers(into: impl Write, facts: &Facts<'_>) -> Result<u64, csv::Error> {
-    let mut gzip = GzEncoder::new(into, Compression::new(3));
+    let mut gzip = GzEncoder::new(into, Compression::fast());
     gzip.write_all(CONTAINERS.as_bytes())?;
     let replicas = sizing::replicas(facts);
     let mut rows = 0;
@@ -95,7 +95,7 @@ fn identity(node: &NodeDay<'_>, pod: &Pod) -> Result<Vec<u8>, csv::Error> {
 
 /// Writes the nodes of a month, gzipped, by day, node and hour; returns the rows.
 pub fn nodes(into: impl Write, facts: &Facts<'_>) -> Result<u64, csv::Error> {
-    let mut gzip = GzEncoder::new(into, Compression::new(3));
+    let mut gzip = GzEncoder::new(into, Compression::fast());
     gzip.write_all(NODES.as_bytes())?;
     let mut rows = 0;
     for node in facts.values() {
@@ -135,15 +135,17 @@ fn machine(node: &NodeDay<'_>) -> Result<Vec<u8>, csv::Error> {
 
 /// Writes the volumes of a month, gzipped, by day, volume, pod and hour; returns the rows.
 pub fn volumes(into: impl Write, volumes: &Volumes<'_>) -> Result<u64, csv::Error> {
-    let mut gzip = GzEncoder::new(into, Compression::new(3));
+    let mut gzip = GzEncoder::new(into, Compression::fast());
     gzip.write_all(VOLUMES.as_bytes())?;
     let mut rows = 0;
+    let mut text = Vec::new();
     for volume in volumes.values() {
         let facts = format!(",3600,{},{},", volume.capacity_mib, volume.used_mib * 3_600);
+        text.clear();
         let mut row = |hour: u8, mounted: &str, same: &[u8]| -> std::io::Result<()> {
-            write!(gzip, "{}T{hour:02}:00:00Z,{mounted}{facts}", volume.day)?;
+            write!(text, "{}T{hour:02}:00:00Z,{mounted}{facts}", volume.day)?;
             rows += 1;
-            gzip.write_all(same)
+            text.write_all(same)
         };
         for mount in &volume.mounts {
             let same = claim(volume, Some(mount))?;
@@ -163,6 +165,7 @@ pub fn volumes(into: impl Write, volumes: &Volumes<'_>) -> Result<u64, csv::Erro
         for hour in (0..24).filter(|hour| !mounted(hour)) {
             row(hour, ",", &same)?;
         }
+        gzip.write_all(&text)?;
     }
     gzip.finish()?.flush()?;
     Ok(rows)
@@ -204,11 +207,13 @@ fn volume_handle(meter: &Meter) -> &str {
 
 /// Writes the load balancers of a month, gzipped, by day, balancer, backend and hour; returns the rows.
 pub fn balancers(into: impl Write, balancers: &Balancers<'_>) -> Result<u64, csv::Error> {
-    let mut gzip = GzEncoder::new(into, Compression::new(3));
+    let mut gzip = GzEncoder::new(into, Compression::fast());
     gzip.write_all(BALANCERS.as_bytes())?;
     let mut rows = 0;
+    let mut text = Vec::new();
     for balancer in balancers.values() {
         let day = balancer.day;
+        text.clear();
         for backend in &balancer.backends {
             let cells = [
                 &backend.namespace,
@@ -221,22 +226,23 @@ pub fn balancers(into: impl Write, balancers: &Balancers<'_>) -> Result<u64, csv
             for hour in &backend.hours {
                 let (of_day, requests, bytes) = (hour.of_day, hour.requests, hour.bytes);
                 write!(
-                    gzip,
+                    text,
                     "{day}T{of_day:02}:00:00Z,{requests},{bytes},{},3600,",
                     backend.hosts
                 )?;
-                gzip.write_all(&same)?;
+                text.extend(&same);
                 rows += 1;
             }
         }
         if balancer.backends.is_empty() {
             let same = front(balancer, [""; 5])?;
             for hour in 0..24 {
-                write!(gzip, "{day}T{hour:02}:00:00Z,,,,3600,")?;
-                gzip.write_all(&same)?;
+                write!(text, "{day}T{hour:02}:00:00Z,,,,3600,")?;
+                text.extend(&same);
                 rows += 1;
             }
         }
+        gzip.write_all(&text)?;
     }
     gzip.finish()?.flush()?;
     Ok(rows)

@@ -13,6 +13,7 @@ use crate::tags;
 
 mod cells;
 mod columns;
+pub mod native;
 
 pub use cells::{CellError, check_cell, check_spans, scale_of};
 pub use columns::FOCUS_COLUMNS;
@@ -70,8 +71,10 @@ pub struct Dialect {
     pub format: &'static str,
     /// `1.2`.
     pub version: &'static str,
-    /// Its columns.
+    /// Its columns, after rewriting.
     pub columns: &'static [ColumnSpec],
+    /// How its rows become rows of FOCUS; `None` when they are.
+    pub native: Option<native::Native>,
 }
 
 /// How the bytes of a bill are wrapped.
@@ -88,6 +91,11 @@ pub enum Container {
     },
     /// A Parquet file.
     Parquet,
+    /// JSON objects, one after the other.
+    Json {
+        /// In gzip.
+        gzip: bool,
+    },
 }
 
 /// The versions of FOCUS read, oldest first, as (text, `since` number).
@@ -101,7 +109,53 @@ pub fn focus(version: &str) -> Option<Dialect> {
         format: "focus",
         version,
         columns: FOCUS_COLUMNS,
+        native: None,
     })
+}
+
+/// The dialect of a provider's own export with this header.
+#[must_use]
+pub fn of_native(native: native::Native, headers: &[String]) -> Dialect {
+    use native::{Native, aws, azure::AzureRows, gcp};
+    let (format, version) = match native {
+        Native::AwsCur => ("aws-cur", aws::version(headers)),
+        Native::Azure(AzureRows::All) => ("azure", "export"),
+        Native::Azure(AzureRows::CommitmentPurchases) => ("azure", "actual"),
+        Native::Gcp => ("gcp", gcp::version(headers)),
+        Native::Oci => ("oci", "cost report"),
+    };
+    Dialect {
+        format,
+        version,
+        columns: FOCUS_COLUMNS,
+        native: Some(native),
+    }
+}
+
+impl Dialect {
+    /// What people call it: `FOCUS 1.2`.
+    #[must_use]
+    pub fn title(&self) -> String {
+        match self.native {
+            None => format!("FOCUS {}", self.version),
+            Some(native::Native::AwsCur) => format!("AWS Cost and Usage Report ({})", self.version),
+            Some(native::Native::Azure(_)) => "Azure Cost Management export".to_owned(),
+            Some(native::Native::Gcp) => format!("Google Cloud billing export ({})", self.version),
+            Some(native::Native::Oci) => "Oracle Cloud cost report".to_owned(),
+        }
+    }
+
+    /// Whose bills have it, when only one provider's have.
+    #[must_use]
+    pub fn provider(&self) -> Option<&'static str> {
+        match self.native {
+            None => None,
+            Some(native::Native::AwsCur) => Some("AWS"),
+            Some(native::Native::Azure(_)) => Some("Microsoft"),
+            Some(native::Native::Gcp) => Some("Google Cloud"),
+            Some(native::Native::Oci) => Some("Oracle"),
+        }
+    }
 }
 
 impl ColumnSpec {

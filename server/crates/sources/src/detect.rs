@@ -1,6 +1,7 @@
 //! Telling dialects apart by the columns a file has.
 
 use domain::Finding;
+use domain::dialect::native::{Native, aws, azure, azure::AzureRows, gcp, oci};
 use domain::dialect::{self, Dialect, FOCUS_COLUMNS, FOCUS_VERSIONS};
 
 /// A dialect, and why it was chosen.
@@ -16,13 +17,51 @@ pub struct Detected {
 #[must_use]
 pub fn known_formats() -> Vec<String> {
     let focus = FOCUS_VERSIONS.iter().map(|(version, _)| format!("focus-{version}"));
+    let native = NATIVE.iter().map(|known| known.format.to_owned());
     ["auto".to_owned(), "focus".to_owned()]
         .into_iter()
         .chain(focus)
+        .chain(native)
         .collect()
 }
 
-/// Columns only other providers' own exports have, and what they are.
+/// A provider's own export.
+struct Known {
+    format: &'static str,
+    native: Native,
+    recognises: fn(&[String]) -> bool,
+    why: &'static str,
+}
+
+/// Providers' own exports, the most telling header first.
+const NATIVE: &[Known] = &[
+    Known {
+        format: "aws-cur",
+        native: Native::AwsCur,
+        recognises: aws::recognises,
+        why: "it has line item types and unblended costs",
+    },
+    Known {
+        format: "azure",
+        native: Native::Azure(AzureRows::All),
+        recognises: azure::recognises,
+        why: "it has meters, a date and a cost",
+    },
+    Known {
+        format: "oci",
+        native: Native::Oci,
+        recognises: oci::recognises,
+        why: "it has cost/myCost and usage intervals",
+    },
+    Known {
+        format: "gcp",
+        native: Native::Gcp,
+        recognises: gcp::recognises,
+        why: "it has a cost, usage times and an invoice month",
+    },
+];
+
+/// Columns of such exports, for one that lacks too much to be read.
 const FOREIGN: &[(&str, &str)] = &[
     ("lineItem/UnblendedCost", "an AWS Cost and Usage Report"),
     ("line_item_unblended_cost", "an AWS Cost and Usage Report"),
@@ -54,6 +93,20 @@ pub fn detect(headers: &[String], format: &str, declared: Option<&str>) -> Resul
         return Ok(Detected {
             dialect,
             why: format!("--format {format}"),
+        });
+    }
+    let known = NATIVE
+        .iter()
+        .find(|known| known.format == format || (format == "auto" && (known.recognises)(headers)));
+    if let Some(known) = known {
+        let why = if format == "auto" {
+            known.why.to_owned()
+        } else {
+            format!("--format {format}")
+        };
+        return Ok(Detected {
+            dialect: dialect::of_native(known.native, headers),
+            why,
         });
     }
     if !matches!(format, "auto" | "focus") {
@@ -117,11 +170,11 @@ fn not_a_bill(headers: &[String]) -> Finding {
     if let Some((column, what)) = foreign {
         return Finding::error(
             "unsupported_format",
-            format!("this looks like {what}, which is not read yet"),
+            format!("this looks like {what}, but lacks columns that every such export has"),
         )
         .at_line(1)
         .in_column(*column)
-        .remedy("export the same bill as FOCUS 1.0 to 1.4");
+        .remedy("export it with all its columns, or the same bill as FOCUS 1.0 to 1.4");
     }
     let shown: Vec<&str> = headers.iter().take(6).map(String::as_str).collect();
     let finding = Finding::error(
@@ -177,6 +230,46 @@ mod tests {
     }
 
     #[test]
+    fn native_exports_by_their_columns() {
+        for (columns, format, expect) in [
+            (
+                "lineItem/LineItemType,lineItem/UnblendedCost,lineItem/UsageStartDate",
+                "auto",
+                ("aws-cur", "legacy"),
+            ),
+            (
+                "line_item_line_item_type,line_item_unblended_cost,line_item_usage_start_date,resource_tags",
+                "auto",
+                ("aws-cur", "2.0"),
+            ),
+            (
+                "MeterCategory,MeterId,PreTaxCost,UsageDateTime",
+                "auto",
+                ("azure", "export"),
+            ),
+            (
+                "billing_account_id,cost,usage_start_time,usage_end_time,invoice.month,credits",
+                "auto",
+                ("gcp", "standard"),
+            ),
+            (
+                "billing_account_id,cost,usage_start_time,usage_end_time,invoice,resource",
+                "auto",
+                ("gcp", "detailed"),
+            ),
+            (
+                "lineItem/intervalUsageStart,lineItem/intervalUsageEnd,cost/myCost",
+                "auto",
+                ("oci", "cost report"),
+            ),
+            (BASE, "aws-cur", ("aws-cur", "legacy")),
+        ] {
+            let detected = detect(&headers(columns), format, None).expect(columns);
+            assert_eq!((detected.dialect.format, detected.dialect.version), expect, "{columns}");
+        }
+    }
+
+    #[test]
     fn refusals_name_the_remedy() {
         for (columns, format, declared, code) in [
             (BASE, "focus-2.0", None, "unknown_version"),
@@ -188,7 +281,7 @@ mod tests {
                 "unknown_version",
             ),
             (
-                "lineItem/UnblendedCost,bill/PayerAccountId",
+                "CostInBillingCurrency,SubscriptionId",
                 "auto",
                 None,
                 "unsupported_format",

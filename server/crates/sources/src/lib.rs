@@ -10,7 +10,7 @@ mod sight;
 
 pub use detect::{Detected, detect, known_formats};
 pub use locate::{Located, locate, locate_drivers};
-pub use sight::{Sighted, header_row, sha256, sight};
+pub use sight::{Sighted, first_rows, header_row, sha256, sight};
 
 use domain::Finding;
 use std::path::PathBuf;

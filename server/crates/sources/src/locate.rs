@@ -22,15 +22,19 @@ struct Kind {
 }
 
 const BILLS: Kind = Kind {
-    endings: &[".csv", ".csv.gz", ".gz", ".zip", ".parquet"],
+    endings: &[
+        ".csv", ".csv.gz", ".gz", ".zip", ".parquet", ".json", ".jsonl", ".ndjson",
+    ],
     files: "bill files",
-    remedy: "bill files end in .csv, .csv.gz, .zip or .parquet",
+    remedy: "bill files end in .csv, .csv.gz, .zip, .parquet or .json",
 };
 const DRIVERS: Kind = Kind {
     endings: &[".csv", ".json", ".jsonl", ".ndjson", ".gz", ".parquet"],
     files: "files of drivers",
     remedy: "they end in .csv, .json, .jsonl, .ndjson, each also with .gz, or in .parquet",
 };
+/// Lists of the files of a delivery, beside them.
+const MANIFEST: &str = "manifest.json";
 
 /// Resolves one argument. Folders are searched to any depth; hidden files,
 /// manifests and other endings are passed over. The result is in name order.
@@ -119,7 +123,10 @@ fn walk(root: &Path, kind: &Kind, wanted: &dyn Fn(&Path) -> bool) -> Result<Vec<
             }
             if path.is_dir() {
                 folders.push(path);
-            } else if path.is_file() && kind.endings.iter().any(|ending| name.ends_with(ending)) {
+            } else if path.is_file()
+                && kind.endings.iter().any(|ending| name.ends_with(ending))
+                && !name.to_ascii_lowercase().ends_with(MANIFEST)
+            {
                 let shown = path.strip_prefix("./").unwrap_or(&path).to_owned();
                 if wanted(&shown) || wanted(&path) {
                     found.push(Located {

@@ -24,7 +24,7 @@ pub struct Sighted {
     pub sha256: String,
     /// Its size.
     pub bytes: u64,
-    /// First text of the table, unpacked; empty for Parquet.
+    /// First text of the table, unpacked; empty for Parquet and JSON.
     pub head: Vec<u8>,
 }
 
@@ -62,6 +62,9 @@ pub fn sight(located: &Located) -> Result<Vec<Sighted>, SourceError> {
                     "export or copy it again",
                 )
             })?;
+            if is_json_bill(&head) {
+                return Ok(vec![found(Container::Json { gzip: true }, Vec::new())]);
+            }
             Ok(vec![found(Container::Gzip, head)])
         }
         [b'P', b'K', ..] => zip_tables(located)?
@@ -70,6 +73,9 @@ pub fn sight(located: &Located) -> Result<Vec<Sighted>, SourceError> {
             .collect(),
         _ => {
             let head = head_of(File::open(&located.path).map_err(io)?).map_err(io)?;
+            if is_json_bill(&head) {
+                return Ok(vec![found(Container::Json { gzip: false }, Vec::new())]);
+            }
             refuse_foreign(located, &head)?;
             Ok(vec![found(Container::Plain, head)])
         }
@@ -78,6 +84,16 @@ pub fn sight(located: &Located) -> Result<Vec<Sighted>, SourceError> {
 
 fn refuse(located: &Located, code: &str, message: &str, remedy: &str) -> SourceError {
     SourceError::refused(Finding::error(code, message).in_file(&located.name).remedy(remedy))
+}
+
+/// JSON objects that look like rows of a bill.
+fn is_json_bill(head: &[u8]) -> bool {
+    let text = head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(head).trim_ascii_start();
+    text.starts_with(b"{") && memmem(text, b"\"usage_start_time\"") && memmem(text, b"\"cost\"")
+}
+
+fn memmem(text: &[u8], wanted: &[u8]) -> bool {
+    text.windows(wanted.len()).any(|window| window == wanted)
 }
 
 fn refuse_foreign(located: &Located, head: &[u8]) -> Result<(), SourceError> {
@@ -278,6 +294,27 @@ pub fn header_row(sighted: &Sighted) -> Result<(Vec<String>, Option<Vec<String>>
     Ok((header, first))
 }
 
+/// Rows near the beginning of a CSV head, whole ones only; those that are no
+/// UTF-8 are passed over.
+#[must_use]
+pub fn first_rows(sighted: &Sighted) -> Vec<Vec<String>> {
+    let text = sighted.head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&sighted.head);
+    let whole = if (sighted.head.len() as u64) < HEAD_BYTES {
+        text
+    } else {
+        &text[..text.iter().rposition(|byte| *byte == b'\n').unwrap_or(0)]
+    };
+    let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(whole);
+    let rows = reader.byte_records().filter_map(Result::ok);
+    rows.filter_map(|record| {
+        record
+            .iter()
+            .map(|cell| std::str::from_utf8(cell).ok().map(str::to_owned))
+            .collect()
+    })
+    .collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -308,10 +345,15 @@ mod tests {
             ("t.csv", b"a,b\n1,2\n".as_slice(), Container::Plain),
             ("t.zip", zip.as_slice(), Container::Zip { entry: "in.csv".into() }),
             ("t", b"PAR1xxxx".as_slice(), Container::Parquet),
+            (
+                "t.json",
+                b" {\"usage_start_time\": \"x\", \"cost\": \"1\"}".as_slice(),
+                Container::Json { gzip: false },
+            ),
         ] {
             let seen = sight(&located(&dir, name, bytes)).expect(name).remove(0);
             assert_eq!(seen.container, expect);
-            if expect != Container::Parquet {
+            if !seen.head.is_empty() {
                 let (header, first) = header_row(&seen).expect(name);
                 assert_eq!(
                     (header, first),

@@ -3,7 +3,7 @@
 
 use super::Shared;
 use super::spool::dropped;
-use crate::app::collect::{SYNC_LIMIT, cluster_days, kubernetes};
+use crate::app::collect::{SYNC_LIMIT, kubernetes, kubernetes_days};
 use crate::app::push::Push;
 use crate::error::AppError;
 use domain::Finding;
@@ -210,8 +210,8 @@ fn flush(pending: &mut VecDeque<Push>, shared: &Shared) {
 }
 
 /// The facts as pushes, none of them too large to be taken.
-fn pushes((cluster, name): (&str, &str), agent: &str, facts: Facts) -> Vec<Push> {
-    let days = cluster_days(cluster, facts.nodes, facts.slots.into_iter());
+fn pushes((cluster, name): (&str, &str), agent: &str, mut facts: Facts) -> Vec<Push> {
+    let days = kubernetes_days(&mut facts);
     if days.is_empty() && facts.findings.is_empty() {
         return Vec::new();
     }
@@ -275,6 +275,9 @@ mod tests {
                 cluster_name: "c".to_owned(),
                 nodes: Vec::new(),
                 slots: (0..containers).map(slot).collect(),
+                volumes: Vec::new(),
+                balancers: Vec::new(),
+                sizing: Vec::new(),
                 findings: vec![Finding::info("x", "y")],
             };
             let pushes = pushes(("c", "c"), "a", facts);

@@ -4,6 +4,8 @@ use crate::app::hash_of;
 use crate::error::AppError;
 use domain::Finding;
 use domain::dialect::Container;
+use domain::dialect::native::Native;
+use domain::dialect::native::azure::{self, AzureRows};
 use lake::ingest::Part;
 use sources::{Located, Sighted, SourceError};
 use std::collections::BTreeMap;
@@ -14,9 +16,13 @@ pub(super) struct Input {
     pub(super) parts: Vec<Part>,
     pub(super) files: Vec<InputFile>,
     pub(super) hash: String,
+    /// `focus`, `aws-cur`.
+    pub(super) format: String,
     pub(super) format_version: String,
     pub(super) provider: Option<String>,
     pub(super) findings: Vec<Finding>,
+    /// Azure exports: which part, and whether it is an amortized one, where that can be told.
+    azure: Vec<(usize, Option<bool>)>,
     /// What standard input was kept in; removed with this, however the call ends.
     _spooled: Vec<tempfile::TempPath>,
 }
@@ -42,9 +48,11 @@ pub(super) fn look(paths: &[String], format: &str, scratch: &std::path::Path) ->
         parts: Vec::new(),
         files: Vec::new(),
         hash: String::new(),
+        format: String::new(),
         format_version: String::new(),
         provider: None,
         findings: Vec::new(),
+        azure: Vec::new(),
         _spooled: spooled,
     };
     let mut seen: BTreeMap<String, String> = BTreeMap::new();
@@ -77,6 +85,7 @@ pub(super) fn look(paths: &[String], format: &str, scratch: &std::path::Path) ->
             recognise(table, format, &mut input)?;
         }
     }
+    pair_azure(&mut input)?;
     input.hash = hash_of(input.files.iter().map(|file| file.sha256.as_bytes()));
     Ok(input)
 }
@@ -90,6 +99,9 @@ fn recognise(table: Sighted, format: &str, input: &mut Input) -> Result<(), AppE
             AppError::Refused(vec![finding.remedy("export or copy it again")])
         })?;
         (columns, None)
+    } else if matches!(table.container, Container::Json { .. }) {
+        let fields = domain::dialect::native::gcp::JSON_FIELDS;
+        (fields.iter().map(|field| (*field).to_owned()).collect(), None)
     } else {
         let (headers, first) = sources::header_row(&table).map_err(refused)?;
         let named = |name: &str| {
@@ -112,15 +124,39 @@ fn recognise(table: Sighted, format: &str, input: &mut Input) -> Result<(), AppE
     input.findings.push(
         Finding::info(
             "format_detected",
-            format!("read as FOCUS {}: {}", detected.dialect.version, detected.why),
+            format!("read as {}: {}", detected.dialect.title(), detected.why),
         )
         .in_file(name),
     );
+    let format = detected.dialect.format;
+    if input.format.is_empty() {
+        format.clone_into(&mut input.format);
+    } else if input.format != format {
+        let finding = Finding::error(
+            "mixed_formats",
+            format!(
+                "is {}, other files of this call are {}",
+                detected.dialect.title(),
+                input.format
+            ),
+        )
+        .in_file(name);
+        return Err(AppError::Refused(vec![finding.remedy(
+            "ingest each format on its own: one of them counts, another can be compared with --shadow",
+        )]));
+    }
     let version = detected.dialect.version;
+    if input.provider.is_none() {
+        input.provider = detected.dialect.provider().map(str::to_owned);
+    }
     if input.format_version.is_empty() {
         version.clone_into(&mut input.format_version);
     } else if input.format_version != version && !input.format_version.contains(version) {
         input.format_version = format!("{}, {version}", input.format_version);
+    }
+    if matches!(detected.dialect.native, Some(Native::Azure(_))) {
+        let kind = azure_kind(name, &headers, &sources::first_rows(&table));
+        input.azure.push((input.parts.len(), kind));
     }
     input.parts.push(Part {
         name: name.clone(),
@@ -155,6 +191,49 @@ pub(in crate::app) fn locate_drivers(paths: &[String], scratch: &std::path::Path
         files,
         _spooled: spooled,
     })
+}
+
+/// Whether an Azure export is an amortized one: by its name, else by its rows.
+fn azure_kind(name: &str, headers: &[String], rows: &[Vec<String>]) -> Option<bool> {
+    let file = name.rsplit('/').next().unwrap_or(name).to_ascii_lowercase();
+    match (file.contains("amortized"), file.contains("actual")) {
+        (true, false) => Some(true),
+        (false, true) => Some(false),
+        _ => azure::is_amortized(headers, rows),
+    }
+}
+
+/// Of an actual and an amortized export in one delivery all amortized rows
+/// count, and of the actual ones the purchases and refunds of commitments
+/// (Microsoft's conversion to FOCUS); the rest would count twice.
+fn pair_azure(input: &mut Input) -> Result<(), AppError> {
+    if !input.azure.iter().any(|(_, kind)| *kind == Some(true)) {
+        return Ok(());
+    }
+    for (part, kind) in &input.azure {
+        let part = &mut input.parts[*part];
+        match kind {
+            Some(true) => {}
+            Some(false) => {
+                part.dialect = domain::dialect::of_native(Native::Azure(AzureRows::CommitmentPurchases), &[]);
+                let finding = Finding::info(
+                    "actual_beside_amortized",
+                    "only its purchases and refunds of commitments count: the amortized export has the rest",
+                );
+                input.findings.push(finding.in_file(&part.name));
+            }
+            None => {
+                let finding = Finding::error(
+                    "ambiguous_export",
+                    "an amortized export is beside it, and its first rows do not tell whether it is the actual one",
+                );
+                return Err(AppError::Refused(vec![finding.in_file(&part.name).remedy(
+                    "put actual or amortized into the file's name, or ingest one of the two",
+                )]));
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Standard input can be read once; the file it becomes can be looked at twice.

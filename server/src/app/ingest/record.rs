@@ -26,12 +26,14 @@ pub(super) fn default_source(staged: &Staged, input: &Input) -> String {
         .filter(|a| !a.is_empty())
         .collect();
     match accounts.iter().next() {
-        Some(first) if accounts.len() == 1 => format!("focus-{}", slug(first)),
-        Some(first) => format!("focus-{}-and-{}-more", slug(first), accounts.len() - 1),
+        Some(first) if accounts.len() == 1 => format!("{}-{}", input.format, slug(first)),
+        Some(first) => {
+            format!("{}-{}-and-{}-more", input.format, slug(first), accounts.len() - 1)
+        }
         None => {
             let name = input.files.first().map_or("unnamed", |file| file.name.as_str());
             let stem = name.rsplit('/').next().unwrap_or(name);
-            format!("focus-file-{}", slug(stem.split('.').next().unwrap_or(stem)))
+            format!("{}-file-{}", input.format, slug(stem.split('.').next().unwrap_or(stem)))
         }
     }
 }
@@ -50,7 +52,7 @@ pub(super) fn new_delivery(
         delivery_id: delivery_id.to_owned(),
         source_id: source.to_owned(),
         provider: input.provider.clone(),
-        format: "focus".to_owned(),
+        format: input.format.clone(),
         format_version: Some(input.format_version.clone()),
         input_hash: input.hash.clone(),
         received_us: now.0,

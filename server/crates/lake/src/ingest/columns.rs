@@ -25,11 +25,15 @@ pub(crate) struct Plan {
     pub binding: Binding,
     targets: Vec<Target>,
     pub schema: Arc<Schema>,
+    /// The header as it is in the file.
+    in_file: Vec<String>,
+    /// Native columns that FOCUS columns were made from.
+    origins: Vec<(String, String)>,
 }
 
 impl Plan {
     /// The plan of a bound header.
-    pub fn new(binding: Binding) -> Plan {
+    pub fn new(binding: Binding, in_file: Vec<String>, origins: Vec<(String, String)>) -> Plan {
         let known = binding
             .dialect
             .columns
@@ -66,13 +70,25 @@ impl Plan {
             binding,
             targets,
             schema,
+            in_file,
+            origins,
         }
+    }
+
+    /// What the file calls a column, for messages.
+    pub fn native<'n>(&'n self, name: &'n str) -> &'n str {
+        let origin = self.origins.iter().find(|(focus, _)| focus == name);
+        origin.map_or(name, |(_, native)| native)
     }
 
     /// The name of the file's column at a position.
     pub fn header(&self, at: usize) -> String {
-        let target = self.targets.iter().find(|target| target.at == at);
-        target.map_or_else(|| format!("x_column_{}", at + 1), |target| target.name.clone())
+        let name = self
+            .in_file
+            .get(at)
+            .map(|name| name.trim())
+            .filter(|name| !name.is_empty());
+        name.map_or_else(|| format!("x_column_{}", at + 1), str::to_owned)
     }
 
     fn slot(&self, name: &str) -> Option<usize> {

@@ -2,6 +2,7 @@
 
 use super::columns::{Checked, Group, Plan, check};
 use super::explain::{self, bad_rows};
+use super::feed::Header;
 use super::quarantine::{Bin, Refused};
 use super::reader::{self, BLOCKS_UNDER_WAY, Message};
 use super::records::Block;
@@ -161,14 +162,15 @@ impl Converter<'_> {
         let mut ended = 0;
         for message in &blocks {
             match message {
-                Message::Begin(position, headers) => self.begin(position, headers)?,
+                Message::Begin(position, header) => self.begin(position, header)?,
                 Message::Block(block) => {
                     self.block(&block, &to)?;
                     // the reader may have ended already
                     let _ = used.send(block);
                     report(ended, self.rows);
                 }
-                Message::End => {
+                Message::End(findings) => {
+                    self.note(ended, findings);
                     self.end(&to)?;
                     ended += 1;
                 }
@@ -215,10 +217,17 @@ impl Converter<'_> {
         }
     }
 
-    fn begin(&mut self, position: usize, headers: Vec<String>) -> Result<(), IngestError> {
+    /// Keeps what was remarkable about a file.
+    fn note(&mut self, position: usize, findings: Vec<Finding>) {
+        let name = &self.request.parts[position].name;
+        self.findings
+            .extend(findings.into_iter().map(|finding| finding.in_file(name)));
+    }
+
+    fn begin(&mut self, position: usize, header: Header) -> Result<(), IngestError> {
         let part = self.part(position);
         let name = part.name.clone();
-        let binding = Binding::new(&part.dialect, &headers).map_err(|findings| {
+        let binding = Binding::new(&part.dialect, &header.names).map_err(|findings| {
             IngestError::Refused(findings.into_iter().map(|finding| finding.in_file(&name)).collect())
         })?;
         self.findings
@@ -233,8 +242,8 @@ impl Converter<'_> {
         );
         self.file = Some(Current {
             position,
-            plan: Plan::new(binding),
-            headers,
+            plan: Plan::new(binding, header.in_file, header.origins),
+            headers: header.names,
             rows: 0,
             ran_over: 0,
             first_ran_over: None,

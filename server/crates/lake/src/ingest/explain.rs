@@ -54,7 +54,7 @@ pub(crate) fn bad_rows<'b>(
                     message: "goes on after its closing quote".to_owned(),
                 },
                 None => {
-                    let message = format!("has {} cells where the header has {width}", cells.len());
+                    let message = format!("has {} cells where the header has {}", cells.len(), row.expected);
                     CellError::row("wrong_cell_count", message)
                 }
             };
@@ -111,6 +111,9 @@ fn errors(plan: &Plan, cells: &[&[u8]], expected: Option<BillingPeriod>) -> Vec<
     if errors.is_empty() {
         // the fast check refused what the slow one takes: never drop it silently
         errors.push(CellError::row("refused", "could not be taken"));
+    }
+    for error in &mut errors {
+        plan.native(&error.column).to_owned().clone_into(&mut error.column);
     }
     errors
 }

@@ -6,6 +6,8 @@
 mod columns;
 mod convert;
 mod explain;
+mod feed;
+mod json_in;
 mod parquet_in;
 mod quarantine;
 mod reader;

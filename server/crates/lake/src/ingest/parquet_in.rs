@@ -2,6 +2,7 @@
 //! their shortest text, decimals exactly, instants as ISO 8601, nested tags as
 //! JSON.
 
+use super::feed::Feed;
 use super::reader::{Hangup, Message, damaged, open};
 use super::records::{Block, Cell};
 use super::{IngestError, Part};
@@ -35,13 +36,14 @@ pub(crate) fn read(
     max_record: usize,
     counter: &Arc<AtomicU64>,
     to: &SyncSender<Message>,
-) -> Result<Result<(), Hangup>, IngestError> {
+) -> Result<Result<Vec<Finding>, Hangup>, IngestError> {
     let bytes = open(part)?.metadata().map_or(0, |meta| meta.len());
     let names = columns(&part.path).map_err(|e| refuse(part, &e))?;
     let rows = rows(&part.path).map_err(|e| refuse(part, &e))?;
-    if to.send(Message::Begin(position, names.clone())).is_err() {
-        return Ok(Err(Hangup));
-    }
+    let mut feed = match Feed::begin(part, position, names.clone(), to)? {
+        Ok(feed) => feed,
+        Err(hangup) => return Ok(Err(hangup)),
+    };
     let mut seen = 0u64;
     let mut counted = 0;
     let sent = scan::batches(&part.path, &part.name, &names, |frame| {
@@ -52,7 +54,7 @@ pub(crate) fn read(
                     finding.in_file(&part.name).at_line(line).remedy("allow longer records"),
                 )));
             }
-            to.send(Message::Block(block)).map_err(|_| Stop::Hangup)?;
+            feed.send(block).map_err(|Hangup| Stop::Hangup)?;
         }
         seen += frame.height() as u64;
         // a Parquet file is not read in order: count the bytes by the rows
@@ -62,7 +64,7 @@ pub(crate) fn read(
         Ok(())
     });
     match sent {
-        Ok(()) => Ok(Ok(())),
+        Ok(()) => Ok(Ok(feed.findings())),
         Err(Stop::Hangup) => Ok(Err(Hangup)),
         Err(Stop::Ingest(error)) => Err(error),
         Err(Stop::Lake(error)) => Err(refuse(part, &error)),

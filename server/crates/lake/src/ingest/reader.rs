@@ -1,7 +1,8 @@
 //! The reader thread: opens each file, unpacks it, and sends blocks of records.
 
+use super::feed::{Feed, Header};
 use super::records::{Block, SplitError, Splitter};
-use super::{IngestError, Part, parquet_in};
+use super::{IngestError, Part, json_in, parquet_in};
 use crate::error::LakeError;
 use domain::Finding;
 use domain::dialect::Container;
@@ -15,11 +16,11 @@ use std::sync::mpsc::{Receiver, SyncSender};
 /// What the reader thread sends, in the order of the files.
 pub(crate) enum Message {
     /// A file begins: its position and header.
-    Begin(usize, Vec<String>),
+    Begin(usize, Header),
     /// Records of the file that began last.
     Block(Block),
-    /// The file ended well.
-    End,
+    /// The file ended well; what was remarkable about it.
+    End(Vec<Finding>),
     /// It did not; nothing follows.
     Failed(IngestError),
 }
@@ -41,11 +42,12 @@ pub(crate) fn run(
     for (position, part) in parts.iter().enumerate() {
         let sent = match part.container {
             Container::Parquet => parquet_in::read(part, position, max_record, counter, to),
+            Container::Json { .. } => json_in::read(part, position, max_record, counter, to),
             _ => read_text(part, position, max_record, counter, to, used),
         };
         match sent {
-            Ok(Ok(())) => {
-                if to.send(Message::End).is_err() {
+            Ok(Ok(findings)) => {
+                if to.send(Message::End(findings)).is_err() {
                     return;
                 }
             }
@@ -66,7 +68,7 @@ fn read_text(
     counter: &Arc<AtomicU64>,
     to: &SyncSender<Message>,
     used: &Receiver<Block>,
-) -> Result<Result<(), Hangup>, IngestError> {
+) -> Result<Result<Vec<Finding>, Hangup>, IngestError> {
     let file = open(part)?;
     let counted = Counted {
         inner: file,
@@ -82,7 +84,7 @@ fn read_text(
             let unpacked = archive.by_name(entry).map_err(|e| zip_error(part, e))?;
             send_records(part, position, Splitter::new(unpacked, max_record), to, used)
         }
-        Container::Plain | Container::Parquet => {
+        Container::Plain | Container::Parquet | Container::Json { .. } => {
             send_records(part, position, Splitter::new(counted, max_record), to, used)
         }
     }
@@ -102,23 +104,24 @@ fn send_records<R: Read>(
     mut splitter: Splitter<R>,
     to: &SyncSender<Message>,
     used: &Receiver<Block>,
-) -> Result<Result<(), Hangup>, IngestError> {
+) -> Result<Result<Vec<Finding>, Hangup>, IngestError> {
     let header = splitter
         .header()
         .map_err(|e| split_error(part, splitter.max_record(), e))?;
-    if to.send(Message::Begin(position, header)).is_err() {
-        return Ok(Err(Hangup));
-    }
+    let mut feed = match Feed::begin(part, position, header, to)? {
+        Ok(feed) => feed,
+        Err(hangup) => return Ok(Err(hangup)),
+    };
     loop {
         // blocks come back empty: their memory is used again
         let memory = used.try_recv().unwrap_or_default();
         match splitter.next_block(memory) {
             Ok(Some(block)) => {
-                if to.send(Message::Block(block)).is_err() {
-                    return Ok(Err(Hangup));
+                if let Err(hangup) = feed.send(block) {
+                    return Ok(Err(hangup));
                 }
             }
-            Ok(None) => return Ok(Ok(())),
+            Ok(None) => return Ok(Ok(feed.findings())),
             Err(e) => return Err(split_error(part, splitter.max_record(), e)),
         }
     }
@@ -157,7 +160,7 @@ fn split_error(part: &Part, max_record: usize, error: SplitError) -> IngestError
 }
 
 /// Errors of unpacking are the file's, the rest is the machine's.
-fn read_error(part: &Part, error: io::Error) -> IngestError {
+pub(crate) fn read_error(part: &Part, error: io::Error) -> IngestError {
     let what = match error.kind() {
         io::ErrorKind::UnexpectedEof => "ends too early: it is cut off".to_owned(),
         io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput | io::ErrorKind::Other => {
@@ -185,8 +188,8 @@ pub(crate) fn damaged(part: &Part, what: String) -> IngestError {
 
 /// Counts the bytes that pass.
 pub(crate) struct Counted<R> {
-    inner: R,
-    counter: Arc<AtomicU64>,
+    pub inner: R,
+    pub counter: Arc<AtomicU64>,
 }
 
 impl<R: Read> Read for Counted<R> {

@@ -21,6 +21,8 @@ pub(crate) struct Ragged {
     pub line: u64,
     /// Its cells.
     pub cells: Vec<Cell>,
+    /// Cells it should have.
+    pub expected: usize,
     /// Position of the first cell that goes on after its closing quote.
     pub after_quote: Option<usize>,
 }
@@ -58,6 +60,13 @@ impl Block {
     #[inline]
     pub fn bytes(&self, cell: Cell) -> &[u8] {
         &self.data[cell.0 as usize..cell.1 as usize]
+    }
+
+    /// Adds a cell to the row that is being made.
+    pub fn push(&mut self, cell: &[u8]) {
+        let start = self.data.len();
+        self.data.extend_from_slice(cell);
+        self.cells.push(range(start, self.data.len()));
     }
 
     /// Forgets the records, keeps the memory.
@@ -264,6 +273,7 @@ impl<R: Read> Splitter<R> {
                     } else {
                         block.ragged.push(Ragged {
                             line: self.line,
+                            expected: self.width,
                             cells: block.cells.split_off(first),
                             after_quote,
                         });
@@ -324,7 +334,7 @@ impl<R: Read> Splitter<R> {
     }
 }
 
-fn range(start: usize, end: usize) -> Cell {
+pub(crate) fn range(start: usize, end: usize) -> Cell {
     // blocks are at most 2^30 bytes and one block long, so this never saturates
     (
         u32::try_from(start).unwrap_or(u32::MAX),

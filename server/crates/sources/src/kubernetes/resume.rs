@@ -131,6 +131,9 @@ impl Kept {
             cluster_name: self.cluster_name,
             nodes,
             slots,
+            volumes: Vec::new(),
+            balancers: Vec::new(),
+            sizing: Vec::new(),
             findings: Vec::new(),
         }
     }
