@@ -10,7 +10,7 @@ use crate::usage::{UsageFile, merge, read_day, write_day};
 use crate::{Lake, LakeError, allocate_with_usage};
 use domain::Money;
 use domain::allocate::clusters as reference;
-use domain::allocate::{Cube, Program};
+use domain::allocate::{Cube, CubeKey, Program};
 use domain::apportion::{ApportionError, apportion};
 use domain::class::{Class, ClassRules};
 use domain::instant::{Day, Instant, Span};
