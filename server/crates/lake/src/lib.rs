@@ -3,6 +3,7 @@
 //! `polars` and `object_store`.
 
 pub mod allocate;
+pub mod container_days;
 pub mod cube;
 pub mod drivers;
 pub mod error;

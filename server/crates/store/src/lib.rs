@@ -27,7 +27,7 @@ mod setting;
 mod usage;
 
 pub use agent_token::AgentToken;
-pub use allocation::{AllocationRow, AllocationTotal};
+pub use allocation::{AllocationFile, AllocationRow, AllocationTotal};
 pub use delivery::{
     ActiveFile, CHARGES, ClaimMode, Commit, DeliveredTotal, DeliveryPeriod, DeliveryRecord, DeliveryState, InputFile,
     LakeFileRow, NewDelivery, QuarantineRow, Replaced, ReplacedMoney, SourceRecord, TotalRow,

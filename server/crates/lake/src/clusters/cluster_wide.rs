@@ -2,14 +2,16 @@
 //! once per day, from the columns of its hours, and only when a control plane's
 //! charge or a pod that serves the cluster asks for it.
 
+use super::gather::{Amount, GroupKey};
+use super::join::Join;
 use super::land::Lander;
 use super::machine_day::node_rows;
 use super::things::ThingCharges;
-use super::{Amount, GroupKey, Join};
 use crate::error::LakeError;
 use crate::usage::{SlotHours, UsageFile};
 use domain::allocate::cluster_wide::{ClusterNames, DayWeights, Users, is_cluster_service, is_user, place_of};
 use domain::allocate::clusters::{MachineCost, worth};
+use domain::charge::Attributes;
 use domain::instant::Day;
 use domain::rule::RuleSet;
 use domain::usage::fill::fill;
@@ -18,7 +20,11 @@ use polars::prelude::PlHashMap;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
+/// Charges of control planes within a day, by cluster and day.
+pub(super) type PlaneDays = BTreeMap<(String, Day), Vec<(GroupKey, Vec<Amount>)>>;
+
 /// Charges of control planes, by cluster, and which days' users are still needed.
+#[derive(Default)]
 pub(super) struct Planes {
     groups: BTreeMap<GroupKey, (Option<String>, Vec<Amount>)>,
     /// Charges within a day, by cluster and day.
@@ -37,23 +43,22 @@ impl Planes {
     pub fn new(
         charges: &ThingCharges,
         join: &Join,
-        nodes: impl Iterator<Item = (String, domain::charge::Attributes)>,
+        nodes: impl FnOnce() -> Vec<(String, Attributes)>,
         spanning: BTreeSet<(String, Day)>,
     ) -> Result<Planes, LakeError> {
         let groups = charges.groups(&[MachineCost::ControlPlane])?;
         let mut planes = Planes {
-            groups: BTreeMap::new(),
-            by_day: BTreeMap::new(),
-            spanned: BTreeSet::new(),
             spanning,
-            landed: BTreeSet::new(),
+            ..Planes::default()
         };
         if groups.is_empty() {
             return Ok(planes);
         }
         let mut names = ClusterNames::default();
         join.clusters().iter().for_each(|cluster| names.add(cluster));
-        nodes.for_each(|(cluster, attributes)| names.learn(&cluster, &attributes));
+        nodes()
+            .iter()
+            .for_each(|(cluster, attributes)| names.learn(cluster, attributes));
         for (key, amounts) in groups {
             let cluster = names.find(charges.names(key.machine)).map(str::to_owned);
             if let Some(cluster) = &cluster {
@@ -67,6 +72,20 @@ impl Planes {
             planes.groups.insert(key, (cluster, amounts));
         }
         Ok(planes)
+    }
+
+    /// Takes the charges within a day of usage out, by cluster and day.
+    pub fn take_days(&mut self, usage: &[UsageFile]) -> PlaneDays {
+        let mut days = PlaneDays::new();
+        for file in usage {
+            let day = (file.cluster.clone(), file.day);
+            for key in self.by_day.remove(&day).unwrap_or_default() {
+                if let Some((_, amounts)) = self.groups.remove(&key) {
+                    days.entry(day.clone()).or_default().push((key, amounts));
+                }
+            }
+        }
+        days
     }
 
     /// Whether a control plane's charge needs the users of a day.

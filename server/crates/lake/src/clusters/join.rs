@@ -4,7 +4,7 @@ use domain::allocate::clusters::{Thing, machine_key};
 use domain::usage::Node;
 use domain::usage::key::resource_key;
 use polars::prelude::PlHashMap;
-use std::cell::RefCell;
+use std::sync::{Mutex, PoisonError};
 
 /// What a charge's ResourceId stands for: positions in the lists of [`Join`].
 /// It may be several things; the class of the charge tells which.
@@ -42,13 +42,15 @@ pub(crate) struct Join {
     clusters: Vec<String>,
     machines: Vec<Machine>,
     first_seen: Vec<Node>,
+    /// Of machines: position of the cluster.
+    cluster_of: Vec<u32>,
     ids: PlHashMap<Machine, u32>,
     compute: PlHashMap<String, u32>,
     disks: PlHashMap<String, u32>,
     volumes: Things,
     balancers: Things,
     /// ResourceIds as bills write them, looked up once each.
-    seen: RefCell<PlHashMap<String, Option<Target>>>,
+    seen: Mutex<PlHashMap<String, Option<Target>>>,
 }
 
 /// Things of one kind, by their name on both sides of the join.
@@ -73,11 +75,15 @@ impl Things {
 }
 
 impl Join {
-    /// Adds a cluster.
-    pub fn add_cluster(&mut self, cluster: &str) {
-        if self.clusters.last().is_none_or(|last| last != cluster) {
+    /// Adds a cluster; answers its position.
+    pub fn add_cluster(&mut self, cluster: &str) -> u32 {
+        // days come by cluster
+        let known = self.clusters.iter().rposition(|known| known == cluster);
+        let position = known.unwrap_or_else(|| {
             self.clusters.push(cluster.to_owned());
-        }
+            self.clusters.len() - 1
+        });
+        u32::try_from(position).unwrap_or(u32::MAX)
     }
 
     /// Adds a volume of a day; what came first stays.
@@ -90,9 +96,20 @@ impl Join {
         self.balancers.add(cluster, id);
     }
 
-    /// The clusters.
+    /// The clusters, by position.
     pub fn clusters(&self) -> &[String] {
         &self.clusters
+    }
+
+    /// The position of a cluster.
+    pub fn position(&self, cluster: &str) -> Option<u32> {
+        let position = self.clusters.iter().position(|known| known == cluster);
+        position.and_then(|position| u32::try_from(position).ok())
+    }
+
+    /// Of every machine, the position of its cluster.
+    pub fn clusters_of_machines(&self) -> Vec<u32> {
+        self.cluster_of.clone()
     }
 
     /// A volume or a load balancer.
@@ -127,6 +144,8 @@ impl Join {
                 self.ids.insert(machine.clone(), id);
                 self.machines.push(machine.clone());
                 self.first_seen.push(node.clone());
+                let position = self.add_cluster(cluster);
+                self.cluster_of.push(position);
                 id
             }
         };
@@ -162,7 +181,8 @@ impl Join {
 
     /// What a ResourceId stands for.
     pub fn find(&self, resource_id: &str) -> Option<Target> {
-        if let Some(known) = self.seen.borrow().get(resource_id) {
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = seen.get(resource_id) {
             return *known;
         }
         let key = resource_key(resource_id);
@@ -173,7 +193,7 @@ impl Join {
             balancer: self.balancers.ids.get(&key).copied(),
         };
         let found = (target != Target::default()).then_some(target);
-        self.seen.borrow_mut().insert(resource_id.to_owned(), found);
+        seen.insert(resource_id.to_owned(), found);
         found
     }
 }

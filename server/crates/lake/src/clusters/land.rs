@@ -1,32 +1,35 @@
-//! Lands the pieces of a machine's cost on their owners. Owners are found once
-//! per kind of charge, place and epoch of the rules.
+//! Splits the charges of a group by the reference and lands the pieces on
+//! their owners: groups of several days, those of volumes, load balancers and
+//! some control planes, and every group when a figure is walked back to its
+//! bill lines.
 
+use super::extra::{At, Extra, Extras};
+use super::gather::{Amount, ChargeKind, Group, GroupKey};
 use super::machine_day::{ClaimOf, GroupFacts};
-use super::{Amount, ChargeKind, GroupKey};
+use super::owners::Owners;
 use crate::error::LakeError;
 use crate::rows::Charges;
-use domain::BillingPeriod;
 use domain::Money;
 use domain::allocate::cluster_wide::{Users, is_cluster_service};
-use domain::allocate::clusters::{
-    MachineCost, Piece, disk_weight, left_alone, own_money, placed, service_part, split_disk,
-};
-use domain::allocate::{CubeKey, CubeValue, key_of, pieces, split_over};
-use domain::apportion::{ApportionError, Splitter};
-use domain::instant::{Day, Instant, Span};
+use domain::allocate::clusters::{MachineCost, Piece, disk_weight, left_alone, own_money, service_part, split_disk};
+use domain::allocate::{CubeValue, pieces, split_over};
+use domain::apportion::{ApportionError, Splitter, apportion};
+use domain::instant::{Day, Span};
+use domain::money::MoneyOverflow;
 use domain::rule::RuleSet;
-use domain::split::{Claim, Split, node_weights, split_node};
-use domain::usage::{Hour, Node, Part, Slot};
+use domain::split::{Claim, NodeWeights, ResourceSplit, Split, node_weights, split_node, split_resources};
+use domain::usage::{Hour, Node, Part, Role, Slot};
 use polars::prelude::PlHashMap;
+use std::collections::BTreeMap;
 use std::rc::Rc;
 
 pub(super) struct Lander<'a, 'p> {
-    kinds: &'a [ChargeKind],
     split: Splitter,
-    charges: &'a mut Charges<'p>,
+    owners: Owners<'a, 'p>,
     sink: Sink<'a, 'p>,
-    places: PlHashMap<PlaceKey, u32>,
-    keys: PlHashMap<(u32, u32, Option<Part>, usize), u32>,
+    /// Of machines: position of the cluster. `None` = container-days are not asked for.
+    clusters: Option<Vec<u32>>,
+    pub extras: Extras,
     /// Who uses each cluster, on the days at hand.
     users: PlHashMap<(String, Day), Rc<Users>>,
     /// The places of the users last asked for: of a day and a pool.
@@ -38,17 +41,11 @@ pub(super) struct Lander<'a, 'p> {
 pub(crate) type Sink<'a, 'p> =
     &'a mut dyn FnMut(&Charges<'p>, &GroupKey, &Amount, (u32, Day), CubeValue) -> Result<(), LakeError>;
 
-/// What of a slot and node owner rules see, as one text.
-type PlaceKey = Box<[u8]>;
-
-/// Where a piece lands.
-struct Place<'f> {
-    cluster: &'f str,
-    node: &'f Node,
-    slot: Option<&'f Slot>,
-    part: Option<Part>,
-    day: Day,
-    id: u32,
+/// A machine, for messages and places.
+#[derive(Clone, Copy)]
+pub(super) struct On<'n> {
+    pub cluster: &'n str,
+    pub node: &'n Node,
 }
 
 impl<'a, 'p> Lander<'a, 'p> {
@@ -57,14 +54,14 @@ impl<'a, 'p> Lander<'a, 'p> {
         split: Splitter,
         charges: &'a mut Charges<'p>,
         sink: Sink<'a, 'p>,
+        clusters: Option<Vec<u32>>,
     ) -> Lander<'a, 'p> {
         Lander {
-            kinds,
             split,
-            charges,
+            owners: Owners::new(kinds, charges),
             sink,
-            places: PlHashMap::default(),
-            keys: PlHashMap::default(),
+            clusters,
+            extras: Extras::new(),
             users: PlHashMap::default(),
             user_places: None,
         }
@@ -72,7 +69,7 @@ impl<'a, 'p> Lander<'a, 'p> {
 
     /// The rules.
     pub fn rules(&self) -> &'p RuleSet {
-        &self.charges.program().rules
+        &self.owners.charges.program().rules
     }
 
     /// How money is split.
@@ -91,20 +88,15 @@ impl<'a, 'p> Lander<'a, 'p> {
     }
 
     /// Splits and lands the amounts of a group.
-    pub fn land(
-        &mut self,
-        key: &GroupKey,
-        amounts: &[Amount],
-        billed_s: Option<u64>,
-        cluster: &str,
-        node: &Node,
-        facts: &GroupFacts,
-    ) -> Result<(), LakeError> {
+    pub fn land(&mut self, key: &GroupKey, group: &Group, on: On<'_>, facts: &GroupFacts) -> Result<(), LakeError> {
         let claims: Vec<Claim> = facts.claims.iter().map(|(_, claim)| *claim).collect();
-        for amount in amounts {
+        for amount in group.amounts() {
             match key.cost {
-                MachineCost::Compute => self.compute(key, amount, billed_s, (cluster, node), facts, &claims)?,
-                _ => self.disk(key, amount, (cluster, node), facts, &claims)?,
+                MachineCost::Compute => {
+                    let weights = node_weights(&facts.hours, &facts.filled_s, group.billed_s(key));
+                    self.compute(key, &amount, &weights, on, facts, &claims)?;
+                }
+                _ => self.disk(key, &amount, on, facts, &claims)?,
             }
         }
         Ok(())
@@ -114,49 +106,61 @@ impl<'a, 'p> Lander<'a, 'p> {
         &mut self,
         key: &GroupKey,
         amount: &Amount,
-        billed_s: Option<u64>,
-        (cluster, node): (&str, &Node),
+        weights: &NodeWeights,
+        on: On<'_>,
         facts: &GroupFacts,
         claims: &[Claim],
     ) -> Result<(), LakeError> {
-        let weights = node_weights(&facts.hours, &facts.filled_s, billed_s);
-        let divide =
-            |cost| split_node(cost, &weights, claims, self.split).map_err(|source| refused(cluster, node, source));
+        let refused = |source| refused(on, source);
+        let divide = |cost| split_node(cost, weights, claims, self.split).map_err(refused);
         let effective = divide(amount.value.effective)?;
         let billed = if amount.value.billed == amount.value.effective {
             effective.clone()
         } else {
             divide(amount.value.billed)?
         };
-        let at = (cluster, node);
-        let charges = amount.value.charges;
-        let idle = |split: &Split| {
-            split
-                .idle
-                .checked_add(left_alone(split, claims))
-                .map_err(|_| LakeError::Overflow {
-                    what: "the cost of a node".to_owned(),
-                })
+        let resources = match self.clusters {
+            Some(_) => split_resources(amount.value.effective, weights, claims, self.split).map_err(refused)?,
+            None => Default::default(),
         };
-        for (part, billed, effective) in [
+        let charges = amount.value.charges;
+        let idle = |split: &Split| sum([split.idle, left_alone(split, claims)]);
+        let alone = !left_alone(&effective, claims).is_zero();
+        let idle_of = |split: &ResourceSplit| idle_of(split, claims, alone);
+        let weights = [
+            resources.each_ref().map(idle_of),
+            resources.each_ref().map(|split| split.not_ready),
+            resources.each_ref().map(|split| split.unobserved),
+        ];
+        for ((part, billed, effective), weights) in [
             (Part::IdleCapacity, idle(&billed)?, idle(&effective)?),
             (Part::NotReady, billed.not_ready, effective.not_ready),
             (Part::Unobserved, billed.unobserved, effective.unobserved),
-        ] {
-            let charges = if part == Part::IdleCapacity { charges } else { 0 };
-            self.on_node(
-                key,
-                amount,
-                at,
-                Some(part),
-                CubeValue {
-                    charges,
-                    billed,
-                    effective,
-                },
-            )?;
+        ]
+        .into_iter()
+        .zip(weights)
+        {
+            let value = CubeValue {
+                charges: if part == Part::IdleCapacity { charges } else { 0 },
+                billed,
+                effective,
+            };
+            self.on_node(key, amount, on, Some(part), value, &weights)?;
         }
-        let (own_billed, own_effective) = (own_money(&billed, claims), own_money(&effective, claims));
+        self.claims(key, amount, on, facts, claims, (&billed, &effective, &resources))
+    }
+
+    fn claims(
+        &mut self,
+        key: &GroupKey,
+        amount: &Amount,
+        on: On<'_>,
+        facts: &GroupFacts,
+        claims: &[Claim],
+        (billed, effective, resources): (&Split, &Split, &[ResourceSplit; 3]),
+    ) -> Result<(), LakeError> {
+        let (own_billed, own_effective) = (own_money(billed, claims), own_money(effective, claims));
+        let mut followed: BTreeMap<Day, Money> = BTreeMap::new();
         for (index, (of, claim)) in facts.claims.iter().enumerate() {
             let parts = [
                 (Part::of(claim.role, of.filled), own_billed[index], own_effective[index]),
@@ -171,7 +175,6 @@ impl<'a, 'p> Lander<'a, 'p> {
                     effective.follow_daemon[index],
                 ),
             ];
-            let mut place = None;
             for (part, billed, effective) in parts {
                 let value = CubeValue {
                     charges: 0,
@@ -179,10 +182,27 @@ impl<'a, 'p> Lander<'a, 'p> {
                     effective,
                 };
                 if value != CubeValue::default() {
-                    let id = *place.get_or_insert_with(|| self.place(cluster, of));
-                    self.on_slot((key, amount), (cluster, node), of, (part, id), value)?;
+                    self.on_slot(key, amount, on, of, part, value)?;
                 }
             }
+            if self.clusters.is_some() {
+                let [_, system, daemon] = parts.map(|(_, _, effective)| effective);
+                let mut extra = Extra::new(key.machine, amount.kind, At::Slot(of.index, of.filled));
+                if own_effective[index] == effective.claims[index] {
+                    extra.cost = resources.each_ref().map(|resource| resource.claims[index]);
+                }
+                (extra.system, extra.daemon) = (system, daemon);
+                extra.billed = sum(parts.map(|(_, billed, _)| billed))?;
+                self.extra(key, of.day, extra);
+                let so_far = followed.entry(of.day).or_default();
+                *so_far = sum([*so_far, system, daemon])?;
+            }
+        }
+        let weights = resources.each_ref().map(|resource| resource.system_reserved.abs());
+        for (day, money) in followed {
+            let mut extra = Extra::new(key.machine, amount.kind, At::Followed);
+            extra.cost = over(money, weights);
+            self.extra(key, day, extra);
         }
         Ok(())
     }
@@ -191,16 +211,16 @@ impl<'a, 'p> Lander<'a, 'p> {
         &mut self,
         key: &GroupKey,
         amount: &Amount,
-        (cluster, node): (&str, &Node),
+        on: On<'_>,
         facts: &GroupFacts,
         claims: &[Claim],
     ) -> Result<(), LakeError> {
-        let refused = |source| refused(cluster, node, source);
+        let refused = |source| refused(on, source);
         let billed = split_disk(amount.value.billed, claims, self.split).map_err(refused)?;
         let effective = split_disk(amount.value.effective, claims, self.split).map_err(refused)?;
         let (Some(billed), Some(effective)) = (billed, effective) else {
             let part = (key.cost == MachineCost::Network).then_some(Part::UnmeasuredNetwork);
-            return self.on_node(key, amount, (cluster, node), part, amount.value);
+            return self.on_node(key, amount, on, part, amount.value, &[Money::ZERO; 3]);
         };
         let mut charges = amount.value.charges;
         for (index, (of, claim)) in facts.claims.iter().enumerate() {
@@ -214,11 +234,23 @@ impl<'a, 'p> Lander<'a, 'p> {
             };
             charges = 0;
             if value != CubeValue::default() {
-                let id = self.place(cluster, of);
-                self.on_slot((key, amount), (cluster, node), of, (key.cost.part_of(claim), id), value)?;
+                self.on_slot(key, amount, on, of, key.cost.part_of(claim), value)?;
             }
+            let mut extra = Extra::new(key.machine, amount.kind, At::Slot(of.index, of.filled));
+            (extra.disk, extra.billed) = (value.effective, value.billed);
+            self.extra(key, of.day, extra);
         }
         Ok(())
+    }
+
+    fn extra(&mut self, key: &GroupKey, day: Day, extra: Extra) {
+        // traffic is no part of what a node costs
+        if let Some(clusters) = &self.clusters
+            && key.cost != MachineCost::Network
+        {
+            let cluster = clusters.get(key.machine as usize).copied().unwrap_or(0);
+            self.extras.entry((cluster, day)).or_default().push(extra);
+        }
     }
 
     /// Lands a charge that does not go by a node.
@@ -229,7 +261,6 @@ impl<'a, 'p> Lander<'a, 'p> {
         (cluster, name): (&str, &str),
         divide: impl Fn(Money) -> Result<Vec<Piece>, ApportionError>,
     ) -> Result<(), LakeError> {
-        let node = Node::default();
         for amount in amounts {
             let divide = |money| {
                 divide(money).map_err(|source| LakeError::SplitNode {
@@ -250,15 +281,12 @@ impl<'a, 'p> Lander<'a, 'p> {
                     billed: billed.money,
                     effective: piece.money,
                 };
-                let place = Place {
-                    cluster,
-                    node: &node,
-                    slot: Some(&piece.place),
-                    part: Some(piece.part),
-                    day: piece.span.first_day(),
-                    id: self.place_in(cluster, "", &piece.place),
-                };
-                self.over((key, amount), &place, piece.span, value)?;
+                let place = self.place(cluster, "", &piece.place);
+                let node = Node::default();
+                let on = On { cluster, node: &node };
+                for (day, value) in self.over(on, piece.span, value)? {
+                    self.add(key, amount, place, Some(piece.part), day, value)?;
+                }
             }
         }
         Ok(())
@@ -268,9 +296,10 @@ impl<'a, 'p> Lander<'a, 'p> {
     /// hour's among who uses the cluster in it.
     pub fn control_plane(&mut self, key: &GroupKey, amounts: &[Amount], cluster: &str) -> Result<(), LakeError> {
         let hours = vec![1; usize::try_from(key.to.0 - key.from.0).unwrap_or(0)];
-        let (node, nobody) = (Node::default(), Slot::default());
+        let node = Node::default();
+        let on = On { cluster, node: &node };
         for amount in amounts {
-            let each = |money| (self.split)(money, &hours).map_err(|source| refused(cluster, &node, source));
+            let each = |money| (self.split)(money, &hours).map_err(|source| refused(on, source));
             let (billed, effective) = (each(amount.value.billed)?, each(amount.value.effective)?);
             let mut charges = amount.value.charges;
             for (hour, (billed, effective)) in (key.from.0..key.to.0).map(Hour).zip(billed.into_iter().zip(effective)) {
@@ -281,27 +310,14 @@ impl<'a, 'p> Lander<'a, 'p> {
                 };
                 charges = 0;
                 let users = self.users.get(&(cluster.to_owned(), hour.day())).cloned();
-                let range = (hour, Hour(hour.0 + 1));
+                let when = (hour.day(), (hour, Hour(hour.0 + 1)));
                 if let Some(users) = users
-                    && self.on_users(
-                        (key, amount),
-                        (cluster, ""),
-                        (hour.day(), range),
-                        &users,
-                        (Part::ControlPlane, value),
-                    )?
+                    && self.on_users((key, amount), (cluster, ""), when, &users, (Part::ControlPlane, value))?
                 {
                     continue;
                 }
-                let place = Place {
-                    cluster,
-                    node: &node,
-                    slot: Some(&nobody),
-                    part: Some(Part::ControlPlane),
-                    day: hour.day(),
-                    id: self.place_in(cluster, "", &nobody),
-                };
-                self.add((key, amount), &place, value)?;
+                let place = self.place(cluster, "", &Slot::default());
+                self.add(key, amount, place, Some(Part::ControlPlane), hour.day(), value)?;
             }
         }
         Ok(())
@@ -311,22 +327,20 @@ impl<'a, 'p> Lander<'a, 'p> {
     /// whether there were any. The first of them has the bill line.
     fn on_users(
         &mut self,
-        charge: (&GroupKey, &Amount),
+        (key, amount): (&GroupKey, &Amount),
         (cluster, pool): (&str, &str),
         (day, (from, to)): (Day, (Hour, Hour)),
         users: &Rc<Users>,
         (part, value): (Part, CubeValue),
     ) -> Result<bool, LakeError> {
-        let node = Node {
-            pool: pool.to_owned(),
-            ..Node::default()
-        };
+        let node = Node::default();
+        let on = On { cluster, node: &node };
         let weights = users.weights(day, from..to);
         let split = self.split;
         let divide = |money| {
             users
                 .split(money, &weights, split)
-                .map_err(|source| refused(cluster, &node, source))
+                .map_err(|source| refused(on, source))
         };
         let Some(effective) = divide(value.effective)? else {
             return Ok(false);
@@ -336,74 +350,63 @@ impl<'a, 'p> Lander<'a, 'p> {
         } else {
             divide(value.billed)?.unwrap_or_default()
         };
-        let ids = self.places_of(cluster, pool, users);
+        let places = self.places_of(cluster, pool, users);
         let mut charges = value.charges;
         for (at, _) in weights.iter().enumerate().filter(|(_, weight)| **weight > 0) {
-            let place = Place {
-                cluster,
-                node: &node,
-                slot: Some(&users.places()[at]),
-                part: Some(part),
-                day,
-                id: ids[at],
-            };
             let value = CubeValue {
                 charges,
                 billed: billed[at],
                 effective: effective[at],
             };
             charges = 0;
-            self.add(charge, &place, value)?;
+            self.add(key, amount, places[at], Some(part), day, value)?;
         }
         Ok(true)
     }
 
     /// The places of users in a pool, found once per day.
     fn places_of(&mut self, cluster: &str, pool: &str, users: &Rc<Users>) -> Rc<Vec<u32>> {
-        if let Some((known, known_pool, ids)) = &self.user_places
+        if let Some((known, known_pool, places)) = &self.user_places
             && Rc::ptr_eq(known, users)
             && known_pool == pool
         {
-            return ids.clone();
+            return places.clone();
         }
-        let ids: Rc<Vec<u32>> = Rc::new(
-            users
-                .places()
-                .iter()
-                .map(|place| self.place_in(cluster, pool, place))
-                .collect(),
-        );
-        self.user_places = Some((users.clone(), pool.to_owned(), ids.clone()));
-        ids
+        let places = users.places().iter().map(|place| self.place(cluster, pool, place));
+        let places: Rc<Vec<u32>> = Rc::new(places.collect());
+        self.user_places = Some((users.clone(), pool.to_owned(), places.clone()));
+        places
+    }
+
+    fn place(&mut self, cluster: &str, pool: &str, slot: &Slot) -> u32 {
+        let labels = serde_json::to_string(&slot.labels).unwrap_or_default();
+        let subject = [
+            slot.namespace.as_str(),
+            &slot.workload_kind,
+            &slot.workload,
+            &slot.container,
+            &labels,
+        ];
+        self.owners.place(cluster, pool, Some(subject))
     }
 
     fn on_slot(
         &mut self,
-        charge: (&GroupKey, &Amount),
-        (cluster, node): (&str, &Node),
+        key: &GroupKey,
+        amount: &Amount,
+        on: On<'_>,
         of: &ClaimOf,
-        (part, id): (Part, u32),
+        part: Part,
         value: CubeValue,
     ) -> Result<(), LakeError> {
-        if is_cluster_service(&of.slot, self.rules()) {
-            return self.service(charge, (cluster, node), of, (part, id), value);
+        let place = self.place(on.cluster, &of.pool, &of.slot);
+        if !is_cluster_service(&of.slot, self.rules()) {
+            return self.add(key, amount, place, Some(part), of.day, value);
         }
-        self.on_place(charge, (cluster, node), of, (part, id), value)
-    }
-
-    /// What serves the whole cluster goes to the cluster's other pods (A27).
-    fn service(
-        &mut self,
-        charge: (&GroupKey, &Amount),
-        (cluster, node): (&str, &Node),
-        of: &ClaimOf,
-        (part, id): (Part, u32),
-        value: CubeValue,
-    ) -> Result<(), LakeError> {
+        // what serves the whole cluster goes to the cluster's other pods (A27)
         let part = service_part(part);
-        let range = (charge.0.from, charge.0.to);
-        let Some(users) = self.users.get(&(cluster.to_owned(), of.day)).cloned() else {
-            return self.on_place(charge, (cluster, node), of, (part, id), value);
+        let Some(users) = self.users.get(&(on.cluster.to_owned(), of.day)).cloned() else {
+            return self.add(key, amount, place, Some(part), of.day, value);
         };
         // the bill line stays where it is counted
         let counted = CubeValue {
@@ -411,37 +414,10 @@ impl<'a, 'p> Lander<'a, 'p> {
             ..CubeValue::default()
         };
         let spread = CubeValue { charges: 0, ..value };
-        if self.on_users(charge, (cluster, &of.pool), (of.day, range), &users, (part, spread))? {
-            return self.on_place(charge, (cluster, node), of, (part, id), counted);
-        }
-        self.on_place(charge, (cluster, node), of, (part, id), value)
-    }
-
-    fn on_place(
-        &mut self,
-        charge: (&GroupKey, &Amount),
-        (cluster, node): (&str, &Node),
-        of: &ClaimOf,
-        (part, id): (Part, u32),
-        value: CubeValue,
-    ) -> Result<(), LakeError> {
-        let node = if node.pool == of.pool {
-            node.clone()
-        } else {
-            Node {
-                pool: of.pool.clone(),
-                ..node.clone()
-            }
-        };
-        let place = Place {
-            cluster,
-            node: &node,
-            slot: Some(&of.slot),
-            part: Some(part),
-            day: of.day,
-            id,
-        };
-        self.add(charge, &place, value)
+        let when = (of.day, (key.from, key.to));
+        let found = self.on_users((key, amount), (on.cluster, &of.pool), when, &users, (part, spread))?;
+        let value = if found { counted } else { value };
+        self.add(key, amount, place, Some(part), of.day, value)
     }
 
     /// A piece nobody on the machine has: over the days of the charge, by time.
@@ -449,9 +425,10 @@ impl<'a, 'p> Lander<'a, 'p> {
         &mut self,
         key: &GroupKey,
         amount: &Amount,
-        (cluster, node): (&str, &Node),
+        on: On<'_>,
         part: Option<Part>,
         value: CubeValue,
+        resources: &[Money; 3],
     ) -> Result<(), LakeError> {
         if value == CubeValue::default() {
             return Ok(());
@@ -460,132 +437,88 @@ impl<'a, 'p> Lander<'a, 'p> {
             start: key.from.start(),
             end: key.to.start(),
         };
-        let place = Place {
-            cluster,
-            node,
-            slot: None,
-            part,
-            day: span.first_day(),
-            id: self.place_of(&[cluster, &node.pool, "node"]),
-        };
-        self.over((key, amount), &place, span, value)
-    }
-
-    /// Over the days of a span, by time.
-    fn over(
-        &mut self,
-        charge: (&GroupKey, &Amount),
-        place: &Place<'_>,
-        span: Span,
-        value: CubeValue,
-    ) -> Result<(), LakeError> {
-        let pieces = pieces(self.rules(), span);
-        let split = |amount| {
-            split_over(amount, &pieces, self.split).map_err(|source| refused(place.cluster, place.node, source))
-        };
-        let (billed, effective) = (split(value.billed)?, split(value.effective)?);
-        for (at, ((piece, billed), effective)) in pieces.iter().zip(billed).zip(effective).enumerate() {
-            let value = CubeValue {
-                charges: if at == 0 { value.charges } else { 0 },
-                billed,
-                effective,
-            };
-            let place = Place {
-                day: piece.first_day(),
-                ..*place
-            };
-            self.add(charge, &place, value)?;
+        let place = self.owners.place(on.cluster, &on.node.pool, None);
+        for (day, value) in self.over(on, span, value)? {
+            self.add(key, amount, place, part, day, value)?;
+            let mut extra = Extra::new(key.machine, amount.kind, part.map_or(At::Disk, At::Node));
+            match part {
+                Some(_) => extra.cost = over(value.effective, resources.map(Money::abs)),
+                None => extra.disk = value.effective,
+            }
+            extra.billed = value.billed;
+            self.extra(key, day, extra);
         }
         Ok(())
     }
 
+    /// Over the days of a span, by time; the first has the bill lines.
+    fn over(&self, on: On<'_>, span: Span, value: CubeValue) -> Result<Vec<(Day, CubeValue)>, LakeError> {
+        let pieces = pieces(self.rules(), span);
+        let split = |amount| split_over(amount, &pieces, self.split).map_err(|source| refused(on, source));
+        let (billed, effective) = (split(value.billed)?, split(value.effective)?);
+        let days = pieces.iter().zip(billed).zip(effective).enumerate();
+        let of_day = |(at, ((piece, billed), effective)): (usize, ((&Span, Money), Money))| {
+            let charges = if at == 0 { value.charges } else { 0 };
+            let value = CubeValue {
+                charges,
+                billed,
+                effective,
+            };
+            (piece.first_day(), value)
+        };
+        Ok(days.map(of_day).collect())
+    }
+
     fn add(
         &mut self,
-        (group, amount): (&GroupKey, &Amount),
-        place: &Place<'_>,
+        group: &GroupKey,
+        amount: &Amount,
+        place: u32,
+        part: Option<Part>,
+        day: Day,
         value: CubeValue,
     ) -> Result<(), LakeError> {
         if value == CubeValue::default() {
             return Ok(());
         }
-        let at = place.day.start();
-        let epoch = self.charges.program().rules.epoch(at);
-        let known = (amount.kind, place.id, place.part, epoch);
-        let key = match self.keys.get(&known) {
-            Some(key) => *key,
-            None => {
-                let key = self.find(amount, place, at);
-                self.keys.insert(known, key);
-                key
-            }
-        };
-        (self.sink)(self.charges, group, amount, (key, place.day), value)
-    }
-
-    fn find(&mut self, amount: &Amount, place: &Place<'_>, at: Instant) -> u32 {
-        let kind = &self.kinds[amount.kind as usize];
-        let attributes = if place.cluster.is_empty() {
-            kind.attributes.clone()
-        } else {
-            placed(&kind.attributes, place.cluster, place.node, place.slot, place.part)
-        };
-        let program = self.charges.program();
-        let found = key_of(
-            program,
-            BillingPeriod::of(Instant(0)),
-            &kind.currency,
-            kind.category,
-            &attributes,
-            at,
-        );
-        self.charges.key_id(CubeKey {
-            day: None,
-            class: kind.class,
-            ..found
-        })
-    }
-
-    fn place(&mut self, cluster: &str, of: &ClaimOf) -> u32 {
-        self.place_in(cluster, &of.pool, &of.slot)
-    }
-
-    fn place_in(&mut self, cluster: &str, pool: &str, slot: &Slot) -> u32 {
-        let mut texts = vec![
-            cluster,
-            pool,
-            "slot",
-            &slot.namespace,
-            &slot.workload_kind,
-            &slot.workload,
-            &slot.container,
-        ];
-        texts.extend(
-            slot.labels
-                .iter()
-                .flat_map(|(key, value)| [key.as_str(), value.as_str()]),
-        );
-        self.place_of(&texts)
-    }
-
-    fn place_of(&mut self, texts: &[&str]) -> u32 {
-        let mut key = Vec::with_capacity(texts.iter().map(|text| text.len() + 4).sum());
-        for text in texts {
-            key.extend_from_slice(&u32::try_from(text.len()).unwrap_or(u32::MAX).to_le_bytes());
-            key.extend_from_slice(text.as_bytes());
-        }
-        if let Some(id) = self.places.get(key.as_slice()) {
-            return *id;
-        }
-        let id = u32::try_from(self.places.len()).unwrap_or(u32::MAX);
-        self.places.insert(key.into(), id);
-        id
+        let key = self.owners.key(amount.kind, place, part, day);
+        (self.sink)(self.owners.charges, group, amount, (key, day), value)
     }
 }
 
-fn refused(cluster: &str, node: &Node, source: ApportionError) -> LakeError {
+/// Idle capacity of a resource, with what nobody is there to pay for when the
+/// node is `alone`.
+fn idle_of(split: &ResourceSplit, claims: &[Claim], alone: bool) -> Money {
+    if !alone {
+        return split.idle;
+    }
+    let daemons = claims.iter().zip(&split.claims);
+    let daemons = daemons.filter(|(claim, _)| claim.role == Role::DaemonSet);
+    let all = daemons
+        .map(|(_, money)| *money)
+        .chain([split.idle, split.system_reserved]);
+    // parts of one cost: their sum is never larger than it
+    Money::sum(all).unwrap_or(Money::ZERO)
+}
+
+/// Money by resource, for display: in the ratio of `weights`, else all of it CPU.
+fn over(money: Money, weights: [Money; 3]) -> [Money; 3] {
+    match apportion(money, &weights.map(Money::units)).as_deref() {
+        Ok([cpu, memory, gpu]) => [*cpu, *memory, *gpu],
+        _ => [money, Money::ZERO, Money::ZERO],
+    }
+}
+
+fn sum<const N: usize>(amounts: [Money; N]) -> Result<Money, LakeError> {
+    Money::sum(amounts).map_err(|_: MoneyOverflow| LakeError::Overflow {
+        what: "the charges".to_owned(),
+    })
+}
+
+fn refused(on: On<'_>, source: ApportionError) -> LakeError {
     LakeError::SplitNode {
-        cluster: cluster.to_owned(),
-        node: node.name.clone(),
+        cluster: on.cluster.to_owned(),
+        node: on.node.name.clone(),
         source,
     }
 }

@@ -2,99 +2,75 @@
 //! gathered in one pass over the bill, then each cluster's day of usage is read
 //! once, in the order of node, pod and container, and its charges are split as
 //! it goes. A property test holds it equal to the reference.
+//!
+//! Charges of nodes within a day, nearly all there are, go through [`day`] and
+//! its [`kernel`], two days at a time; those of several days are split by the
+//! reference first, and what of them falls on a day is added there. Charges of
+//! volumes and load balancers are gathered apart ([`things`]). What follows all
+//! pods of a cluster waits until the day was read ([`services`]).
 
+mod account;
+mod carry;
+mod cells;
 mod cluster_wide;
+mod day;
+mod extra;
+mod gather;
+mod hours;
 pub(crate) mod join;
+mod kernel;
 mod land;
 mod machine_day;
+mod owners;
+mod parts;
 mod provider;
+mod rows;
+mod services;
+mod stretch;
 #[cfg(test)]
 mod tests;
 mod things;
 mod unbilled;
 
+pub(crate) use account::{Account, REMAINDERS};
+pub(crate) use gather::{Amount, Gathered, GroupKey};
+pub(crate) use hours::{HOURS, NodeBook};
+pub(crate) use land::Sink;
+pub use provider::ProviderRows;
+pub use unbilled::Unbilled;
+
+use crate::container_days::ContainerDayFile;
 use crate::error::LakeError;
 use crate::object::Lake;
-use crate::rows::{Charges, Row};
-use crate::usage::{UsageFile, read_balancers, read_nodes, read_slot_hours, read_volumes};
-use cluster_wide::{Planes, has_services, users_of};
+use crate::rows::Charges;
+use crate::usage::{UsageFile, each_node, read_balancers, read_nodes, read_slot_hours, read_volumes};
+use cells::Places;
+use cluster_wide::{PlaneDays, Planes, has_services, users_of};
+use day::{Common, Done, Task, Worker};
 use domain::allocate::CubeValue;
-use domain::allocate::cluster_wide::{may_be_plane, plane_names};
-use domain::allocate::clusters::{MachineCost, Thing, hours_of, is_provider_split};
-use domain::apportion::Splitter;
-use domain::charge::{Attributes, ChargeCategory};
-use domain::class::Class;
+use domain::allocate::clusters::{MachineCost, is_provider_split};
+use domain::apportion::{Splitter, apportion};
 use domain::instant::Day;
+use domain::rule::RuleSet;
 use domain::usage::{HOUR_S, Hour};
 use domain::{BillingPeriod, Currency};
+use extra::Extras;
+use gather::{Group, Lane};
 use join::Join;
-use land::{Lander, Sink};
+use kernel::Arithmetic;
+use land::{Lander, On};
 use machine_day::{GroupFacts, MachineDay, node_ranges};
+use owners::Owners;
 use polars::prelude::PlHashMap;
-pub use provider::ProviderRows;
-pub(crate) use provider::provider_rows;
+use provider::{Twice, add_twice, provider_rows};
 use std::collections::{BTreeMap, BTreeSet};
-use things::ThingCharges;
-pub use unbilled::Unbilled;
-pub(crate) use unbilled::unbilled;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::thread;
+use unbilled::Missing;
 
-/// Charges of one thing and the same whole hours: split by the same weights (A2, A4).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) struct GroupKey {
-    /// Position of the machine, or of what else `cost` is one of.
-    pub machine: u32,
-    pub cost: MachineCost,
-    pub from: Hour,
-    pub to: Hour,
-}
-
-impl GroupKey {
-    fn days(&self) -> impl Iterator<Item = Day> {
-        (self.from.day().0..=Hour(self.to.0 - 1).day().0).map(Day)
-    }
-
-    fn last_day(&self) -> Day {
-        Hour(self.to.0 - 1).day()
-    }
-
-    fn within_one_day(&self) -> bool {
-        self.from.day() == Hour(self.to.0 - 1).day()
-    }
-}
-
-/// Charges of a group that rules cannot tell apart, added up before the split.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Amount {
-    pub kind: u32,
-    pub period: BillingPeriod,
-    pub value: CubeValue,
-}
-
-#[derive(Default)]
-struct Group {
-    consumed_s: Option<u64>,
-    amounts: BTreeMap<(u32, BillingPeriod), CubeValue>,
-}
-
-/// What rules see of a machine's charge, and its class.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct ChargeKind {
-    pub attributes: Attributes,
-    pub currency: Currency,
-    pub category: ChargeCategory,
-    pub class: Class,
-}
-
-/// Charges of machines, gathered.
-pub(crate) struct Gathered {
-    groups: BTreeMap<GroupKey, Group>,
-    things: ThingCharges,
-    /// Rows of the provider's own split, by cluster and currency.
-    provider: BTreeMap<(String, Currency), provider::Seen>,
-    kinds: Vec<ChargeKind>,
-    kind_ids: BTreeMap<ChargeKind, u32>,
-    kind_of_set: PlHashMap<(u32, Class), u32>,
-}
+/// Days that are done at a time: some 100 MB each.
+const WORKERS: usize = 2;
 
 /// What some days of usage know.
 pub(crate) fn join_of(lake: &Lake, usage: &[UsageFile]) -> Result<Join, LakeError> {
@@ -107,142 +83,21 @@ pub(crate) fn join_of(lake: &Lake, usage: &[UsageFile]) -> Result<Join, LakeErro
         for day in read_balancers(lake, file)? {
             join.add_balancer(&file.cluster, &day.balancer.balancer_id);
         }
-        for (node, _) in read_nodes(lake, file)? {
-            join.add(&file.cluster, &node);
-        }
+        each_node(lake, file, |node| join.add(&file.cluster, node))?;
     }
     Ok(join)
 }
 
-impl Gathered {
-    pub fn new() -> Gathered {
-        Gathered {
-            groups: BTreeMap::new(),
-            things: ThingCharges::default(),
-            provider: BTreeMap::new(),
-            kinds: Vec::new(),
-            kind_ids: BTreeMap::new(),
-            kind_of_set: PlHashMap::default(),
-        }
-    }
-
-    /// Takes a charge, if it is one of a known thing, or of a control plane.
-    pub fn take(&mut self, charges: &mut Charges<'_>, row: &Row) -> Result<Option<(GroupKey, u32)>, LakeError> {
-        let Some((machine, cost)) = self.find(charges, row)? else {
-            return Ok(None);
-        };
-        let (from, to) = hours_of(row.span);
-        let key = GroupKey {
-            machine,
-            cost,
-            from,
-            to,
-        };
-        let kind = self.kind(charges, row.set, cost.class());
-        if !cost.follows_node() {
-            let amount = Amount {
-                kind,
-                period: row.period,
-                value: CubeValue {
-                    charges: 1,
-                    billed: row.billed,
-                    effective: row.effective,
-                },
-            };
-            self.things.push(key, amount);
-            return Ok(Some((key, kind)));
-        }
-        let group = self.groups.entry(key).or_default();
-        if let Some(seconds) = row.consumed_s
-            && charges.set(row.set).category == ChargeCategory::Usage
-        {
-            group.consumed_s = Some(group.consumed_s.unwrap_or(0).saturating_add(seconds));
-        }
-        let value = CubeValue {
-            charges: 1,
-            billed: row.billed,
-            effective: row.effective,
-        };
-        let sum = group.amounts.entry((kind, row.period)).or_default();
-        sum.add(value).map_err(|_| LakeError::Overflow {
-            what: "the charges".to_owned(),
-        })?;
-        Ok(Some((key, kind)))
-    }
-
-    /// What a charge pays for, and of what.
-    fn find(&mut self, charges: &mut Charges<'_>, row: &Row) -> Result<Option<(u32, MachineCost)>, LakeError> {
-        if !charges.joins() {
-            return Ok(None);
-        }
-        let key = charges.key_at(row, row.span.start);
-        let class = charges.key(key).class;
-        let target = row.target.unwrap_or_default();
-        let known = |(thing, cost): &(Thing, MachineCost)| Some((*thing, target.get(*thing)?, *cost));
-        if let Some((thing, id, cost)) = MachineCost::of(class, row.charged).iter().find_map(known) {
-            let set = charges.set(row.set);
-            if !is_provider_split(&set.attributes) {
-                return Ok(Some((id, cost)));
-            }
-            let cluster = charges.cluster(thing, id).unwrap_or("");
-            let rules = &charges.program().rules.clusters;
-            let theirs = rules.keeps_provider_split(cluster, row.span.start);
-            self.saw_provider_row((cluster, &set.currency), row.effective, theirs)?;
-            return Ok((!theirs).then_some((id, cost)));
-        }
-        if class != Class::ControlPlane || !may_be_plane(Some(charges.resource())) {
-            return Ok(None);
-        }
-        let names = plane_names(Some(charges.resource()), &charges.set(row.set).attributes);
-        Ok(Some((self.things.plane(names), MachineCost::ControlPlane)))
-    }
-
-    /// The days that charges of machines span when they are longer than one.
-    fn spanning(&self, join: &Join) -> BTreeSet<(String, Day)> {
-        let long = self.groups.keys().filter(|key| !key.within_one_day());
-        let days = long.flat_map(|key| key.days().map(|day| (join.machine(key.machine).cluster.clone(), day)));
-        days.collect()
-    }
-
-    /// The clusters of the charges of nodes.
-    fn nodes<'g>(&'g self, join: &'g Join) -> impl Iterator<Item = (String, Attributes)> + 'g {
-        let compute = self.groups.iter().filter(|(key, _)| key.cost == MachineCost::Compute);
-        let kinds: BTreeSet<(&str, u32)> = compute
-            .flat_map(|(key, group)| {
-                let cluster = join.machine(key.machine).cluster.as_str();
-                group.amounts.keys().map(move |(kind, _)| (cluster, *kind))
-            })
-            .collect();
-        let of = |(cluster, kind): (&str, u32)| (cluster.to_owned(), self.kinds[kind as usize].attributes.clone());
-        kinds.into_iter().map(of)
-    }
-
-    fn kind(&mut self, charges: &Charges<'_>, set: u32, class: Class) -> u32 {
-        if let Some(kind) = self.kind_of_set.get(&(set, class)) {
-            return *kind;
-        }
-        let known = charges.set(set);
-        // columns that are read for show only must not keep charges apart
-        let columns = charges.program().columns();
-        let mut attributes = known.attributes.clone();
-        attributes.columns.retain(|name, _| columns.contains(name));
-        let kind = ChargeKind {
-            attributes,
-            currency: known.currency.clone(),
-            category: known.category,
-            class,
-        };
-        let next = u32::try_from(self.kinds.len()).unwrap_or(u32::MAX);
-        let id = *self.kind_ids.entry(kind.clone()).or_insert(next);
-        if id == next {
-            self.kinds.push(kind);
-        }
-        self.kind_of_set.insert((set, class), id);
-        id
-    }
+/// What an allocation says of clusters, beside the cube.
+#[derive(Debug, Default)]
+pub(crate) struct Clusters {
+    pub unbilled: Vec<Unbilled>,
+    pub provider_rows: Vec<ProviderRows>,
+    pub files: Vec<ContainerDayFile>,
 }
 
-/// Splits what was gathered by the days of usage, and lands it.
+/// Splits every group by the reference and lands it, piece by piece: for
+/// walking a figure back to its bill lines.
 ///
 /// # Errors
 /// When a file cannot be read, or an amount split or added exactly.
@@ -252,24 +107,46 @@ pub(crate) fn split<'p>(
     usage: &[UsageFile],
     join: &Join,
     charges: &mut Charges<'p>,
-    split: Splitter,
+    splitter: Splitter,
     sink: Sink<'_, 'p>,
 ) -> Result<(), LakeError> {
+    let groups = gathered.all()?;
+    // a day's users are kept as long as some charge spans it
+    let mut planes = planes(gathered, join)?;
+    let mut lander = Lander::new(&gathered.kinds, splitter, charges, sink, None);
+    things::land(lake, &gathered.things, usage, join, &mut lander)?;
+    split_groups(lake, &groups, (usage, join), &mut planes, &mut lander)
+}
+
+fn planes(gathered: &Gathered, join: &Join) -> Result<Planes, LakeError> {
+    Planes::new(&gathered.things, join, || gathered.nodes(join), gathered.spanning(join))
+}
+
+fn split_groups(
+    lake: &Lake,
+    groups: &BTreeMap<GroupKey, Group>,
+    (usage, join): (&[UsageFile], &Join),
+    planes: &mut Planes,
+    lander: &mut Lander<'_, '_>,
+) -> Result<(), LakeError> {
     let mut by_day: BTreeMap<(u32, Day), Vec<&GroupKey>> = BTreeMap::new();
-    for key in gathered.groups.keys() {
+    for key in groups.keys() {
         for day in key.days() {
             by_day.entry((key.machine, day)).or_default().push(key);
         }
     }
-    let mut planes = Planes::new(&gathered.things, join, gathered.nodes(join), gathered.spanning(join))?;
-    let mut lander = Lander::new(&gathered.kinds, split, charges, sink);
-    things::land(lake, &gathered.things, usage, join, &mut lander)?;
     // facts of groups that span days wait until their last day was read
     let mut waiting: BTreeMap<GroupKey, GroupFacts> = BTreeMap::new();
     let mut done: BTreeSet<GroupKey> = BTreeSet::new();
     for file in usage {
+        if by_day.is_empty() && !planes.need(file) {
+            continue;
+        }
         let nodes = read_nodes(lake, file)?;
-        let machines: Vec<Option<u32>> = nodes.iter().map(|(node, _)| join.id_of(&file.cluster, node)).collect();
+        let mut seen = BTreeSet::new();
+        // of one machine under two names, the first one has its cost
+        let machine = |node| join.id_of(&file.cluster, node).filter(|id| seen.insert(*id));
+        let machines: Vec<Option<u32>> = nodes.iter().map(|(node, _)| node).map(machine).collect();
         let wanted = |machine: &Option<u32>| machine.is_some_and(|id| by_day.contains_key(&(id, file.day)));
         if !machines.iter().any(wanted) && !planes.need(file) {
             continue;
@@ -279,25 +156,18 @@ pub(crate) fn split<'p>(
         if planes.need(file) || has_services(&hours, lander.rules()) {
             let users = users_of(&nodes, &hours, &ranges, lander.rules());
             lander.enter(&file.cluster, file.day, users);
-            planes.land_day(file, &mut lander)?;
+            planes.land_day(file, lander)?;
         }
         for ((node, node_hours), machine) in nodes.iter().zip(&machines) {
-            let Some(groups) = machine.and_then(|id| by_day.get(&(id, file.day))) else {
+            let Some(keys) = machine.and_then(|id| by_day.get(&(id, file.day))) else {
                 continue;
             };
             let day = MachineDay::new(file, node, node_hours, &hours, ranges.get(node.name.as_str()));
-            for key in groups {
+            for key in keys {
                 if key.within_one_day() {
                     let mut facts = GroupFacts::default();
                     facts.add(&day, key);
-                    lander.land(
-                        key,
-                        &amounts(gathered, key),
-                        billed_s(gathered, key),
-                        &file.cluster,
-                        node,
-                        &facts,
-                    )?;
+                    land(lander, groups, key, join, &facts)?;
                     done.insert(**key);
                 } else {
                     waiting.entry(**key).or_default().add(&day, key);
@@ -308,50 +178,291 @@ pub(crate) fn split<'p>(
             lander.leave(&file.cluster, file.day);
         }
     }
-    planes.land_rest(&mut lander)?;
+    planes.land_rest(lander)?;
     for (key, mut facts) in waiting {
         facts.sort();
-        let machine = join.machine(key.machine);
-        lander.land(
-            &key,
-            &amounts(gathered, &key),
-            billed_s(gathered, &key),
-            &machine.cluster,
-            join.node(key.machine),
-            &facts,
-        )?;
+        land(lander, groups, &key, join, &facts)?;
         done.insert(key);
     }
     // a machine known on other days only: nothing was observed
-    for key in gathered.groups.keys().filter(|key| !done.contains(key)) {
-        let machine = join.machine(key.machine);
-        let facts = GroupFacts::default();
-        lander.land(
-            key,
-            &amounts(gathered, key),
-            billed_s(gathered, key),
-            &machine.cluster,
-            join.node(key.machine),
-            &facts,
-        )?;
+    for key in groups.keys().filter(|key| !done.contains(key)) {
+        land(lander, groups, key, join, &GroupFacts::default())?;
     }
     Ok(())
 }
 
-fn amounts(gathered: &Gathered, key: &GroupKey) -> Vec<Amount> {
-    let group = gathered.groups.get(key);
-    let amounts = group.iter().flat_map(|group| &group.amounts);
-    amounts
-        .map(|((kind, period), value)| Amount {
-            kind: *kind,
-            period: *period,
-            value: *value,
-        })
-        .collect()
+fn land(
+    lander: &mut Lander<'_, '_>,
+    groups: &BTreeMap<GroupKey, Group>,
+    key: &GroupKey,
+    join: &Join,
+    facts: &GroupFacts,
+) -> Result<(), LakeError> {
+    let Some(group) = groups.get(key) else { return Ok(()) };
+    let on = On {
+        cluster: &join.machine(key.machine).cluster,
+        node: join.node(key.machine),
+    };
+    lander.land(key, group, on, facts)
 }
 
-/// Billed seconds of a group: halves of one instance add up (A4), to its hours at most.
-fn billed_s(gathered: &Gathered, key: &GroupKey) -> Option<u64> {
-    let most = u64::from(key.to.0.abs_diff(key.from.0)) * u64::from(HOUR_S);
-    gathered.groups.get(key)?.consumed_s.map(|seconds| seconds.min(most))
+/// What the fast split adds to: the position of the key, the billing month, the day.
+pub(crate) type DaySink<'a> = &'a mut dyn FnMut(u32, BillingPeriod, Day, CubeValue) -> Result<(), LakeError>;
+
+/// Splits what was gathered by the days of usage, lands it, and writes the
+/// container-days of `period`.
+///
+/// # Errors
+/// When a file cannot be read or written, or an amount split or added exactly.
+pub(crate) fn split_days<'p>(
+    lake: &Lake,
+    mut gathered: Gathered,
+    (usage, join): (&[UsageFile], &Join),
+    charges: &mut Charges<'p>,
+    splitter: Splitter,
+    period: Option<BillingPeriod>,
+    sink: DaySink<'_>,
+) -> Result<Clusters, LakeError> {
+    let mut planes = planes(&gathered, join)?;
+    let plane_days = planes.take_days(usage);
+    let days = gathered.take_days();
+    let mut by_piece =
+        |_: &Charges<'p>, _: &GroupKey, amount: &Amount, (key, day), value| sink(key, amount.period, day, value);
+    let clusters = period.map(|_| join.clusters_of_machines());
+    let mut lander = Lander::new(&gathered.kinds, splitter, charges, &mut by_piece, clusters);
+    things::land(lake, &gathered.things, usage, join, &mut lander)?;
+    split_groups(lake, gathered.long(), (usage, join), &mut planes, &mut lander)?;
+    let extras = lander.extras;
+    let mut tasks = tasks(usage, join, days, extras, period);
+    add_planes(&mut tasks, plane_days, &mut gathered, usage);
+    let rules = &charges.program().rules;
+    let common = Common {
+        period,
+        ..common(lake, &gathered, join, splitter, rules)
+    };
+    let tasks = tasks.into_values().collect();
+    let (done, places) = run(&common, tasks)?;
+    let mut owners = Owners::new(&gathered.kinds, charges);
+    let places: Vec<Vec<u32>> = places
+        .iter()
+        .map(|places| {
+            let all = places.all();
+            all.map(|(cluster, pool, subject)| owners.place(cluster, pool, subject))
+                .collect()
+        })
+        .collect();
+    let mut clusters = Clusters::default();
+    let (mut missing, mut twice) = (Missing::default(), Twice::new());
+    for (worker, done) in done {
+        for ((lane, place, part), value) in done.cells {
+            let lane = gathered.lanes[lane as usize];
+            let place = places[worker][place as usize];
+            let key = owners.key(lane.kind, place, part, done.day);
+            sink(key, lane.period, done.day, value)?;
+        }
+        missing.merge(done.missing)?;
+        for ((cluster, currency), money) in done.twice {
+            add_twice(&mut twice, cluster, &currency, money)?;
+        }
+        clusters.files.extend(done.file);
+    }
+    if let Some(period) = period {
+        missing.long(&gathered, join, period)?;
+        clusters.unbilled = missing.priced();
+    }
+    clusters.provider_rows = provider_rows(&gathered, join, twice)?;
+    Ok(clusters)
+}
+
+fn common<'c>(
+    lake: &'c Lake,
+    gathered: &'c Gathered,
+    join: &'c Join,
+    splitter: Splitter,
+    rules: &'c RuleSet,
+) -> Common<'c> {
+    let names: BTreeSet<&Currency> = gathered.kinds.iter().map(|kind| &kind.currency).collect();
+    let currencies: Vec<Currency> = names.into_iter().cloned().collect();
+    let position = |currency: &Currency| {
+        let at = currencies.binary_search(currency).unwrap_or(0);
+        u32::try_from(at).unwrap_or(0)
+    };
+    let mut covered: PlHashMap<u32, Vec<(Hour, Hour)>> = PlHashMap::default();
+    for key in gathered.long().keys().filter(|key| key.cost == MachineCost::Compute) {
+        covered.entry(key.machine).or_default().push((key.from, key.to));
+    }
+    Common {
+        lake,
+        join,
+        lanes: &gathered.lanes,
+        currency_of: gathered.kinds.iter().map(|kind| position(&kind.currency)).collect(),
+        currencies,
+        has_method: kinds_with_method(gathered),
+        rules,
+        period: None,
+        by: Arithmetic {
+            split: splitter,
+            exact: std::ptr::fn_addr_eq(splitter, apportion as Splitter),
+        },
+        covered,
+    }
+}
+
+/// Of kinds, whether they are of the provider's own split; nothing when none is.
+fn kinds_with_method(gathered: &Gathered) -> Vec<bool> {
+    if gathered.provider.is_empty() {
+        return Vec::new();
+    }
+    let kinds = gathered.kinds.iter();
+    kinds.map(|kind| is_provider_split(&kind.attributes)).collect()
+}
+
+fn empty_task(cluster: &str, day: Day, write: bool) -> Task {
+    Task {
+        cluster: cluster.to_owned(),
+        day,
+        file: None,
+        pieces: Vec::new(),
+        extra: Vec::new(),
+        planes: Vec::new(),
+        write,
+    }
+}
+
+type Tasks = BTreeMap<(String, Day), Task>;
+
+/// The days there is anything to do for, in order.
+fn tasks(
+    usage: &[UsageFile],
+    join: &Join,
+    days: BTreeMap<(u32, Day), Vec<gather::Piece>>,
+    extras: Extras,
+    period: Option<BillingPeriod>,
+) -> Tasks {
+    let mut tasks = Tasks::new();
+    let empty = |cluster: &str, day: Day| empty_task(cluster, day, period.is_some());
+    for file in usage {
+        // another month's day without a charge of this one has no cost here
+        let own = period == Some(BillingPeriod::of(file.day.start()));
+        let at = join.position(&file.cluster).map(|at| (at, file.day));
+        if own || at.is_some_and(|at| days.contains_key(&at) || extras.contains_key(&at)) {
+            let task = tasks
+                .entry((file.cluster.clone(), file.day))
+                .or_insert_with(|| empty(&file.cluster, file.day));
+            task.file = Some(file.clone());
+        }
+    }
+    let name = |at: u32| join.clusters()[at as usize].as_str();
+    for ((cluster, day), pieces) in days {
+        let key = (name(cluster).to_owned(), day);
+        tasks.entry(key).or_insert_with(|| empty(name(cluster), day)).pieces = pieces;
+    }
+    for ((cluster, day), extra) in extras {
+        let key = (name(cluster).to_owned(), day);
+        tasks.entry(key).or_insert_with(|| empty(name(cluster), day)).extra = extra;
+    }
+    tasks
+}
+
+/// Adds the charges of control planes within a day to the days.
+fn add_planes(tasks: &mut Tasks, planes: PlaneDays, gathered: &mut Gathered, usage: &[UsageFile]) {
+    for ((cluster, day), groups) in planes {
+        let file = usage.iter().find(|file| file.cluster == cluster && file.day == day);
+        let task = tasks
+            .entry((cluster.clone(), day))
+            .or_insert_with(|| empty_task(&cluster, day, false));
+        task.file = file.cloned();
+        for (key, amounts) in groups {
+            let hours = key.seconds() / u64::from(HOUR_S);
+            let from = key.from.of_day();
+            let to = from + u8::try_from(hours).unwrap_or(0);
+            for Amount { kind, period, value } in amounts {
+                task.planes
+                    .push(((from, to), gathered.lane(Lane { kind, period }), value));
+            }
+        }
+    }
+}
+
+/// What came of each day, in the order of the tasks: who did it, what.
+type Finished = Vec<(usize, Done)>;
+
+/// Does the days, [`WORKERS`] at a time. What comes out does not depend on who did what.
+fn run(common: &Common<'_>, tasks: Vec<Task>) -> Result<(Finished, Vec<Places>), LakeError> {
+    let tasks: Vec<Mutex<Option<Task>>> = tasks.into_iter().map(|task| Mutex::new(Some(task))).collect();
+    let next = AtomicUsize::new(0);
+    let work = || -> Result<(Vec<(usize, Done)>, Places), LakeError> {
+        let mut worker = Worker::new(common);
+        let mut done = Vec::new();
+        loop {
+            let at = next.fetch_add(1, Ordering::Relaxed);
+            let Some(task) = tasks.get(at) else { break };
+            let task = task.lock().unwrap_or_else(PoisonError::into_inner).take();
+            if let Some(task) = task {
+                match worker.day(task) {
+                    Ok(day) => done.push((at, day)),
+                    Err(error) => {
+                        // nobody begins another one
+                        next.fetch_add(tasks.len(), Ordering::Relaxed);
+                        return Err(error);
+                    }
+                }
+            }
+        }
+        Ok((done, worker.places))
+    };
+    let results: Vec<_> = thread::scope(|scope| {
+        let running: Vec<_> = (1..WORKERS.min(tasks.len())).map(|_| scope.spawn(work)).collect();
+        let own = work();
+        let joined = running
+            .into_iter()
+            .map(|thread| thread.join().unwrap_or(Err(LakeError::Stage { stage: "split" })));
+        [own].into_iter().chain(joined).collect()
+    });
+    let mut places = Vec::new();
+    let mut all: Vec<(usize, usize, Done)> = Vec::new();
+    for (worker, result) in results.into_iter().enumerate() {
+        let (done, of_worker) = result?;
+        places.push(of_worker);
+        all.extend(done.into_iter().map(|(at, done)| (at, worker, done)));
+    }
+    all.sort_by_key(|(at, _, _)| *at);
+    let finished = all.into_iter().map(|(_, worker, done)| (worker, done));
+    Ok((finished.collect(), places))
+}
+
+/// One day of a cluster by hour, from what was gathered of its period.
+///
+/// # Errors
+/// As [`split_days`].
+pub(crate) fn day_by_hour(
+    lake: &Lake,
+    mut gathered: Gathered,
+    usage: &[UsageFile],
+    join: &Join,
+    charges: &mut Charges<'_>,
+    (cluster, day): (&str, Day),
+) -> Result<(Vec<NodeBook>, Vec<Currency>), LakeError> {
+    let mut days = gathered.take_days();
+    let mut nothing = |_: &Charges<'_>, _: &GroupKey, _: &Amount, _: (u32, Day), _| Ok(());
+    let clusters = Some(join.clusters_of_machines());
+    let mut lander = Lander::new(&gathered.kinds, apportion, charges, &mut nothing, clusters);
+    // only what nodes cost is asked for
+    let mut planes = Planes::default();
+    split_groups(lake, gathered.long(), (usage, join), &mut planes, &mut lander)?;
+    let mut extras = lander.extras;
+    let at = (join.position(cluster).unwrap_or(u32::MAX), day);
+    let task = Task {
+        file: usage
+            .iter()
+            .find(|file| file.cluster == cluster && file.day == day)
+            .cloned(),
+        pieces: days.remove(&at).unwrap_or_default(),
+        extra: extras.remove(&at).unwrap_or_default(),
+        ..empty_task(cluster, day, false)
+    };
+    let rules = &charges.program().rules;
+    let common = common(lake, &gathered, join, apportion, rules);
+    let books = Worker::new(&common).hours(task)?;
+    Ok((books, day::with_unknown(&common.currencies)))
 }

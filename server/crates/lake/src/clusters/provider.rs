@@ -1,7 +1,7 @@
 //! Rows of the provider's own split (FOCUS 1.3): how much money they are, which
 //! split counts, and whether the charges they were made from are there as well.
 
-use super::Gathered;
+use super::gather::Gathered;
 use super::join::Join;
 use crate::error::LakeError;
 use domain::allocate::clusters::{MachineCost, is_provider_split};
@@ -50,50 +50,78 @@ impl Gathered {
     }
 }
 
-/// What the bills have of the provider's own split.
+/// By position of the cluster: what the charges the rows were made from cost again.
+pub(super) type Twice = BTreeMap<(u32, Currency), Money>;
+
+/// Of one group of charges of a machine and one currency: cost with and without a method.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Ways {
+    with: Money,
+    without: Money,
+}
+
+impl Ways {
+    pub fn add(&mut self, has_method: bool, cost: Money) -> Result<(), LakeError> {
+        let sum = if has_method { &mut self.with } else { &mut self.without };
+        *sum = add(*sum, cost)?;
+        Ok(())
+    }
+
+    /// What is there both ways.
+    pub fn twice(self) -> Option<Money> {
+        (self.with == self.without && !self.with.is_zero()).then_some(self.with)
+    }
+}
+
+/// Adds what is there twice.
+pub(super) fn add_twice(twice: &mut Twice, cluster: u32, currency: &Currency, money: Money) -> Result<(), LakeError> {
+    let sum = twice.entry((cluster, currency.clone())).or_default();
+    *sum = add(*sum, money)?;
+    Ok(())
+}
+
+/// What the bills have of the provider's own split; `twice` is that of charges
+/// within a day.
 ///
 /// # Errors
 /// When a sum overflows.
-pub(crate) fn provider_rows(gathered: &Gathered, join: &Join) -> Result<Vec<ProviderRows>, LakeError> {
+pub(super) fn provider_rows(
+    gathered: &Gathered,
+    join: &Join,
+    mut twice: Twice,
+) -> Result<Vec<ProviderRows>, LakeError> {
     if gathered.provider.is_empty() {
         return Ok(Vec::new());
     }
-    let mut twice: BTreeMap<(&str, &Currency), Money> = BTreeMap::new();
-    for (key, group) in gathered
-        .groups
+    let compute = gathered
+        .long()
         .iter()
-        .filter(|(key, _)| key.cost == MachineCost::Compute)
-    {
-        // cost with and without a method, by currency
-        let mut sums: BTreeMap<&Currency, (Money, Money)> = BTreeMap::new();
-        for ((kind, _), value) in &group.amounts {
-            let kind = &gathered.kinds[*kind as usize];
-            let sums = sums.entry(&kind.currency).or_default();
-            let sum = if is_provider_split(&kind.attributes) {
-                &mut sums.0
-            } else {
-                &mut sums.1
-            };
-            *sum = add(*sum, value.effective)?;
+        .filter(|(key, _)| key.cost == MachineCost::Compute);
+    for (key, group) in compute {
+        let mut sums: BTreeMap<&Currency, Ways> = BTreeMap::new();
+        for amount in group.amounts() {
+            let kind = &gathered.kinds[amount.kind as usize];
+            let ways = sums.entry(&kind.currency).or_default();
+            ways.add(is_provider_split(&kind.attributes), amount.value.effective)?;
         }
-        for (currency, (with, without)) in sums {
-            if with == without && !with.is_zero() {
-                let sum = twice.entry((&join.machine(key.machine).cluster, currency)).or_default();
-                *sum = add(*sum, with)?;
+        let cluster = join.position(&join.machine(key.machine).cluster).unwrap_or(0);
+        for (currency, ways) in sums {
+            if let Some(money) = ways.twice() {
+                add_twice(&mut twice, cluster, currency, money)?;
             }
         }
     }
-    let rows = gathered
-        .provider
-        .iter()
-        .map(|((cluster, currency), seen)| ProviderRows {
+    let rows = gathered.provider.iter().map(|((cluster, currency), seen)| {
+        let position = join.position(cluster).unwrap_or(u32::MAX);
+        ProviderRows {
             cluster: cluster.clone(),
             currency: currency.clone(),
             rows: seen.rows,
             ours: seen.ours,
             theirs: seen.theirs,
-            twice: twice.get(&(cluster.as_str(), currency)).copied().unwrap_or_default(),
-        });
+            twice: twice.get(&(position, currency.clone())).copied().unwrap_or_default(),
+        }
+    });
     Ok(rows.collect())
 }
 

@@ -1,9 +1,9 @@
 //! Charges of volumes, load balancers and control planes: gathered beside those
 //! of machines, kept small, and split by the days that know their things.
 
+use super::gather::{Amount, GroupKey};
 use super::join::Join;
 use super::land::Lander;
-use super::{Amount, GroupKey};
 use crate::error::LakeError;
 use crate::object::Lake;
 use crate::usage::{UsageFile, read_balancers, read_volumes};

@@ -1,13 +1,12 @@
-//! Node hours no charge pays for, and what they would cost (A6).
+//! Node hours no charge pays for, and what they would cost (A6): counted while
+//! the days are split.
 
+use super::gather::{Gathered, GroupKey};
 use super::join::Join;
-use super::{Gathered, GroupKey};
 use crate::error::LakeError;
-use crate::object::Lake;
-use crate::usage::{UsageFile, read_nodes};
 use domain::allocate::clusters::MachineCost;
 use domain::allocate::estimate::at_price_of;
-use domain::usage::{HOUR_S, Hour, Node};
+use domain::usage::Node;
 use domain::{BillingPeriod, Currency, Money};
 use std::collections::BTreeMap;
 
@@ -35,92 +34,102 @@ fn like(cluster: &str, node: &Node) -> Like {
     (cluster.to_owned(), node.pool.clone(), node.capacity_type.clone())
 }
 
-/// Node hours of the days of `period` that no gathered charge covers.
-///
-/// # Errors
-/// When a file cannot be read or a sum overflows.
-pub(crate) fn unbilled(
-    lake: &Lake,
-    gathered: &Gathered,
-    usage: &[UsageFile],
-    join: &Join,
-    period: BillingPeriod,
-) -> Result<Vec<Unbilled>, LakeError> {
-    let mut covered: BTreeMap<u32, Vec<(Hour, Hour)>> = BTreeMap::new();
-    for key in gathered.groups.keys().filter(|key| key.cost == MachineCost::Compute) {
-        covered.entry(key.machine).or_default().push((key.from, key.to));
-    }
-    // hours, and seconds, without a line
-    let mut missing: BTreeMap<Like, (u64, u64)> = BTreeMap::new();
-    let files = usage.iter();
-    for file in files.filter(|file| BillingPeriod::of(file.day.start()) == period) {
-        for (node, hours) in read_nodes(lake, file)? {
-            let spans = join.id_of(&file.cluster, &node).and_then(|id| covered.get(&id));
-            let paid =
-                |hour: Hour| spans.is_some_and(|spans| spans.iter().any(|(from, to)| *from <= hour && hour < *to));
-            for hour in hours.iter().filter(|hour| hour.ready_s > 0 && !paid(hour.hour)) {
-                let sum = missing.entry(like(&file.cluster, &node)).or_default();
-                *sum = (sum.0 + 1, sum.1 + u64::from(hour.ready_s));
-            }
-        }
-    }
-    if missing.is_empty() {
-        return Ok(Vec::new());
-    }
-    let prices = prices(gathered, join, period)?;
-    let of = |(like, (node_hours, seconds)): (Like, (u64, u64))| {
-        let known = prices.get(&like).into_iter().flatten();
-        let estimates = known
-            .filter_map(|(currency, (cost, billed_s))| {
-                Some((currency.clone(), at_price_of(*cost, *billed_s, seconds)?))
-            })
-            .collect();
-        let (cluster, pool, capacity_type) = like;
-        Unbilled {
-            cluster,
-            pool,
-            capacity_type,
-            node_hours,
-            estimates,
-        }
-    };
-    Ok(missing.into_iter().map(of).collect())
+/// What is missing on some days, and what is known of prices.
+#[derive(Default)]
+pub(super) struct Missing {
+    /// Hours, and seconds, without a line.
+    hours: BTreeMap<Like, (u64, u64)>,
+    /// Effective cost of billed nodes, and the seconds it pays for.
+    prices: BTreeMap<Like, BTreeMap<Currency, (Money, u64)>>,
 }
 
-/// Effective cost of billed nodes, and the seconds it pays for.
-type Prices = BTreeMap<Like, BTreeMap<Currency, (Money, u64)>>;
-
-fn prices(gathered: &Gathered, join: &Join, period: BillingPeriod) -> Result<Prices, LakeError> {
-    let mut prices = Prices::new();
-    for (key, group) in gathered
-        .groups
-        .iter()
-        .filter(|(key, _)| key.cost == MachineCost::Compute)
-    {
-        let machine = join.machine(key.machine);
-        let of = prices
-            .entry(like(&machine.cluster, join.node(key.machine)))
-            .or_default();
-        let mut costs: BTreeMap<&Currency, Money> = BTreeMap::new();
-        for ((kind, _), value) in group.amounts.iter().filter(|((_, of), _)| *of == period) {
-            let sum = costs.entry(&gathered.kinds[*kind as usize].currency).or_default();
-            *sum = add(*sum, value.effective)?;
-        }
-        for (currency, cost) in costs {
-            let (sum, seconds) = of.entry(currency.clone()).or_default();
-            *sum = add(*sum, cost)?;
-            *seconds += billed_s(group.consumed_s, key);
+impl Missing {
+    /// Hours of a node, and their ready seconds, that nobody pays for.
+    pub fn lacks(&mut self, cluster: &str, node: &Node, (hours, seconds): (u64, u64)) {
+        if hours > 0 {
+            let sum = self.hours.entry(like(cluster, node)).or_default();
+            *sum = (sum.0 + hours, sum.1 + seconds);
         }
     }
-    Ok(prices)
+
+    /// What was paid for seconds of a node, in one currency.
+    pub fn paid(
+        &mut self,
+        cluster: &str,
+        node: &Node,
+        currency: &Currency,
+        (cost, seconds): (Money, u64),
+    ) -> Result<(), LakeError> {
+        let of = self.prices.entry(like(cluster, node)).or_default();
+        let sum = of.entry(currency.clone()).or_default();
+        *sum = (add(sum.0, cost)?, sum.1 + seconds);
+        Ok(())
+    }
+
+    /// The same of the charges of several days.
+    pub fn long(&mut self, gathered: &Gathered, join: &Join, period: BillingPeriod) -> Result<(), LakeError> {
+        let compute = gathered
+            .long()
+            .iter()
+            .filter(|(key, _)| key.cost == MachineCost::Compute);
+        for (key, group) in compute {
+            let mut costs: BTreeMap<&Currency, Money> = BTreeMap::new();
+            for amount in group.amounts().filter(|amount| amount.period == period) {
+                let sum = costs.entry(&gathered.kinds[amount.kind as usize].currency).or_default();
+                *sum = add(*sum, amount.value.effective)?;
+            }
+            let seconds = billed_s(group.billed_s(key), key);
+            let (cluster, node) = (&join.machine(key.machine).cluster, join.node(key.machine));
+            for (currency, cost) in costs {
+                self.paid(cluster, node, currency, (cost, seconds))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Adds another day's.
+    pub fn merge(&mut self, other: Missing) -> Result<(), LakeError> {
+        for (like, (hours, seconds)) in other.hours {
+            let sum = self.hours.entry(like).or_default();
+            *sum = (sum.0 + hours, sum.1 + seconds);
+        }
+        for (like, prices) in other.prices {
+            let of = self.prices.entry(like).or_default();
+            for (currency, (cost, seconds)) in prices {
+                let sum = of.entry(currency).or_default();
+                *sum = (add(sum.0, cost)?, sum.1 + seconds);
+            }
+        }
+        Ok(())
+    }
+
+    /// What is missing, at the price of its like.
+    pub fn priced(self) -> Vec<Unbilled> {
+        let of = |(like, (node_hours, seconds)): (Like, (u64, u64))| {
+            let known = self.prices.get(&like).into_iter().flatten();
+            let estimates = known
+                .filter_map(|(currency, (cost, billed_s))| {
+                    Some((currency.clone(), at_price_of(*cost, *billed_s, seconds)?))
+                })
+                .collect();
+            let (cluster, pool, capacity_type) = like;
+            Unbilled {
+                cluster,
+                pool,
+                capacity_type,
+                node_hours,
+                estimates,
+            }
+        };
+        self.hours.into_iter().map(of).collect()
+    }
 }
 
 /// Seconds a group pays for: what it says, else all its hours.
-fn billed_s(consumed_s: Option<u64>, key: &GroupKey) -> u64 {
-    let most = u64::from(key.to.0.abs_diff(key.from.0)) * u64::from(HOUR_S);
+pub(super) fn billed_s(consumed_s: Option<u64>, key: &GroupKey) -> u64 {
     consumed_s
         .filter(|seconds| *seconds > 0)
-        .map_or(most, |seconds| seconds.min(most))
+        .map_or(key.seconds(), |seconds| seconds.min(key.seconds()))
 }
 
 fn add(a: Money, b: Money) -> Result<Money, LakeError> {

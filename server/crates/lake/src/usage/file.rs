@@ -12,6 +12,7 @@ use domain::tags;
 use domain::usage::{Capacity, ClusterDay, Hour, Measure, Node, NodeHour, Role, Slot, SlotHour, pool_sums};
 use polars::prelude::*;
 use sha2::{Digest, Sha256};
+use std::sync::Arc;
 
 /// Writes a day. The same facts are the same bytes under the same names.
 ///
@@ -178,7 +179,7 @@ pub fn read_day(lake: &Lake, file: &UsageFile) -> Result<ClusterDay, LakeError> 
     })
 }
 
-const HOUR_COLUMNS: [&str; 12] = [
+pub(super) const HOUR_COLUMNS: [&str; 12] = [
     "slot",
     "hour",
     "seconds",
@@ -273,7 +274,7 @@ const SLOT_TEXTS: [&str; 9] = [
     "labels",
 ];
 
-fn read_slots(lake: &Lake, path: &str) -> Result<Vec<Slot>, LakeError> {
+pub(crate) fn read_slots(lake: &Lake, path: &str) -> Result<Vec<Slot>, LakeError> {
     let mut slots = Vec::new();
     each_batch(lake, path, &SLOT_TEXTS, |frame, path| {
         let texts = Texts::of(frame, path, &SLOT_TEXTS)?;
@@ -298,7 +299,7 @@ fn read_slots(lake: &Lake, path: &str) -> Result<Vec<Slot>, LakeError> {
 
 /// What the split reads of a day: slots, and their hours in columns, by slot and hour.
 pub(crate) struct SlotHours {
-    pub slots: Vec<Slot>,
+    pub slots: Vec<Arc<Slot>>,
     /// Per slot-hour.
     pub slot: Vec<u32>,
     /// Per slot-hour: hour since the epoch.
@@ -314,7 +315,7 @@ pub(crate) struct SlotHours {
 pub(crate) fn read_slot_hours(lake: &Lake, file: &UsageFile) -> Result<SlotHours, LakeError> {
     let rows = usize::try_from(file.slot_hours).unwrap_or(0);
     let mut read = SlotHours {
-        slots: read_slots(lake, &file.slots_path)?,
+        slots: read_slots(lake, &file.slots_path)?.into_iter().map(Arc::new).collect(),
         slot: Vec::with_capacity(rows),
         hour: Vec::with_capacity(rows),
         effective: Vec::with_capacity(rows),

@@ -7,6 +7,7 @@ mod archive;
 mod columns;
 mod file;
 mod merge;
+mod passes;
 mod payload;
 mod pending;
 mod remarks;
@@ -23,7 +24,8 @@ pub use sizing::read_sizing;
 pub use stage::{StagedUsage, UsageError, UsageProgress, UsageRequest, ingest_usage, stage_days};
 pub use table::UsageKind;
 
-pub(crate) use file::{SlotHours, read_slot_hours};
+pub(crate) use file::{SlotHours, read_slot_hours, read_slots};
+pub(crate) use passes::{HourRows, each_hours, each_node, each_slot};
 
 use domain::instant::Day;
 use domain::usage::PoolSums;
