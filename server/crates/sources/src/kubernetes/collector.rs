@@ -7,7 +7,7 @@ use super::inventory::Inventory;
 use super::metrics::{MetricsList, NodeMetrics, PodMetrics, Usage};
 use super::node::NodeTrack;
 use super::pulse::{Pulses, lock};
-use super::resources::{ResourceFacts, Resources};
+use super::resources::{ResourceFacts, Resources, drop_profiles};
 use super::resume::Kept;
 use super::sampler::{Ended, FOR_EVER, SKEW_US, Sampler, Taken, View};
 use super::watch::{Shared, Watches, start, words};
@@ -401,8 +401,9 @@ impl Collector {
         let shared = self.shared.clone();
         let mut world = lock(&shared.world);
         let complete = self.sampler.complete(before, now);
-        let (nodes, slots) = self.sampler.drain(before, now, &mut world.tracks);
+        let (nodes, mut slots) = self.sampler.drain(before, now, &mut world.tracks);
         let resources = self.resources.drain(complete, FOR_EVER, &world, &slots);
+        drop_profiles(&mut slots);
         drop(world);
         self.facts(nodes, slots, resources)
     }

@@ -257,6 +257,12 @@ fn follow<T: PartialEq>(
     }
 }
 
+/// Drops the profiles of facts whose sizing is told: sketches are large, and
+/// there is one for every container.
+pub fn drop_profiles(slots: &mut [HourFacts]) {
+    slots.iter_mut().for_each(|slot| slot.profile = UsageProfile::default());
+}
+
 /// What was known of an hour, and more of the same.
 fn together(known: &SizingHour, more: &HourFacts) -> SizingHour {
     // these bytes were made here: they can be read
