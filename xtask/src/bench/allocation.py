@@ -140,9 +140,12 @@ def split(folder, output, threads):
     cube = quoted(os.path.join(output, "cube.parquet"))
     connection.execute(f"COPY cube TO '{cube}' (FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1)")
     seconds = time.perf_counter() - started
-    total, lines = connection.execute("SELECT sum(cost), count(*) FROM cube").fetchone()
+    total, containers, lines = connection.execute(
+        "SELECT sum(cost), sum(cost) FILTER (WHERE tenant IS NOT NULL), count(*) FROM cube"
+    ).fetchone()
     files = [os.path.join(output, name) for name in os.listdir(output)]
-    return {"seconds": seconds, "total": total, "cube_lines": lines, "bytes": sum(map(os.path.getsize, files))}
+    return {"seconds": seconds, "total": total, "containers": containers, "cube_lines": lines,
+            "bytes": sum(map(os.path.getsize, files))}
 
 
 # Every figure of a container-day but the money of the whole node, which the

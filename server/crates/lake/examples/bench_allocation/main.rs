@@ -61,7 +61,10 @@ fn run(words: &[&str]) -> Result<Value> {
         }
         ["allocate", folder] => allocate(Path::new(folder)),
         ["day", folder, months, rounds] => day(Path::new(folder), months.parse()?, rounds.parse()?),
-        _ => Err("usage: bench_allocation generate FOLDER PODS DAYS SEED | allocate FOLDER | day FOLDER MONTHS ROUNDS".into()),
+        _ => Err(
+            "usage: bench_allocation generate FOLDER PODS DAYS SEED | allocate FOLDER | day FOLDER MONTHS ROUNDS"
+                .into(),
+        ),
     }
 }
 

@@ -61,7 +61,12 @@ impl Manifest {
 
     pub fn read(folder: &Path) -> Result<Manifest> {
         let document: Value = serde_json::from_str(&fs::read_to_string(folder.join(NAME))?)?;
-        let text = |value: &Value| value.as_str().map(str::to_owned).ok_or("a text is missing in the manifest");
+        let text = |value: &Value| {
+            value
+                .as_str()
+                .map(str::to_owned)
+                .ok_or("a text is missing in the manifest")
+        };
         let number = |value: &Value| value.as_u64().ok_or("a number is missing in the manifest");
         let mut manifest = Manifest {
             usage: Vec::new(),

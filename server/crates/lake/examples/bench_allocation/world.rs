@@ -96,7 +96,13 @@ impl World {
         let nodes: Vec<u64> = (0..count).map(size).collect();
         let pools: Vec<Vec<u32>> = SIZES
             .iter()
-            .map(|(size, _)| (0u32..).zip(&nodes).filter(|(_, cores)| *cores == size).map(|(at, _)| at).collect())
+            .map(|(size, _)| {
+                (0u32..)
+                    .zip(&nodes)
+                    .filter(|(_, cores)| *cores == size)
+                    .map(|(at, _)| at)
+                    .collect()
+            })
             .collect();
         let mut world = World {
             days,
@@ -261,7 +267,13 @@ impl World {
         let uid = mix(mix(pod.place) ^ pod.generation);
         Slot {
             node: self.node(pod.node).name,
-            pod_uid: format!("{:08x}-{:04x}-4{:03x}-{:012x}", uid >> 32, uid >> 16 & 0xFFFF, uid & 0xFFF, pod.place),
+            pod_uid: format!(
+                "{:08x}-{:04x}-4{:03x}-{:012x}",
+                uid >> 32,
+                uid >> 16 & 0xFFFF,
+                uid & 0xFFF,
+                pod.place
+            ),
             container: "app".to_owned(),
             role: Role::Workload,
             namespace: format!("team-{:03}", workload / WORKLOADS),
@@ -402,7 +414,10 @@ fn overcommitted(day: &ClusterDay) -> [u64; 3] {
     let mut counts = [0; 3];
     for (node, hours) in &day.nodes {
         for hour in hours {
-            let claimed = claimed.get(&(node.name.as_str(), hour.hour)).copied().unwrap_or_default();
+            let claimed = claimed
+                .get(&(node.name.as_str(), hour.hour))
+                .copied()
+                .unwrap_or_default();
             let there = hour.allocatable.over(u64::from(HOUR_S));
             counts[0] += u64::from(claimed.cpu_core_ms > there.cpu_core_ms);
             counts[1] += u64::from(claimed.memory_mib_s > there.memory_mib_s);

@@ -304,7 +304,11 @@ impl Gathered {
     pub fn keep_only(&mut self, day: Day) -> u64 {
         let charges = |value: &CubeValue| value.charges;
         let long = std::mem::take(&mut self.long);
-        let mut dropped: u64 = long.values().flat_map(|group| group.amounts.values()).map(charges).sum();
+        let mut dropped: u64 = long
+            .values()
+            .flat_map(|group| group.amounts.values())
+            .map(charges)
+            .sum();
         self.days.retain(|(_, of), pieces| {
             if *of != day {
                 dropped += pieces.iter().map(|piece| u64::from(piece.charges)).sum::<u64>();
