@@ -51,6 +51,13 @@ impl DuckDb {
         command
     }
 
+    /// A program in its Python; arguments may be added.
+    pub fn script(&self, text: &str) -> Command {
+        let mut command = Command::new(&self.python);
+        command.args(["-c", text]);
+        command
+    }
+
     /// Copies the bill to Parquet, measured.
     ///
     /// # Errors

@@ -1,5 +1,6 @@
 //! `cargo xtask bench`: time and memory against a peer that does the same work in the same run.
 
+mod allocation;
 mod decimal;
 mod duckdb;
 mod generate;
@@ -19,6 +20,7 @@ use serde_json::Value;
 use crate::Verdict;
 use crate::steps::{Steps, run as run_program};
 use crate::workspace::Workspace;
+pub use allocation::{AllocationArgs, run as allocation};
 use duckdb::DuckDb;
 use generate::Bill;
 use measure::Measured;
@@ -36,6 +38,8 @@ const MEMORY_BUDGET_BYTES: u64 = 400 * 1024 * 1024;
 pub enum BenchCommand {
     /// Bill ingest against DuckDB's COPY of the same file to Parquet
     Ingest(IngestArgs),
+    /// A month of a cluster to container-days and the cube, against DuckDB SQL with doubles
+    Allocation(AllocationArgs),
 }
 
 /// Options of `bench ingest`.

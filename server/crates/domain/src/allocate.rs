@@ -237,6 +237,20 @@ pub fn key_of(
     attributes: &Attributes,
     at: Instant,
 ) -> CubeKey {
+    let class = program.classes.class_of(attributes);
+    key_of_class(program, period, currency, (category, class), attributes, at)
+}
+
+/// The same of a charge whose class is known.
+#[must_use]
+pub fn key_of_class(
+    program: &Program,
+    period: BillingPeriod,
+    currency: &Currency,
+    (category, class): (ChargeCategory, Class),
+    attributes: &Attributes,
+    at: Instant,
+) -> CubeKey {
     let column = |name: &str| attributes.column(name).map(str::to_owned);
     let columns = CUBE_COLUMNS.map(|name| {
         if name == "ProviderName" {
@@ -251,7 +265,7 @@ pub fn key_of(
         day: Some(at.day()),
         columns,
         category,
-        class: program.classes.class_of(attributes),
+        class,
         term: BridgeTerm::of(category, attributes),
         invoiced: attributes.column("InvoiceId").is_some(),
         assignment: program.rules.assign(attributes, at),

@@ -59,7 +59,7 @@ pub fn allocate_with_usage(
     let join = clusters::join_of(lake, &usage)?;
     let mut gathered = Gathered::new(&join);
     let mut charges = Charges::new(program).joining(&join);
-    let mut sums: PlHashMap<(u32, BillingPeriod, Day), CubeValue> = PlHashMap::default();
+    let mut sums = Sums::default();
     let mut landings = Vec::new();
     for file in files {
         charges.read(lake, file, |charges, row| {
@@ -88,19 +88,89 @@ pub fn allocate_with_usage(
         period,
         &mut |key, period, day, value| sums.entry((key, period, day)).or_default().add(value).map_err(overflow),
     )?;
-    let mut cube = Cube::new(program.rules.dimensions.clone());
+    Ok(Allocation {
+        cube: cube(sums, &charges)?,
+        unbilled: clusters.unbilled,
+        provider_rows: clusters.provider_rows,
+        container_days: clusters.files,
+    })
+}
+
+/// One day of one cluster: its part of what [`allocate_with_usage`] makes of
+/// the whole period, and its container-days, written to the lake.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DayAllocation {
+    /// The cube of the charges that were split.
+    pub cube: Cube,
+    /// Ready node hours no charge of `files` pays for.
+    pub unbilled_node_hours: u64,
+    /// What containers cost.
+    pub container_days: Option<ContainerDayFile>,
+    /// Charges of machines of this day that are not within it, and so need the
+    /// usage of other days: those of several days, and those of another day.
+    /// They are not in the cube.
+    pub left_out: u64,
+}
+
+/// Allocates one day of one cluster: the charges of `files` that are within the
+/// day and of a machine it knows. What else is in `files` is not of the day and
+/// is skipped. Nothing but the day's own files is read, so the time it takes
+/// does not depend on how much history there is; a period whose machines are
+/// charged by the hour or by the day is the sum of its days.
+///
+/// # Errors
+/// As [`allocate`].
+pub fn split_day(
+    lake: &Lake,
+    files: &[ChargeFile],
+    usage: &UsageFile,
+    program: &Program,
+    split: Splitter,
+) -> Result<DayAllocation, LakeError> {
+    let overflow = |_| LakeError::Overflow {
+        what: "the charges".to_owned(),
+    };
+    let usage = std::slice::from_ref(usage);
+    let day = usage[0].day;
+    let join = clusters::join_of(lake, usage)?;
+    let mut gathered = Gathered::new(&join);
+    let mut charges = Charges::new(program).joining(&join);
+    for file in files {
+        charges.read(lake, file, |charges, row| gathered.take(charges, row).map(|_| ()))?;
+    }
+    let left_out = gathered.keep_only(day);
+    let mut sums = Sums::default();
+    let clusters = clusters::split_days(
+        lake,
+        gathered,
+        (usage, &join),
+        &mut charges,
+        split,
+        Some(BillingPeriod::of(day.start())),
+        &mut |key, period, day, value| sums.entry((key, period, day)).or_default().add(value).map_err(overflow),
+    )?;
+    Ok(DayAllocation {
+        cube: cube(sums, &charges)?,
+        unbilled_node_hours: clusters.unbilled.iter().map(|of| of.node_hours).sum(),
+        container_days: clusters.files.into_iter().next(),
+        left_out,
+    })
+}
+
+/// Amounts by position of the key, billing month and day.
+type Sums = PlHashMap<(u32, BillingPeriod, Day), CubeValue>;
+
+fn cube(sums: Sums, charges: &Charges<'_>) -> Result<Cube, LakeError> {
+    let mut cube = Cube::new(charges.program().rules.dimensions.clone());
     for ((key, period, day), value) in sums {
         let key = CubeKey {
             period,
             day: Some(day),
             ..charges.key(key).clone()
         };
-        cube.add(key, value).map_err(overflow)?;
+        cube.add(key, value).map_err(|_| LakeError::Overflow {
+            what: "the charges".to_owned(),
+        })?;
     }
-    Ok(Allocation {
-        cube,
-        unbilled: clusters.unbilled,
-        provider_rows: clusters.provider_rows,
-        container_days: clusters.files,
-    })
+    Ok(cube)
 }

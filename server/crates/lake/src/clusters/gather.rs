@@ -370,6 +370,24 @@ impl Gathered {
         std::mem::take(&mut self.days)
     }
 
+    /// Drops every charge that is not within this day; answers how many.
+    pub fn keep_only(&mut self, day: Day) -> u64 {
+        let charges = |value: &CubeValue| value.charges;
+        let long = std::mem::take(&mut self.long);
+        let mut dropped: u64 = long
+            .values()
+            .flat_map(|group| group.amounts.values())
+            .map(charges)
+            .sum();
+        self.days.retain(|(_, of), pieces| {
+            if *of != day {
+                dropped += pieces.iter().map(|piece| u64::from(piece.charges)).sum::<u64>();
+            }
+            *of == day
+        });
+        dropped
+    }
+
     fn kind(&mut self, charges: &Charges<'_>, set: u32, class: Class) -> u32 {
         if let Some(kind) = self.kind_of_set.get(&(set, class)) {
             return *kind;

@@ -5,7 +5,7 @@ use super::gather::ChargeKind;
 use crate::rows::Charges;
 use domain::BillingPeriod;
 use domain::allocate::clusters::placed;
-use domain::allocate::{CubeKey, key_of};
+use domain::allocate::{CubeKey, key_of_class};
 use domain::instant::{Day, Instant};
 use domain::tags;
 use domain::usage::{Node, Part, Slot};
@@ -93,19 +93,15 @@ impl<'a, 'p> Owners<'a, 'p> {
         } else {
             placed(&kind.attributes, &place.cluster, &place.node, place.slot.as_ref(), part)
         };
-        let found = key_of(
+        let found = key_of_class(
             self.charges.program(),
             BillingPeriod::of(Instant(0)),
             &kind.currency,
-            kind.category,
+            (kind.category, kind.class),
             &attributes,
             at,
         );
-        self.charges.key_id(CubeKey {
-            day: None,
-            class: kind.class,
-            ..found
-        })
+        self.charges.key_id(CubeKey { day: None, ..found })
     }
 }
 
