@@ -259,6 +259,7 @@ impl World {
             day: Day(FIRST_DAY + day),
             nodes,
             slots,
+            ..ClusterDay::default()
         }
     }
 
