@@ -7,6 +7,7 @@ pub mod cube;
 mod current;
 pub mod explain;
 pub mod ingest;
+pub mod opencost;
 pub mod reports;
 pub mod rules;
 pub mod usage;
@@ -29,6 +30,7 @@ pub struct App {
     pub(crate) clock: Clock,
     pub(crate) scratch: PathBuf,
     pub(crate) cubes: Arc<CubeCache>,
+    pub(crate) opencost: Arc<opencost::OpenCostCache>,
     /// Polars work is bounded by the cores.
     heavy: Arc<tokio::sync::Semaphore>,
 }
@@ -63,6 +65,7 @@ impl App {
             clock,
             scratch: scratch.to_owned(),
             cubes: Arc::new(CubeCache::default()),
+            opencost: Arc::default(),
             heavy: Arc::new(tokio::sync::Semaphore::new(cores)),
         }
     }
@@ -77,6 +80,11 @@ impl App {
     #[must_use]
     pub fn lake(&self) -> &Lake {
         &self.lake
+    }
+
+    /// How much blocking work runs at once.
+    pub(crate) fn cores(&self) -> usize {
+        std::thread::available_parallelism().map_or(2, std::num::NonZero::get)
     }
 
     /// Runs blocking work off the async threads, at most one job per core.

@@ -18,6 +18,7 @@ const TAGS: &str = "Tags";
 const CATEGORY: &str = "ChargeCategory";
 const CURRENCY: &str = "BillingCurrency";
 const AMOUNTS: [&str; 2] = ["BilledCost", "EffectiveCost"];
+const LIST: &str = "ListCost";
 const SPAN: [&str; 2] = ["ChargePeriodStart", "ChargePeriodEnd"];
 /// What a charge is joined to a machine by.
 const RESOURCE: &str = "ResourceId";
@@ -43,6 +44,8 @@ pub(crate) struct Row {
     pub span: Span,
     pub billed: Money,
     pub effective: Money,
+    /// ListCost, where it is read and there.
+    pub list: Option<Money>,
     /// The machine it names, when the usage knows one.
     pub target: Option<Target>,
     /// Seconds of ConsumedQuantity, for charges of a machine (A3).
@@ -63,6 +66,7 @@ pub(crate) struct Charges<'p> {
     program: &'p Program,
     columns: Vec<String>,
     with_tags: bool,
+    with_list: bool,
     join: Option<&'p Join>,
     ids: PlHashMap<Box<[u8]>, u32>,
     sets: Vec<Set>,
@@ -87,6 +91,7 @@ impl<'p> Charges<'p> {
             program,
             columns: columns.into_iter().collect(),
             with_tags: true,
+            with_list: false,
             join: None,
             ids: PlHashMap::default(),
             sets: Vec::new(),
@@ -107,6 +112,12 @@ impl<'p> Charges<'p> {
     /// Charges that also name the machines a usage knows.
     pub fn joining(mut self, join: &'p Join) -> Charges<'p> {
         self.join = (!join.is_empty()).then_some(join);
+        self
+    }
+
+    /// Charges of which ListCost is read too.
+    pub fn listing(mut self) -> Charges<'p> {
+        self.with_list = true;
         self
     }
 
@@ -147,7 +158,10 @@ impl<'p> Charges<'p> {
             .into_iter()
             .filter(|name| self.join.is_some() && schema.contains(name))
             .filter(|name| !self.columns.iter().any(|known| known == name));
-        let wanted: Vec<String> = texts.chain(fixed).chain(joined).map(str::to_owned).collect();
+        let list = [LIST]
+            .into_iter()
+            .filter(|name| self.with_list && schema.contains(name));
+        let wanted: Vec<String> = texts.chain(fixed).chain(joined).chain(list).map(str::to_owned).collect();
         scan::batches(local.path(), &file.path, &wanted, |frame| {
             self.frame(frame, &file.path, &mut each)
         })
@@ -187,6 +201,7 @@ impl<'p> Charges<'p> {
             let texts = [RESOURCE, UNIT].map(|name| scan::text(frame, name));
             (join, texts, scan::units(frame, QUANTITY))
         });
+        let list = self.with_list.then(|| scan::units(frame, LIST)).flatten();
         let mut key = Vec::new();
         let mut last: (Vec<u8>, Option<u32>) = (Vec::new(), None);
         for row in 0..frame.height() {
@@ -217,6 +232,7 @@ impl<'p> Charges<'p> {
                 None => (None, None),
             };
             let charge = Row {
+                list: list.and_then(|column| column.get(row)).and_then(Money::from_units),
                 target,
                 consumed_s,
                 set,
