@@ -4,6 +4,7 @@
 //! reference.
 
 use crate::clusters::{self, Gathered, Unbilled};
+use crate::container_days::ContainerDayFile;
 use crate::error::LakeError;
 use crate::object::Lake;
 use crate::rows::Charges;
@@ -31,9 +32,12 @@ pub struct Allocation {
     pub cube: Cube,
     /// Node hours of the period no charge pays for.
     pub unbilled: Vec<Unbilled>,
+    /// What containers cost, by cluster and day; written when a period was given.
+    pub container_days: Vec<ContainerDayFile>,
 }
 
-/// The same, node costs by usage: days in any order, one file per cluster and day.
+/// The same, node costs by usage: days in any order, one file per cluster and
+/// day. With a `period`, container-days are written to the lake.
 ///
 /// # Errors
 /// As [`allocate`].
@@ -51,7 +55,7 @@ pub fn allocate_with_usage(
     let mut usage = usage.to_vec();
     usage.sort_by(|a, b| (&a.cluster, a.day).cmp(&(&b.cluster, b.day)));
     let join = clusters::join_of(lake, &usage)?;
-    let mut gathered = Gathered::new();
+    let mut gathered = Gathered::new(&join);
     let mut charges = Charges::new(program).joining(&join);
     let mut sums: PlHashMap<(u32, BillingPeriod, Day), CubeValue> = PlHashMap::default();
     let mut landings = Vec::new();
@@ -73,22 +77,16 @@ pub fn allocate_with_usage(
             Ok(())
         })?;
     }
-    clusters::split(
+    let clusters = clusters::split_days(
         lake,
-        &gathered,
+        gathered,
         &usage,
         &join,
         &mut charges,
         split,
-        &mut |_, _, amount, (key, day), value| {
-            let sum = sums.entry((key, amount.period, day)).or_default();
-            sum.add(value).map_err(overflow)
-        },
+        period,
+        &mut |key, period, day, value| sums.entry((key, period, day)).or_default().add(value).map_err(overflow),
     )?;
-    let unbilled = match period {
-        Some(period) => clusters::unbilled(lake, &gathered, &usage, &join, period)?,
-        None => Vec::new(),
-    };
     let mut cube = Cube::new(program.rules.dimensions.clone());
     for ((key, period, day), value) in sums {
         let key = CubeKey {
@@ -98,5 +96,9 @@ pub fn allocate_with_usage(
         };
         cube.add(key, value).map_err(overflow)?;
     }
-    Ok(Allocation { cube, unbilled })
+    Ok(Allocation {
+        cube,
+        unbilled: clusters.unbilled,
+        container_days: clusters.files,
+    })
 }

@@ -88,6 +88,16 @@ pub enum LakeError {
         /// Why.
         source: domain::apportion::ApportionError,
     },
+    /// The parts of a node's cost are not the cost: nothing was kept.
+    #[error("the parts of node {node} of cluster {cluster} do not add up to its cost on {day}; please report this")]
+    Unbalanced {
+        /// Cluster id.
+        cluster: String,
+        /// Its name.
+        node: String,
+        /// The day.
+        day: domain::instant::Day,
+    },
     /// The file was written by a later release.
     #[error("{path} has schema version {found}, this release reads up to {known}")]
     NewerSchema {

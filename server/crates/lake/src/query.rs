@@ -100,7 +100,7 @@ pub fn bill_lines(
     usage.sort_by(|a, b| (&a.cluster, a.day).cmp(&(&b.cluster, b.day)));
     let join = clusters::join_of(lake, &usage)?;
     let mut charges = Charges::with(program, &SHOWN).joining(&join);
-    let mut gathered = Gathered::new();
+    let mut gathered = Gathered::new(&join);
     let mut found = Found::new(listed);
     let mut landings = Vec::new();
     let mut machines: BTreeMap<AmountKey, Vec<BillLine>> = BTreeMap::new();

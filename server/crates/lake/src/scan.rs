@@ -91,6 +91,49 @@ pub(crate) fn batches<E: From<LakeError>>(
     })
 }
 
+/// The same on this thread alone, row group by row group, for many files side
+/// by side. Columns of integers that are all zero may be left out.
+pub(crate) fn groups<E: From<LakeError>>(
+    path: &Path,
+    name: &str,
+    columns: &[&str],
+    mut each: impl FnMut(&DataFrame) -> Result<(), E>,
+) -> Result<(), E> {
+    let mut reader = ParquetReader::new(open(path, name)?);
+    let metadata = reader.get_metadata().map_err(LakeError::parquet("read", name))?.clone();
+    let there = schema(path, name)?;
+    if let Some(column) = columns.iter().find(|column| !there.contains(column)) {
+        let damaged = LakeError::Damaged {
+            path: name.to_owned(),
+            detail: format!("it has no column {column}"),
+        };
+        return Err(damaged.into());
+    }
+    let mut start = 0;
+    for group in &metadata.row_groups {
+        let zero = |column: &str| {
+            let mut chunks = group.columns_under_root_iter(column).into_iter().flatten();
+            let statistics = chunks.next().and_then(|chunk| chunk.statistics(&metadata.footer_buf)?.ok());
+            let integers = statistics.as_ref().and_then(|statistics| statistics.as_int64());
+            integers.is_some_and(|of| of.min_value == Some(0) && of.max_value == Some(0) && of.null_count == Some(0))
+        };
+        let wanted = columns.iter().filter(|column| !zero(column)).map(|column| (*column).to_owned());
+        let end = start + group.num_rows();
+        while start < end {
+            let length = (end - start).min(BATCH_ROWS);
+            let mut reader = ParquetReader::new(open(path, name)?)
+                .with_columns(Some(wanted.clone().collect()))
+                .with_slice(Some((start, length)))
+                .read_parallel(ParallelStrategy::None)
+                .set_rechunk(true);
+            reader.set_metadata(metadata.clone());
+            each(&reader.finish().map_err(LakeError::parquet("read", name))?)?;
+            start += length;
+        }
+    }
+    Ok(())
+}
+
 /// Offset and length of the batches of a file: its row groups, cut where they are long.
 fn slices(groups: impl Iterator<Item = usize>) -> Vec<(usize, usize)> {
     let mut slices = Vec::new();

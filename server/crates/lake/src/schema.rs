@@ -73,6 +73,14 @@ pub fn usage_path(cluster: &str, day: Day, kind: &str, sha256: &str) -> String {
     format!("usage/{}/{day}/{kind}-{hash}.parquet", plain(cluster))
 }
 
+/// Path of a file of container-days: one per allocation, cluster and day; the
+/// hash in the name is that of its bytes.
+#[must_use]
+pub fn container_days_path(cluster: &str, day: Day, sha256: &str) -> String {
+    let hash: String = sha256.chars().take(32).collect();
+    format!("container_days/{}/{day}/{hash}.parquet", plain(cluster))
+}
+
 /// Path of a delivery's refused rows.
 #[must_use]
 pub fn quarantine_path(delivery_id: &str, sha256: &str) -> String {

@@ -4,7 +4,7 @@ use domain::allocate::clusters::machine_key;
 use domain::usage::Node;
 use domain::usage::key::resource_key;
 use polars::prelude::PlHashMap;
-use std::cell::RefCell;
+use std::sync::{Mutex, PoisonError};
 
 /// What a charge's ResourceId stands for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -29,11 +29,14 @@ pub(crate) struct Machine {
 pub(crate) struct Join {
     machines: Vec<Machine>,
     first_seen: Vec<Node>,
+    clusters: Vec<String>,
+    /// Of machines: position of the cluster.
+    cluster_of: Vec<u32>,
     ids: PlHashMap<Machine, u32>,
     compute: PlHashMap<String, u32>,
     disks: PlHashMap<String, u32>,
     /// ResourceIds as bills write them, looked up once each.
-    seen: RefCell<PlHashMap<String, Option<Target>>>,
+    seen: Mutex<PlHashMap<String, Option<Target>>>,
 }
 
 impl Join {
@@ -50,6 +53,8 @@ impl Join {
                 self.ids.insert(machine.clone(), id);
                 self.machines.push(machine.clone());
                 self.first_seen.push(node.clone());
+                let position = self.cluster_position(cluster);
+                self.cluster_of.push(position);
                 id
             }
         };
@@ -57,6 +62,26 @@ impl Join {
             self.disks.entry(resource_key(&node.root_volume_id)).or_insert(id);
         }
         self.compute.entry(machine.key).or_insert(id);
+    }
+
+    fn cluster_position(&mut self, cluster: &str) -> u32 {
+        // days come by cluster
+        let known = self.clusters.iter().rposition(|known| known == cluster);
+        let position = known.unwrap_or_else(|| {
+            self.clusters.push(cluster.to_owned());
+            self.clusters.len() - 1
+        });
+        u32::try_from(position).unwrap_or(u32::MAX)
+    }
+
+    /// Clusters with machines, by position.
+    pub fn clusters(&self) -> &[String] {
+        &self.clusters
+    }
+
+    /// Of every machine, the position of its cluster.
+    pub fn clusters_of_machines(&self) -> Vec<u32> {
+        self.cluster_of.clone()
     }
 
     /// Whether no machine is known.
@@ -85,7 +110,8 @@ impl Join {
 
     /// What a ResourceId stands for.
     pub fn find(&self, resource_id: &str) -> Option<Target> {
-        if let Some(known) = self.seen.borrow().get(resource_id) {
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = seen.get(resource_id) {
             return *known;
         }
         let key = resource_key(resource_id);
@@ -95,7 +121,7 @@ impl Join {
             (None, Some(disk)) => Some(Target::RootDisk(*disk)),
             (None, None) => None,
         };
-        self.seen.borrow_mut().insert(resource_id.to_owned(), found);
+        seen.insert(resource_id.to_owned(), found);
         found
     }
 }

@@ -1,26 +1,30 @@
-//! Lands the pieces of a machine's cost on their owners. Owners are found once
-//! per kind of charge, place and epoch of the rules.
+//! Splits the charges of a group by the reference and lands the pieces on
+//! their owners: groups of several days, and every group when a figure is
+//! walked back to its bill lines.
 
+use super::extra::{At, Extra, Extras};
+use super::gather::{Amount, ChargeKind, Group, GroupKey};
 use super::machine_day::{ClaimOf, GroupFacts};
-use super::{Amount, ChargeKind, GroupKey};
+use super::owners::Owners;
 use crate::error::LakeError;
 use crate::rows::Charges;
-use domain::BillingPeriod;
-use domain::allocate::clusters::{MachineCost, disk_weight, own_money, placed, split_disk, system_left};
-use domain::allocate::{CubeKey, CubeValue, key_of, pieces, split_over};
-use domain::apportion::{ApportionError, Splitter};
-use domain::instant::{Day, Instant, Span};
-use domain::split::{Claim, node_weights, split_node};
-use domain::usage::{Node, Part, Slot};
-use polars::prelude::PlHashMap;
+use domain::Money;
+use domain::allocate::clusters::{MachineCost, disk_weight, own_money, split_disk, system_left};
+use domain::allocate::{CubeValue, pieces, split_over};
+use domain::apportion::{ApportionError, Splitter, apportion};
+use domain::instant::{Day, Span};
+use domain::money::MoneyOverflow;
+use domain::split::{Claim, NodeWeights, ResourceSplit, Split, node_weights, split_node, split_resources};
+use domain::usage::{Node, Part};
+use std::collections::BTreeMap;
 
 pub(super) struct Lander<'a, 'p> {
-    kinds: &'a [ChargeKind],
     split: Splitter,
-    charges: &'a mut Charges<'p>,
+    owners: Owners<'a, 'p>,
     sink: Sink<'a, 'p>,
-    places: PlHashMap<PlaceKey, u32>,
-    keys: PlHashMap<(u32, u32, Option<Part>, usize), u32>,
+    /// Of machines: position of the cluster. `None` = container-days are not asked for.
+    clusters: Option<Vec<u32>>,
+    pub extras: Extras,
 }
 
 /// Takes each piece: whose it is (group and kind), the position of its key, its
@@ -28,17 +32,11 @@ pub(super) struct Lander<'a, 'p> {
 pub(crate) type Sink<'a, 'p> =
     &'a mut dyn FnMut(&Charges<'p>, &GroupKey, &Amount, (u32, Day), CubeValue) -> Result<(), LakeError>;
 
-/// What of a slot and node owner rules see, as one text.
-type PlaceKey = Box<[u8]>;
-
-/// Where a piece lands.
-struct Place<'f> {
-    cluster: &'f str,
-    node: &'f Node,
-    slot: Option<&'f Slot>,
-    part: Option<Part>,
-    day: Day,
-    id: u32,
+/// A machine, for messages and places.
+#[derive(Clone, Copy)]
+pub(super) struct On<'n> {
+    pub cluster: &'n str,
+    pub node: &'n Node,
 }
 
 impl<'a, 'p> Lander<'a, 'p> {
@@ -47,32 +45,27 @@ impl<'a, 'p> Lander<'a, 'p> {
         split: Splitter,
         charges: &'a mut Charges<'p>,
         sink: Sink<'a, 'p>,
+        clusters: Option<Vec<u32>>,
     ) -> Lander<'a, 'p> {
         Lander {
-            kinds,
             split,
-            charges,
+            owners: Owners::new(kinds, charges),
             sink,
-            places: PlHashMap::default(),
-            keys: PlHashMap::default(),
+            clusters,
+            extras: Extras::new(),
         }
     }
 
     /// Splits and lands the amounts of a group.
-    pub fn land(
-        &mut self,
-        key: &GroupKey,
-        amounts: &[Amount],
-        billed_s: Option<u64>,
-        cluster: &str,
-        node: &Node,
-        facts: &GroupFacts,
-    ) -> Result<(), LakeError> {
+    pub fn land(&mut self, key: &GroupKey, group: &Group, on: On<'_>, facts: &GroupFacts) -> Result<(), LakeError> {
         let claims: Vec<Claim> = facts.claims.iter().map(|(_, claim)| *claim).collect();
-        for amount in amounts {
+        for amount in group.amounts() {
             match key.cost {
-                MachineCost::Compute => self.compute(key, amount, billed_s, (cluster, node), facts, &claims)?,
-                MachineCost::RootDisk => self.disk(key, amount, (cluster, node), facts, &claims)?,
+                MachineCost::Compute => {
+                    let weights = node_weights(&facts.hours, &facts.filled_s, group.billed_s(key));
+                    self.compute(key, &amount, &weights, on, facts, &claims)?;
+                }
+                MachineCost::RootDisk => self.disk(key, &amount, on, facts, &claims)?,
             }
         }
         Ok(())
@@ -82,42 +75,56 @@ impl<'a, 'p> Lander<'a, 'p> {
         &mut self,
         key: &GroupKey,
         amount: &Amount,
-        billed_s: Option<u64>,
-        (cluster, node): (&str, &Node),
+        weights: &NodeWeights,
+        on: On<'_>,
         facts: &GroupFacts,
         claims: &[Claim],
     ) -> Result<(), LakeError> {
-        let weights = node_weights(&facts.hours, &facts.filled_s, billed_s);
-        let divide =
-            |cost| split_node(cost, &weights, claims, self.split).map_err(|source| refused(cluster, node, source));
+        let refused = |source| refused(on, source);
+        let divide = |cost| split_node(cost, weights, claims, self.split).map_err(refused);
         let effective = divide(amount.value.effective)?;
         let billed = if amount.value.billed == amount.value.effective {
             effective.clone()
         } else {
             divide(amount.value.billed)?
         };
-        let at = (cluster, node);
+        let resources = match self.clusters {
+            Some(_) => split_resources(amount.value.effective, weights, claims, self.split).map_err(refused)?,
+            None => Default::default(),
+        };
         let charges = amount.value.charges;
-        for (part, billed, effective) in [
-            (Part::IdleCapacity, billed.idle, effective.idle),
-            (Part::NotReady, billed.not_ready, effective.not_ready),
-            (Part::Unobserved, billed.unobserved, effective.unobserved),
-            (Part::SystemReserved, system_left(&billed), system_left(&effective)),
+        for (part, billed, effective, pick) in [
+            (Part::IdleCapacity, billed.idle, effective.idle, IDLE),
+            (Part::NotReady, billed.not_ready, effective.not_ready, NOT_READY),
+            (Part::Unobserved, billed.unobserved, effective.unobserved, UNOBSERVED),
+            (
+                Part::SystemReserved,
+                system_left(&billed),
+                system_left(&effective),
+                RESERVED,
+            ),
         ] {
-            let charges = if part == Part::IdleCapacity { charges } else { 0 };
-            self.on_node(
-                key,
-                amount,
-                at,
-                Some(part),
-                CubeValue {
-                    charges,
-                    billed,
-                    effective,
-                },
-            )?;
+            let value = CubeValue {
+                charges: if part == Part::IdleCapacity { charges } else { 0 },
+                billed,
+                effective,
+            };
+            self.on_node(key, amount, on, Some(part), value, &resources.each_ref().map(pick))?;
         }
-        let (own_billed, own_effective) = (own_money(&billed, claims), own_money(&effective, claims));
+        self.claims(key, amount, on, facts, claims, (&billed, &effective, &resources))
+    }
+
+    fn claims(
+        &mut self,
+        key: &GroupKey,
+        amount: &Amount,
+        on: On<'_>,
+        facts: &GroupFacts,
+        claims: &[Claim],
+        (billed, effective, resources): (&Split, &Split, &[ResourceSplit; 3]),
+    ) -> Result<(), LakeError> {
+        let (own_billed, own_effective) = (own_money(billed, claims), own_money(effective, claims));
+        let mut followed: BTreeMap<Day, Money> = BTreeMap::new();
         for (index, (of, claim)) in facts.claims.iter().enumerate() {
             let parts = [
                 (Part::of(claim.role, of.filled), own_billed[index], own_effective[index]),
@@ -132,7 +139,6 @@ impl<'a, 'p> Lander<'a, 'p> {
                     effective.follow_daemon[index],
                 ),
             ];
-            let mut place = None;
             for (part, billed, effective) in parts {
                 let value = CubeValue {
                     charges: 0,
@@ -140,10 +146,27 @@ impl<'a, 'p> Lander<'a, 'p> {
                     effective,
                 };
                 if value != CubeValue::default() {
-                    let id = *place.get_or_insert_with(|| self.place(cluster, of));
-                    self.on_slot((key, amount), (cluster, node), of, (part, id), value)?;
+                    self.on_slot(key, amount, on, of, part, value)?;
                 }
             }
+            if self.clusters.is_some() {
+                let [_, system, daemon] = parts.map(|(_, _, effective)| effective);
+                let mut extra = Extra::new(key.machine, amount.kind, At::Slot(of.index, of.filled));
+                if own_effective[index] == effective.claims[index] {
+                    extra.cost = resources.each_ref().map(|resource| resource.claims[index]);
+                }
+                (extra.system, extra.daemon) = (system, daemon);
+                extra.billed = sum(parts.map(|(_, billed, _)| billed))?;
+                self.extra(key, of.day, extra);
+                let so_far = followed.entry(of.day).or_default();
+                *so_far = sum([*so_far, system, daemon])?;
+            }
+        }
+        let weights = resources.each_ref().map(|resource| resource.system_reserved.abs());
+        for (day, money) in followed {
+            let mut extra = Extra::new(key.machine, amount.kind, At::Followed);
+            extra.cost = over(money, weights);
+            self.extra(key, day, extra);
         }
         Ok(())
     }
@@ -152,15 +175,15 @@ impl<'a, 'p> Lander<'a, 'p> {
         &mut self,
         key: &GroupKey,
         amount: &Amount,
-        (cluster, node): (&str, &Node),
+        on: On<'_>,
         facts: &GroupFacts,
         claims: &[Claim],
     ) -> Result<(), LakeError> {
-        let refused = |source| refused(cluster, node, source);
+        let refused = |source| refused(on, source);
         let billed = split_disk(amount.value.billed, claims, self.split).map_err(refused)?;
         let effective = split_disk(amount.value.effective, claims, self.split).map_err(refused)?;
         let (Some(billed), Some(effective)) = (billed, effective) else {
-            return self.on_node(key, amount, (cluster, node), None, amount.value);
+            return self.on_node(key, amount, on, None, amount.value, &[Money::ZERO; 3]);
         };
         let mut charges = amount.value.charges;
         for (index, (of, claim)) in facts.claims.iter().enumerate() {
@@ -174,44 +197,42 @@ impl<'a, 'p> Lander<'a, 'p> {
             };
             charges = 0;
             if value != CubeValue::default() {
-                let id = self.place(cluster, of);
-                self.on_slot(
-                    (key, amount),
-                    (cluster, node),
-                    of,
-                    (Part::of(claim.role, of.filled), id),
-                    value,
-                )?;
+                self.on_slot(key, amount, on, of, Part::of(claim.role, of.filled), value)?;
             }
+            let mut extra = Extra::new(key.machine, amount.kind, At::Slot(of.index, of.filled));
+            (extra.disk, extra.billed) = (value.effective, value.billed);
+            self.extra(key, of.day, extra);
         }
         Ok(())
     }
 
+    fn extra(&mut self, key: &GroupKey, day: Day, extra: Extra) {
+        if let Some(clusters) = &self.clusters {
+            let cluster = clusters.get(key.machine as usize).copied().unwrap_or(0);
+            self.extras.entry((cluster, day)).or_default().push(extra);
+        }
+    }
+
     fn on_slot(
         &mut self,
-        charge: (&GroupKey, &Amount),
-        (cluster, node): (&str, &Node),
+        key: &GroupKey,
+        amount: &Amount,
+        on: On<'_>,
         of: &ClaimOf,
-        (part, id): (Part, u32),
+        part: Part,
         value: CubeValue,
     ) -> Result<(), LakeError> {
-        let node = if node.pool == of.pool {
-            node.clone()
-        } else {
-            Node {
-                pool: of.pool.clone(),
-                ..node.clone()
-            }
-        };
-        let place = Place {
-            cluster,
-            node: &node,
-            slot: Some(&of.slot),
-            part: Some(part),
-            day: of.day,
-            id,
-        };
-        self.add(charge, &place, value)
+        let slot = &of.slot;
+        let labels = serde_json::to_string(&slot.labels).unwrap_or_default();
+        let subject = [
+            slot.namespace.as_str(),
+            &slot.workload_kind,
+            &slot.workload,
+            &slot.container,
+            &labels,
+        ];
+        let place = self.owners.place(on.cluster, &of.pool, Some(subject));
+        self.add(key, amount, place, Some(part), of.day, value)
     }
 
     /// A piece nobody on the machine has: over the days of the charge, by time.
@@ -219,9 +240,10 @@ impl<'a, 'p> Lander<'a, 'p> {
         &mut self,
         key: &GroupKey,
         amount: &Amount,
-        (cluster, node): (&str, &Node),
+        on: On<'_>,
         part: Option<Part>,
         value: CubeValue,
+        resources: &[Money; 3],
     ) -> Result<(), LakeError> {
         if value == CubeValue::default() {
             return Ok(());
@@ -230,113 +252,70 @@ impl<'a, 'p> Lander<'a, 'p> {
             start: key.from.start(),
             end: key.to.start(),
         };
-        let pieces = pieces(&self.charges.program().rules, span);
-        let split = |amount| split_over(amount, &pieces, self.split).map_err(|source| refused(cluster, node, source));
+        let pieces = pieces(&self.owners.charges.program().rules, span);
+        let split = |amount| split_over(amount, &pieces, self.split).map_err(|source| refused(on, source));
         let (billed, effective) = (split(value.billed)?, split(value.effective)?);
-        let id = self.place_of(&[cluster, &node.pool, "node"]);
+        let place = self.owners.place(on.cluster, &on.node.pool, None);
         for (at, ((piece, billed), effective)) in pieces.iter().zip(billed).zip(effective).enumerate() {
             let charges = if at == 0 { value.charges } else { 0 };
-            let place = Place {
-                cluster,
-                node,
-                slot: None,
-                part,
-                day: piece.first_day(),
-                id,
+            let day = piece.first_day();
+            let value = CubeValue {
+                charges,
+                billed,
+                effective,
             };
-            self.add(
-                (key, amount),
-                &place,
-                CubeValue {
-                    charges,
-                    billed,
-                    effective,
-                },
-            )?;
+            self.add(key, amount, place, part, day, value)?;
+            let mut extra = Extra::new(key.machine, amount.kind, part.map_or(At::Disk, At::Node));
+            match part {
+                Some(_) => extra.cost = over(effective, resources.map(Money::abs)),
+                None => extra.disk = effective,
+            }
+            extra.billed = billed;
+            self.extra(key, day, extra);
         }
         Ok(())
     }
 
     fn add(
         &mut self,
-        (group, amount): (&GroupKey, &Amount),
-        place: &Place<'_>,
+        group: &GroupKey,
+        amount: &Amount,
+        place: u32,
+        part: Option<Part>,
+        day: Day,
         value: CubeValue,
     ) -> Result<(), LakeError> {
         if value == CubeValue::default() {
             return Ok(());
         }
-        let at = place.day.start();
-        let epoch = self.charges.program().rules.epoch(at);
-        let known = (amount.kind, place.id, place.part, epoch);
-        let key = match self.keys.get(&known) {
-            Some(key) => *key,
-            None => {
-                let key = self.find(amount, place, at);
-                self.keys.insert(known, key);
-                key
-            }
-        };
-        (self.sink)(self.charges, group, amount, (key, place.day), value)
-    }
-
-    fn find(&mut self, amount: &Amount, place: &Place<'_>, at: Instant) -> u32 {
-        let kind = &self.kinds[amount.kind as usize];
-        let attributes = placed(&kind.attributes, place.cluster, place.node, place.slot, place.part);
-        let program = self.charges.program();
-        let found = key_of(
-            program,
-            BillingPeriod::of(Instant(0)),
-            &kind.currency,
-            kind.category,
-            &attributes,
-            at,
-        );
-        self.charges.key_id(CubeKey {
-            day: None,
-            class: kind.class,
-            ..found
-        })
-    }
-
-    fn place(&mut self, cluster: &str, of: &ClaimOf) -> u32 {
-        let slot = &of.slot;
-        let mut texts = vec![
-            cluster,
-            &of.pool,
-            "slot",
-            &slot.namespace,
-            &slot.workload_kind,
-            &slot.workload,
-            &slot.container,
-        ];
-        texts.extend(
-            slot.labels
-                .iter()
-                .flat_map(|(key, value)| [key.as_str(), value.as_str()]),
-        );
-        self.place_of(&texts)
-    }
-
-    fn place_of(&mut self, texts: &[&str]) -> u32 {
-        let mut key = Vec::with_capacity(texts.iter().map(|text| text.len() + 4).sum());
-        for text in texts {
-            key.extend_from_slice(&u32::try_from(text.len()).unwrap_or(u32::MAX).to_le_bytes());
-            key.extend_from_slice(text.as_bytes());
-        }
-        if let Some(id) = self.places.get(key.as_slice()) {
-            return *id;
-        }
-        let id = u32::try_from(self.places.len()).unwrap_or(u32::MAX);
-        self.places.insert(key.into(), id);
-        id
+        let key = self.owners.key(amount.kind, place, part, day);
+        (self.sink)(self.owners.charges, group, amount, (key, day), value)
     }
 }
 
-fn refused(cluster: &str, node: &Node, source: ApportionError) -> LakeError {
+const IDLE: fn(&ResourceSplit) -> Money = |split| split.idle;
+const NOT_READY: fn(&ResourceSplit) -> Money = |split| split.not_ready;
+const UNOBSERVED: fn(&ResourceSplit) -> Money = |split| split.unobserved;
+const RESERVED: fn(&ResourceSplit) -> Money = |split| split.system_reserved;
+
+/// Money by resource, for display: in the ratio of `weights`, else all of it CPU.
+fn over(money: Money, weights: [Money; 3]) -> [Money; 3] {
+    match apportion(money, &weights.map(Money::units)).as_deref() {
+        Ok([cpu, memory, gpu]) => [*cpu, *memory, *gpu],
+        _ => [money, Money::ZERO, Money::ZERO],
+    }
+}
+
+fn sum<const N: usize>(amounts: [Money; N]) -> Result<Money, LakeError> {
+    Money::sum(amounts).map_err(|_: MoneyOverflow| LakeError::Overflow {
+        what: "the charges".to_owned(),
+    })
+}
+
+fn refused(on: On<'_>, source: ApportionError) -> LakeError {
     LakeError::SplitNode {
-        cluster: cluster.to_owned(),
-        node: node.name.clone(),
+        cluster: on.cluster.to_owned(),
+        node: on.node.name.clone(),
         source,
     }
 }

@@ -1,6 +1,6 @@
 //! What one machine's facts of a day say about a group of its charges.
 
-use super::GroupKey;
+use super::gather::GroupKey;
 use crate::usage::{SlotHours, UsageFile};
 use domain::instant::Day;
 use domain::split::Claim;
@@ -8,6 +8,7 @@ use domain::usage::fill::fill;
 use domain::usage::{Hour, Measure, Node, NodeHour, Slot, SlotHour};
 use polars::prelude::PlHashMap;
 use std::ops::Range;
+use std::sync::Arc;
 
 /// Rows of each node in a day's columns, which are in the order of nodes.
 pub(super) fn node_ranges(hours: &SlotHours) -> PlHashMap<&str, Range<usize>> {
@@ -92,7 +93,9 @@ impl<'d> MachineDay<'d> {
 
 /// Who a claim is: for the owner rules, and for the day it is shown on.
 pub(super) struct ClaimOf {
-    pub slot: Slot,
+    pub slot: Arc<Slot>,
+    /// Its position in the day's files.
+    pub index: u32,
     pub pool: String,
     pub filled: bool,
     pub day: Day,
@@ -145,7 +148,8 @@ impl GroupFacts {
     }
 
     fn push(&mut self, day: &MachineDay<'_>, slot: u32, filled: bool, effective: Measure) {
-        let slot = day.hours.slots[slot as usize].clone();
+        let index = slot;
+        let slot = Arc::clone(&day.hours.slots[slot as usize]);
         let claim = Claim {
             role: slot.role,
             filled,
@@ -155,6 +159,7 @@ impl GroupFacts {
         };
         let of = ClaimOf {
             slot,
+            index,
             pool: day.node.pool.clone(),
             filled,
             day: day.day,

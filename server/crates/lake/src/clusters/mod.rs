@@ -2,163 +2,65 @@
 //! gathered in one pass over the bill, then each cluster's day of usage is read
 //! once, in the order of node, pod and container, and its charges are split as
 //! it goes. A property test holds it equal to the reference.
+//!
+//! Charges within a day, nearly all there are, go through [`day`] and its
+//! [`kernel`], two days at a time; those of several days are split by the
+//! reference first, and what of them falls on a day is added there.
 
+mod account;
+mod carry;
+mod day;
+mod extra;
+mod gather;
+mod hours;
 pub(crate) mod join;
+mod kernel;
 mod land;
 mod machine_day;
+mod owners;
+mod rows;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use account::{Account, REMAINDERS};
+pub(crate) use gather::{Amount, Gathered, GroupKey};
+pub(crate) use hours::{HOURS, NodeBook};
+pub(crate) use land::Sink;
+
+use crate::container_days::ContainerDayFile;
 use crate::error::LakeError;
 use crate::object::Lake;
-use crate::rows::{Charges, Row};
-use crate::usage::{UsageFile, read_nodes, read_slot_hours};
+use crate::rows::Charges;
+use crate::usage::{UsageFile, each_node, read_nodes, read_slot_hours};
+use day::{Common, Done, Places, Task, Worker};
 use domain::allocate::CubeValue;
-use domain::allocate::clusters::{MachineCost, hours_of};
-use domain::apportion::Splitter;
-use domain::charge::{Attributes, ChargeCategory};
-use domain::class::Class;
+use domain::allocate::clusters::MachineCost;
+use domain::apportion::{Splitter, apportion};
 use domain::instant::Day;
-use domain::usage::{HOUR_S, Hour};
+use domain::usage::Hour;
 use domain::{BillingPeriod, Currency};
-use join::{Join, Target};
-use land::{Lander, Sink};
+use extra::Extras;
+use gather::Group;
+use join::Join;
+use land::{Lander, On};
 use machine_day::{GroupFacts, MachineDay, node_ranges};
+use owners::Owners;
 use polars::prelude::PlHashMap;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::thread;
 
-/// Charges of one machine and the same whole hours: split by the same weights (A2, A4).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) struct GroupKey {
-    pub machine: u32,
-    pub cost: MachineCost,
-    pub from: Hour,
-    pub to: Hour,
-}
-
-impl GroupKey {
-    fn days(&self) -> impl Iterator<Item = Day> {
-        (self.from.day().0..=Hour(self.to.0 - 1).day().0).map(Day)
-    }
-
-    fn within_one_day(&self) -> bool {
-        self.from.day() == Hour(self.to.0 - 1).day()
-    }
-}
-
-/// Charges of a group that rules cannot tell apart, added up before the split.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Amount {
-    pub kind: u32,
-    pub period: BillingPeriod,
-    pub value: CubeValue,
-}
-
-#[derive(Default)]
-struct Group {
-    consumed_s: Option<u64>,
-    amounts: BTreeMap<(u32, BillingPeriod), CubeValue>,
-}
-
-/// What rules see of a machine's charge, and its class.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct ChargeKind {
-    pub attributes: Attributes,
-    pub currency: Currency,
-    pub category: ChargeCategory,
-    pub class: Class,
-}
-
-/// Charges of machines, gathered.
-pub(crate) struct Gathered {
-    groups: BTreeMap<GroupKey, Group>,
-    kinds: Vec<ChargeKind>,
-    kind_ids: BTreeMap<ChargeKind, u32>,
-    kind_of_set: PlHashMap<(u32, Class), u32>,
-}
+/// Days that are done at a time: some 100 MB each.
+const WORKERS: usize = 2;
 
 /// The machines some days of usage know.
 pub(crate) fn join_of(lake: &Lake, usage: &[UsageFile]) -> Result<Join, LakeError> {
     let mut join = Join::default();
     for file in usage {
-        for (node, _) in read_nodes(lake, file)? {
-            join.add(&file.cluster, &node);
-        }
+        each_node(lake, file, |node| join.add(&file.cluster, node))?;
     }
     Ok(join)
-}
-
-impl Gathered {
-    pub fn new() -> Gathered {
-        Gathered {
-            groups: BTreeMap::new(),
-            kinds: Vec::new(),
-            kind_ids: BTreeMap::new(),
-            kind_of_set: PlHashMap::default(),
-        }
-    }
-
-    /// Takes a charge, if it is one of a known machine.
-    pub fn take(&mut self, charges: &mut Charges<'_>, row: &Row) -> Result<Option<(GroupKey, u32)>, LakeError> {
-        let Some(target) = row.target else {
-            return Ok(None);
-        };
-        let key = charges.key_at(row, row.span.start);
-        let class = charges.key(key).class;
-        let machine = match (MachineCost::of(class), target) {
-            (Some(MachineCost::Compute), Target::Machine(id) | Target::Either(id, _)) => (id, MachineCost::Compute),
-            (Some(MachineCost::RootDisk), Target::RootDisk(id) | Target::Either(_, id)) => (id, MachineCost::RootDisk),
-            _ => return Ok(None),
-        };
-        let (from, to) = hours_of(row.span);
-        let key = GroupKey {
-            machine: machine.0,
-            cost: machine.1,
-            from,
-            to,
-        };
-        let kind = self.kind(charges, row.set, machine.1.class());
-        let group = self.groups.entry(key).or_default();
-        if let Some(seconds) = row.consumed_s
-            && charges.set(row.set).category == ChargeCategory::Usage
-        {
-            group.consumed_s = Some(group.consumed_s.unwrap_or(0).saturating_add(seconds));
-        }
-        let value = CubeValue {
-            charges: 1,
-            billed: row.billed,
-            effective: row.effective,
-        };
-        let sum = group.amounts.entry((kind, row.period)).or_default();
-        sum.add(value).map_err(|_| LakeError::Overflow {
-            what: "the charges".to_owned(),
-        })?;
-        Ok(Some((key, kind)))
-    }
-
-    fn kind(&mut self, charges: &Charges<'_>, set: u32, class: Class) -> u32 {
-        if let Some(kind) = self.kind_of_set.get(&(set, class)) {
-            return *kind;
-        }
-        let known = charges.set(set);
-        // columns that are read for show only must not keep charges apart
-        let columns = charges.program().columns();
-        let mut attributes = known.attributes.clone();
-        attributes.columns.retain(|name, _| columns.contains(name));
-        let kind = ChargeKind {
-            attributes,
-            currency: known.currency.clone(),
-            category: known.category,
-            class,
-        };
-        let next = u32::try_from(self.kinds.len()).unwrap_or(u32::MAX);
-        let id = *self.kind_ids.entry(kind.clone()).or_insert(next);
-        if id == next {
-            self.kinds.push(kind);
-        }
-        self.kind_of_set.insert((set, class), id);
-        id
-    }
 }
 
 /// Node hours of a cluster that no charge of the bill pays for.
@@ -170,7 +72,15 @@ pub struct Unbilled {
     pub node_hours: u64,
 }
 
-/// Splits what was gathered by the days of usage, and lands it.
+/// What an allocation says of clusters, beside the cube.
+#[derive(Debug, Default)]
+pub(crate) struct Clusters {
+    pub unbilled: Vec<Unbilled>,
+    pub files: Vec<ContainerDayFile>,
+}
+
+/// Splits every group by the reference and lands it, piece by piece: for
+/// walking a figure back to its bill lines.
 ///
 /// # Errors
 /// When a file cannot be read, or an amount split or added exactly.
@@ -180,22 +90,36 @@ pub(crate) fn split<'p>(
     usage: &[UsageFile],
     join: &Join,
     charges: &mut Charges<'p>,
-    split: Splitter,
+    splitter: Splitter,
     sink: Sink<'_, 'p>,
 ) -> Result<(), LakeError> {
+    let groups = gathered.all()?;
+    let mut lander = Lander::new(&gathered.kinds, splitter, charges, sink, None);
+    split_groups(lake, &groups, usage, join, &mut lander)
+}
+
+fn split_groups(
+    lake: &Lake,
+    groups: &BTreeMap<GroupKey, Group>,
+    usage: &[UsageFile],
+    join: &Join,
+    lander: &mut Lander<'_, '_>,
+) -> Result<(), LakeError> {
     let mut by_day: BTreeMap<(u32, Day), Vec<&GroupKey>> = BTreeMap::new();
-    for key in gathered.groups.keys() {
+    for key in groups.keys() {
         for day in key.days() {
             by_day.entry((key.machine, day)).or_default().push(key);
         }
     }
-    let mut lander = Lander::new(&gathered.kinds, split, charges, sink);
     // facts of groups that span days wait until their last day was read
     let mut waiting: BTreeMap<GroupKey, GroupFacts> = BTreeMap::new();
     let mut done: BTreeSet<GroupKey> = BTreeSet::new();
-    for file in usage {
+    for file in usage.iter().filter(|_| !by_day.is_empty()) {
         let nodes = read_nodes(lake, file)?;
-        let machines: Vec<Option<u32>> = nodes.iter().map(|(node, _)| join.id_of(&file.cluster, node)).collect();
+        let mut seen = BTreeSet::new();
+        // of one machine under two names, the first one has its cost
+        let machine = |node| join.id_of(&file.cluster, node).filter(|id| seen.insert(*id));
+        let machines: Vec<Option<u32>> = nodes.iter().map(|(node, _)| node).map(machine).collect();
         let wanted = |machine: &Option<u32>| machine.is_some_and(|id| by_day.contains_key(&(id, file.day)));
         if !machines.iter().any(wanted) {
             continue;
@@ -203,22 +127,15 @@ pub(crate) fn split<'p>(
         let hours = read_slot_hours(lake, file)?;
         let ranges = node_ranges(&hours);
         for ((node, node_hours), machine) in nodes.iter().zip(&machines) {
-            let Some(groups) = machine.and_then(|id| by_day.get(&(id, file.day))) else {
+            let Some(keys) = machine.and_then(|id| by_day.get(&(id, file.day))) else {
                 continue;
             };
             let day = MachineDay::new(file, node, node_hours, &hours, ranges.get(node.name.as_str()));
-            for key in groups {
+            for key in keys {
                 if key.within_one_day() {
                     let mut facts = GroupFacts::default();
                     facts.add(&day, key);
-                    lander.land(
-                        key,
-                        &amounts(gathered, key),
-                        billed_s(gathered, key),
-                        &file.cluster,
-                        node,
-                        &facts,
-                    )?;
+                    land(lander, groups, key, join, &facts)?;
                     done.insert(**key);
                 } else {
                     waiting.entry(**key).or_default().add(&day, key);
@@ -228,83 +145,242 @@ pub(crate) fn split<'p>(
     }
     for (key, mut facts) in waiting {
         facts.sort();
-        let machine = join.machine(key.machine);
-        lander.land(
-            &key,
-            &amounts(gathered, &key),
-            billed_s(gathered, &key),
-            &machine.cluster,
-            join.node(key.machine),
-            &facts,
-        )?;
+        land(lander, groups, &key, join, &facts)?;
         done.insert(key);
     }
     // a machine known on other days only: nothing was observed
-    for key in gathered.groups.keys().filter(|key| !done.contains(key)) {
-        let machine = join.machine(key.machine);
-        let facts = GroupFacts::default();
-        lander.land(
-            key,
-            &amounts(gathered, key),
-            billed_s(gathered, key),
-            &machine.cluster,
-            join.node(key.machine),
-            &facts,
-        )?;
+    for key in groups.keys().filter(|key| !done.contains(key)) {
+        land(lander, groups, key, join, &GroupFacts::default())?;
     }
     Ok(())
 }
 
-fn amounts(gathered: &Gathered, key: &GroupKey) -> Vec<Amount> {
-    let group = gathered.groups.get(key);
-    let amounts = group.iter().flat_map(|group| &group.amounts);
-    amounts
-        .map(|((kind, period), value)| Amount {
-            kind: *kind,
-            period: *period,
-            value: *value,
-        })
-        .collect()
+fn land(
+    lander: &mut Lander<'_, '_>,
+    groups: &BTreeMap<GroupKey, Group>,
+    key: &GroupKey,
+    join: &Join,
+    facts: &GroupFacts,
+) -> Result<(), LakeError> {
+    let Some(group) = groups.get(key) else { return Ok(()) };
+    let on = On {
+        cluster: &join.machine(key.machine).cluster,
+        node: join.node(key.machine),
+    };
+    lander.land(key, group, on, facts)
 }
 
-/// Billed seconds of a group: halves of one instance add up (A4), to its hours at most.
-fn billed_s(gathered: &Gathered, key: &GroupKey) -> Option<u64> {
-    let most = u64::from(key.to.0.abs_diff(key.from.0)) * u64::from(HOUR_S);
-    gathered.groups.get(key)?.consumed_s.map(|seconds| seconds.min(most))
-}
+/// What the fast split adds to: the position of the key, the billing month, the day.
+pub(crate) type DaySink<'a> = &'a mut dyn FnMut(u32, BillingPeriod, Day, CubeValue) -> Result<(), LakeError>;
 
-/// Node hours of the days of `period` that no gathered charge covers.
+/// Splits what was gathered by the days of usage, lands it, and writes the
+/// container-days of `period`.
 ///
 /// # Errors
-/// When a file cannot be read.
-pub(crate) fn unbilled(
+/// When a file cannot be read or written, or an amount split or added exactly.
+pub(crate) fn split_days<'p>(
+    lake: &Lake,
+    mut gathered: Gathered,
+    usage: &[UsageFile],
+    join: &Join,
+    charges: &mut Charges<'p>,
+    splitter: Splitter,
+    period: Option<BillingPeriod>,
+    sink: DaySink<'_>,
+) -> Result<Clusters, LakeError> {
+    let days = gathered.take_days();
+    let mut by_piece = |_: &Charges<'p>, _: &GroupKey, amount: &Amount, (key, day), value| {
+        sink(key, amount.period, day, value)
+    };
+    let extras = long_charges(lake, &gathered, usage, join, charges, splitter, &mut by_piece, period.is_some())?;
+    let common = common(lake, &gathered, join, splitter);
+    let tasks = tasks(usage, join, days, extras, period);
+    let (done, places) = run(&common, tasks)?;
+    let mut owners = Owners::new(&gathered.kinds, charges);
+    let places: Vec<Vec<u32>> = places
+        .iter()
+        .map(|places| {
+            let all = places.all();
+            all.map(|(cluster, pool, subject)| owners.place(cluster, pool, subject)).collect()
+        })
+        .collect();
+    let mut clusters = Clusters::default();
+    let mut unbilled: BTreeMap<String, u64> = BTreeMap::new();
+    for (cluster, worker, done) in done {
+        for ((lane, place, part), value) in done.cells {
+            let lane = gathered.lanes[lane as usize];
+            let place = places[worker][place as usize];
+            let key = owners.key(lane.kind, place, part, done.day);
+            sink(key, lane.period, done.day, value)?;
+        }
+        if period == Some(BillingPeriod::of(done.day.start())) && done.unbilled > 0 {
+            *unbilled.entry(cluster).or_default() += done.unbilled;
+        }
+        clusters.files.extend(done.file);
+    }
+    clusters.unbilled = unbilled
+        .into_iter()
+        .map(|(cluster, node_hours)| Unbilled { cluster, node_hours })
+        .collect();
+    Ok(clusters)
+}
+
+/// Lands the charges of several days by the reference; answers what of them
+/// falls on each day, when container-days are asked for.
+fn long_charges<'p>(
     lake: &Lake,
     gathered: &Gathered,
     usage: &[UsageFile],
     join: &Join,
-    period: BillingPeriod,
-) -> Result<Vec<Unbilled>, LakeError> {
-    let mut covered: BTreeMap<u32, Vec<(Hour, Hour)>> = BTreeMap::new();
-    for key in gathered.groups.keys().filter(|key| key.cost == MachineCost::Compute) {
+    charges: &mut Charges<'p>,
+    splitter: Splitter,
+    sink: Sink<'_, 'p>,
+    costs: bool,
+) -> Result<Extras, LakeError> {
+    let clusters = costs.then(|| join.clusters_of_machines());
+    let mut lander = Lander::new(&gathered.kinds, splitter, charges, sink, clusters);
+    split_groups(lake, gathered.long(), usage, join, &mut lander)?;
+    Ok(lander.extras)
+}
+
+fn common<'c>(lake: &'c Lake, gathered: &'c Gathered, join: &'c Join, splitter: Splitter) -> Common<'c> {
+    let names: BTreeSet<&Currency> = gathered.kinds.iter().map(|kind| &kind.currency).collect();
+    let currencies: Vec<Currency> = names.into_iter().cloned().collect();
+    let position = |currency: &Currency| {
+        let at = currencies.binary_search(currency).unwrap_or(0);
+        u32::try_from(at).unwrap_or(0)
+    };
+    let mut covered: PlHashMap<u32, Vec<(Hour, Hour)>> = PlHashMap::default();
+    for key in gathered.long().keys().filter(|key| key.cost == MachineCost::Compute) {
         covered.entry(key.machine).or_default().push((key.from, key.to));
     }
-    let mut missing: BTreeMap<String, u64> = BTreeMap::new();
-    for file in usage
-        .iter()
-        .filter(|file| BillingPeriod::of(file.day.start()) == period)
-    {
-        for (node, hours) in read_nodes(lake, file)? {
-            let spans = join.id_of(&file.cluster, &node).and_then(|id| covered.get(&id));
-            let paid =
-                |hour: Hour| spans.is_some_and(|spans| spans.iter().any(|(from, to)| *from <= hour && hour < *to));
-            let count = hours.iter().filter(|hour| hour.ready_s > 0 && !paid(hour.hour)).count() as u64;
-            if count > 0 {
-                *missing.entry(file.cluster.clone()).or_default() += count;
-            }
+    Common {
+        lake,
+        join,
+        lanes: &gathered.lanes,
+        currency_of: gathered.kinds.iter().map(|kind| position(&kind.currency)).collect(),
+        currencies,
+        split: splitter,
+        exact: std::ptr::fn_addr_eq(splitter, apportion as Splitter),
+        covered,
+    }
+}
+
+/// The days there is anything to do for, in order.
+fn tasks(
+    usage: &[UsageFile],
+    join: &Join,
+    days: BTreeMap<(u32, Day), Vec<gather::Piece>>,
+    extras: Extras,
+    period: Option<BillingPeriod>,
+) -> Vec<Task> {
+    let mut tasks: BTreeMap<(String, Day), Task> = BTreeMap::new();
+    let empty = |cluster: &str, day: Day| Task {
+        cluster: cluster.to_owned(),
+        day,
+        file: None,
+        pieces: Vec::new(),
+        extra: Vec::new(),
+        write: period.is_some(),
+    };
+    for file in usage {
+        // another month's day without a charge of this one has no cost here
+        let own = period == Some(BillingPeriod::of(file.day.start()));
+        let position = join.clusters().iter().position(|cluster| *cluster == file.cluster);
+        let at = position.map(|at| (u32::try_from(at).unwrap_or(u32::MAX), file.day));
+        if own || at.is_some_and(|at| days.contains_key(&at) || extras.contains_key(&at)) {
+            let task = tasks
+                .entry((file.cluster.clone(), file.day))
+                .or_insert_with(|| empty(&file.cluster, file.day));
+            task.file = Some(file.clone());
         }
     }
-    Ok(missing
-        .into_iter()
-        .map(|(cluster, node_hours)| Unbilled { cluster, node_hours })
-        .collect())
+    let name = |at: u32| join.clusters()[at as usize].as_str();
+    for ((cluster, day), pieces) in days {
+        let key = (name(cluster).to_owned(), day);
+        tasks.entry(key).or_insert_with(|| empty(name(cluster), day)).pieces = pieces;
+    }
+    for ((cluster, day), extra) in extras {
+        let key = (name(cluster).to_owned(), day);
+        tasks.entry(key).or_insert_with(|| empty(name(cluster), day)).extra = extra;
+    }
+    tasks.into_values().collect()
+}
+
+/// What came of each day, in the order of the tasks: cluster, who did it, what.
+type Finished = Vec<(String, usize, Done)>;
+
+/// Does the days, [`WORKERS`] at a time. What comes out does not depend on who did what.
+fn run(common: &Common<'_>, tasks: Vec<Task>) -> Result<(Finished, Vec<Places>), LakeError> {
+    let clusters: Vec<String> = tasks.iter().map(|task| task.cluster.clone()).collect();
+    let tasks: Vec<Mutex<Option<Task>>> = tasks.into_iter().map(|task| Mutex::new(Some(task))).collect();
+    let next = AtomicUsize::new(0);
+    let work = || -> Result<(Vec<(usize, Done)>, Places), LakeError> {
+        let mut worker = Worker::new(common);
+        let mut done = Vec::new();
+        loop {
+            let at = next.fetch_add(1, Ordering::Relaxed);
+            let Some(task) = tasks.get(at) else { break };
+            let task = task.lock().unwrap_or_else(PoisonError::into_inner).take();
+            if let Some(task) = task {
+                match worker.day(task) {
+                    Ok(day) => done.push((at, day)),
+                    Err(error) => {
+                        // nobody begins another one
+                        next.fetch_add(tasks.len(), Ordering::Relaxed);
+                        return Err(error);
+                    }
+                }
+            }
+        }
+        Ok((done, worker.places))
+    };
+    let results: Vec<_> = thread::scope(|scope| {
+        let running: Vec<_> = (1..WORKERS.min(tasks.len())).map(|_| scope.spawn(work)).collect();
+        let own = work();
+        let joined = running
+            .into_iter()
+            .map(|thread| thread.join().unwrap_or(Err(LakeError::Stage { stage: "split" })));
+        [own].into_iter().chain(joined).collect()
+    });
+    let mut places = Vec::new();
+    let mut all: Vec<(usize, usize, Done)> = Vec::new();
+    for (worker, result) in results.into_iter().enumerate() {
+        let (done, of_worker) = result?;
+        places.push(of_worker);
+        all.extend(done.into_iter().map(|(at, done)| (at, worker, done)));
+    }
+    all.sort_by_key(|(at, _, _)| *at);
+    let finished = all.into_iter().map(|(at, worker, done)| (clusters[at].clone(), worker, done));
+    Ok((finished.collect(), places))
+}
+
+/// One day of a cluster by hour, from what was gathered of its period.
+///
+/// # Errors
+/// As [`split_days`].
+pub(crate) fn day_by_hour(
+    lake: &Lake,
+    mut gathered: Gathered,
+    usage: &[UsageFile],
+    join: &Join,
+    charges: &mut Charges<'_>,
+    (cluster, day): (&str, Day),
+) -> Result<(Vec<NodeBook>, Vec<Currency>), LakeError> {
+    let mut days = gathered.take_days();
+    let mut nothing = |_: &Charges<'_>, _: &GroupKey, _: &Amount, _: (u32, Day), _| Ok(());
+    let mut extras = long_charges(lake, &gathered, usage, join, charges, apportion, &mut nothing, true)?;
+    let position = join.clusters().iter().position(|known| known == cluster);
+    let at = (u32::try_from(position.unwrap_or(usize::MAX)).unwrap_or(u32::MAX), day);
+    let task = Task {
+        cluster: cluster.to_owned(),
+        day,
+        file: usage.iter().find(|file| file.cluster == cluster && file.day == day).cloned(),
+        pieces: days.remove(&at).unwrap_or_default(),
+        extra: extras.remove(&at).unwrap_or_default(),
+        write: false,
+    };
+    let common = common(lake, &gathered, join, apportion);
+    let books = Worker::new(&common).hours(task)?;
+    Ok((books, day::with_unknown(&common.currencies)))
 }

@@ -2,6 +2,7 @@
 //! clusters, gaps, over-commitment, machines that live part of an hour, hourly,
 //! daily and long charges, refunds, root disks, machines without facts.
 
+use crate::container_days::{DayCosts, NodeCost, SlotCost, hours_of_day, read_day as read_costs};
 use crate::query::{Basis, bill_lines};
 use crate::tests::deliver;
 use crate::usage::{UsageFile, merge, read_day, write_day};
@@ -14,7 +15,9 @@ use domain::class::{Class, ClassRules};
 use domain::instant::{Day, Instant, Span};
 use domain::rule::RuleSet;
 use domain::usage::{Capacity, ClusterDay, Hour, Measure, Node, NodeHour, Role, Slot, SlotHour};
+use domain::{BillingPeriod, Currency};
 use proptest::prelude::*;
+use std::collections::BTreeMap;
 
 const COLUMNS: [&str; 13] = [
     "BilledCost",
@@ -205,7 +208,7 @@ fn row() -> impl Strategy<Value = Vec<String>> {
 
 /// The days as the lake keeps them: one per cluster and day, merged.
 fn stored(lake: &Lake, days: Vec<ClusterDay>) -> (Vec<UsageFile>, Vec<ClusterDay>) {
-    let mut merged: std::collections::BTreeMap<(String, Day), ClusterDay> = std::collections::BTreeMap::new();
+    let mut merged: BTreeMap<(String, Day), ClusterDay> = BTreeMap::new();
     for day in days {
         let empty = ClusterDay {
             cluster: day.cluster.clone(),
@@ -253,6 +256,39 @@ proptest! {
         let expect = reference::allocate_with_usage(&charges, &days, &program(), apportion).expect("allocates");
         let found = allocate_with_usage(&lake, &files, &usage, None, &program(), apportion).expect("allocates");
         prop_assert_eq!(&found.cube, &expect);
+        // the same with container-days, which are what the cube has of clusters
+        let found = allocate_with_usage(&lake, &files, &usage, period(), &program(), apportion).expect("allocates");
+        prop_assert_eq!(&found.cube, &expect);
+        let costs: Vec<DayCosts> = found.container_days.iter().map(|file| read_costs(&lake, file).expect("reads")).collect();
+        for day in &costs {
+            assert_balanced(day);
+            let hours = hours_of_day(&lake, &files, &usage, &program(), &day.cluster, day.day).expect("derives");
+            let mut sum = (BTreeMap::new(), BTreeMap::new());
+            for hour in hours {
+                let hour = DayCosts { cluster: String::new(), day: day.day, slots: hour.slots, nodes: hour.nodes };
+                assert_balanced(&hour);
+                add_up(&mut sum, &hour);
+            }
+            let mut expect = (BTreeMap::new(), BTreeMap::new());
+            add_up(&mut expect, day);
+            prop_assert_eq!(sum, expect);
+        }
+        let in_clusters = |pick: fn(&domain::allocate::CubeValue) -> Money| {
+            let lines = found.cube.lines.iter().filter(|(key, _)| key.columns[6].is_some());
+            Money::sum(lines.map(|(_, value)| pick(value))).expect("small")
+        };
+        let nodes = || costs.iter().flat_map(|day| &day.nodes);
+        let effective = Money::sum(nodes().flat_map(|node| node.total.into_iter().chain([node.disk_total])));
+        prop_assert_eq!(effective.expect("small"), in_clusters(|value| value.effective));
+        let billed = Money::sum(nodes().map(|node| node.billed_total)).expect("small");
+        prop_assert_eq!(billed, in_clusters(|value| value.billed));
+        // what containers held is there once
+        let held = |day: &ClusterDay| day.slots.iter().flat_map(|(_, hours)| hours).map(|hour| hour.requested.cpu_core_ms).sum::<u64>();
+        let kept = costs.iter().flat_map(|day| &day.slots).map(|slot| slot.requested.cpu_core_ms).sum::<u64>();
+        prop_assert_eq!(kept, days.iter().map(held).sum::<u64>());
+        // a second run gives the same bytes
+        let again = allocate_with_usage(&lake, &files, &usage, period(), &program(), apportion).expect("allocates");
+        prop_assert_eq!(&again, &found);
         // every figure is walked back to its bill lines, to the last digit
         for (key, value) in expect.lines.iter().take(4) {
             let lines = bill_lines(&lake, &files, &usage, &program(), &|k| k == key, Basis::Effective, 0..3).expect("finds");
@@ -265,6 +301,76 @@ proptest! {
         let sum = |pick: fn(&domain::charge::Charge) -> Money| Money::sum(charges.iter().map(pick)).expect("small");
         prop_assert_eq!(total(&expect), (sum(|c| c.billed), sum(|c| c.effective), charges.len() as u64));
     }
+}
+
+fn period() -> Option<BillingPeriod> {
+    Some("2024-09".parse().expect("valid"))
+}
+
+type SlotSums = BTreeMap<(String, String, &'static str, Currency), ([Money; 7], u64, [Measure; 3])>;
+type NodeSums = BTreeMap<(String, String, Currency), ([Money; 19], u64, [Measure; 2])>;
+
+fn slot_money(slot: &SlotCost) -> [Money; 7] {
+    let [cpu, memory, gpu] = slot.cost;
+    [cpu, memory, gpu, slot.system_cost, slot.daemon_cost, slot.disk_cost, slot.billed]
+}
+
+fn node_money(node: &NodeCost) -> [Money; 19] {
+    let mut all = [Money::ZERO; 19];
+    let by_resource = [node.total, node.idle, node.system_left, node.not_ready, node.unobserved];
+    let rest = [node.disk_total, node.disk_left, node.billed_total, node.billed_left];
+    let amounts = by_resource.into_iter().flatten().chain(rest);
+    all.iter_mut().zip(amounts).for_each(|(into, amount)| *into = amount);
+    all
+}
+
+fn plus<const N: usize>(a: [Money; N], b: [Money; N]) -> [Money; N] {
+    let mut sum = a;
+    sum.iter_mut().zip(b).for_each(|(sum, of)| *sum = sum.checked_add(of).expect("small"));
+    sum
+}
+
+/// Adds a day, or an hour, to sums by container and node; those without money and usage are nothing.
+fn add_up((slots, nodes): &mut (SlotSums, NodeSums), costs: &DayCosts) {
+    for slot in &costs.slots {
+        let key = (
+            slot.slot.pod_uid.clone() + &slot.slot.container,
+            slot.node.name.clone() + &slot.node.provider_id,
+            slot.part.as_str(),
+            slot.currency.clone(),
+        );
+        let sum = slots.entry(key).or_insert(([Money::ZERO; 7], 0, [Measure::ZERO; 3]));
+        let measures = [slot.requested, slot.used, slot.effective];
+        sum.0 = plus(sum.0, slot_money(slot));
+        sum.1 += slot.seconds;
+        sum.2.iter_mut().zip(measures).for_each(|(sum, of)| *sum = sum.plus(of));
+    }
+    for node in &costs.nodes {
+        let key = (node.node.name.clone(), node.node.provider_id.clone(), node.currency.clone());
+        let sum = nodes.entry(key).or_insert(([Money::ZERO; 19], 0, [Measure::ZERO; 2]));
+        sum.0 = plus(sum.0, node_money(node));
+        sum.1 += node.ready_s;
+        sum.2 = [sum.2[0].plus(node.capacity), sum.2[1].plus(node.allocatable)];
+    }
+    slots.retain(|_, sum| *sum != ([Money::ZERO; 7], 0, [Measure::ZERO; 3]));
+    nodes.retain(|_, sum| *sum != ([Money::ZERO; 19], 0, [Measure::ZERO; 2]));
+}
+
+/// Containers and remainders are the node, effective and billed.
+fn assert_balanced(costs: &DayCosts) {
+    let sum = |amounts: Vec<Money>| Money::sum(amounts).expect("small");
+    for node in &costs.nodes {
+        let slots = || costs.slots.iter().filter(|slot| slot.node == node.node && slot.currency == node.currency);
+        let left = [node.idle, node.system_left, node.not_ready, node.unobserved];
+        let own = slots().flat_map(|slot| slot.cost.into_iter().chain([slot.system_cost, slot.daemon_cost]));
+        assert_eq!(sum(own.chain(left.into_iter().flatten()).collect()), sum(node.total.to_vec()));
+        let disk = slots().map(|slot| slot.disk_cost).chain([node.disk_left]);
+        assert_eq!(sum(disk.collect()), node.disk_total);
+        let billed = slots().map(|slot| slot.billed).chain([node.billed_left]);
+        assert_eq!(sum(billed.collect()), node.billed_total);
+    }
+    let of_a_node = |slot: &SlotCost| costs.nodes.iter().any(|node| node.node == slot.node && node.currency == slot.currency);
+    assert!(costs.slots.iter().all(of_a_node));
 }
 
 /// One node of two pods and a DaemonSet, one charge of an hour.

@@ -1,18 +1,467 @@
-//! A day's costs as a Parquet file.
+//! A day's costs as a Parquet file. Its rows are, node by node and currency by
+//! currency: the node, what is with no container, its containers. So a reader
+//! can check every node as it goes, and the writer does.
 
-use super::{ContainerDayFile, DayCosts};
+use super::{ContainerDayFile, DayCosts, NodeCost, SlotCost};
 use crate::error::LakeError;
 use crate::object::Lake;
+use crate::scan;
+use crate::schema::{PRECISION, container_days_path};
+use crate::usage::read_slots;
+use crate::write::ParquetFile;
+use domain::instant::Day;
+use domain::money::MONEY_SCALE;
+use domain::usage::{Hour, Measure, Node, Part, Slot};
+use domain::{Currency, Money, tags};
+use polars::prelude::*;
+use std::sync::Arc;
+
+/// Rows of a row group.
+const GROUP_ROWS: usize = 1 << 18;
+
+/// The columns of money, in this order in every array of seven.
+const MONEY: [&str; 7] = [
+    "cpu_cost",
+    "memory_cost",
+    "gpu_cost",
+    "system_cost",
+    "daemon_cost",
+    "disk_cost",
+    "billed_cost",
+];
+const MEASURES: [&str; 9] = [
+    "cpu_request_core_ms",
+    "memory_request_mib_s",
+    "gpu_request_ms",
+    "cpu_usage_core_ms",
+    "memory_usage_mib_s",
+    "gpu_usage_ms",
+    "cpu_effective_core_ms",
+    "memory_effective_mib_s",
+    "gpu_effective_ms",
+];
+const CAPACITIES: [&str; 6] = [
+    "cpu_capacity_core_ms",
+    "memory_capacity_mib_s",
+    "gpu_capacity_ms",
+    "cpu_allocatable_core_ms",
+    "memory_allocatable_mib_s",
+    "gpu_allocatable_ms",
+];
+const NODE_TEXTS: [&str; 5] = [
+    "provider_id",
+    "pool",
+    "capacity_type",
+    "root_volume_id",
+    "node_labels",
+];
+
+/// What a row is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Node,
+    Remainder,
+    Container,
+}
+
+impl Kind {
+    fn as_str(self) -> &'static str {
+        match self {
+            Kind::Node => "node",
+            Kind::Remainder => "remainder",
+            Kind::Container => "container",
+        }
+    }
+
+    fn parse(text: &str) -> Option<Kind> {
+        [Kind::Node, Kind::Remainder, Kind::Container]
+            .into_iter()
+            .find(|kind| kind.as_str() == text)
+    }
+}
+
+/// When and how much of a container or node there was.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Extent {
+    pub first: i32,
+    pub end: i32,
+    pub seconds: u64,
+    /// Of a container: requested, used, effective; of a node: capacity, allocatable.
+    pub measures: [Measure; 3],
+}
+
+/// The rows of a day that is being written.
+pub(crate) struct DayRows {
+    nodes: Vec<Arc<Node>>,
+    currencies: Vec<Currency>,
+    kind: Vec<Kind>,
+    node: Vec<u32>,
+    currency: Vec<u32>,
+    slot: Vec<u32>,
+    part: Vec<Option<Part>>,
+    extent: Vec<Extent>,
+    money: [Vec<i128>; 7],
+}
+
+const NO_SLOT: u32 = u32::MAX;
+
+impl DayRows {
+    /// Of a day with costs in some currencies.
+    pub fn new(currencies: Vec<Currency>) -> DayRows {
+        DayRows {
+            nodes: Vec::new(),
+            currencies,
+            kind: Vec::new(),
+            node: Vec::new(),
+            currency: Vec::new(),
+            slot: Vec::new(),
+            part: Vec::new(),
+            extent: Vec::new(),
+            money: Default::default(),
+        }
+    }
+
+    /// Begins a node in a currency: its total by resource, disk and BilledCost.
+    pub fn node(&mut self, node: &Arc<Node>, currency: u32, extent: Extent, total: [i128; 3], disk: i128, billed: i128) {
+        if self.nodes.last().is_none_or(|last| !Arc::ptr_eq(last, node)) {
+            self.nodes.push(Arc::clone(node));
+        }
+        let money = [total[0], total[1], total[2], 0, 0, disk, billed];
+        self.push(Kind::Node, currency, NO_SLOT, None, extent, money);
+    }
+
+    /// What of that node is with no container; `None` = root disk.
+    pub fn remainder(&mut self, currency: u32, part: Option<Part>, cost: [i128; 3], disk: i128, billed: i128) {
+        let money = [cost[0], cost[1], cost[2], 0, 0, disk, billed];
+        if money != [0; 7] {
+            self.push(Kind::Remainder, currency, NO_SLOT, part, Extent::default(), money);
+        }
+    }
+
+    /// A container of that node.
+    pub fn container(&mut self, currency: u32, slot: u32, part: Part, extent: Extent, money: [i128; 7]) {
+        self.push(Kind::Container, currency, slot, Some(part), extent, money);
+    }
+
+    fn push(&mut self, kind: Kind, currency: u32, slot: u32, part: Option<Part>, extent: Extent, money: [i128; 7]) {
+        self.kind.push(kind);
+        self.node
+            .push(u32::try_from(self.nodes.len()).unwrap_or(u32::MAX).saturating_sub(1));
+        self.currency.push(currency);
+        self.slot.push(slot);
+        self.part.push(part);
+        self.extent.push(extent);
+        for (column, amount) in self.money.iter_mut().zip(money) {
+            column.push(amount);
+        }
+    }
+
+    /// Writes the rows and reads them back.
+    ///
+    /// # Errors
+    /// When the file cannot be written or is not what was written.
+    pub fn write(self, lake: &Lake, cluster: &str, day: Day, slots_path: &str) -> Result<ContainerDayFile, LakeError> {
+        let frame = self.frame()?;
+        let mut file = ParquetFile::create(lake, frame.schema(), "")?;
+        let mut at = 0;
+        while at < frame.height() || at == 0 {
+            file.write(&frame.slice(i64::try_from(at).unwrap_or(i64::MAX), GROUP_ROWS))?;
+            at += GROUP_ROWS;
+        }
+        drop(frame);
+        let (rows, closed) = file.finish()?;
+        let path = container_days_path(cluster, day, closed.sha256());
+        let (stored, _) = lake.put_closed(closed, &path)?;
+        let file = ContainerDayFile {
+            cluster: cluster.to_owned(),
+            day,
+            path: stored.path,
+            sha256: stored.sha256,
+            bytes: stored.bytes,
+            rows,
+            slots_path: slots_path.to_owned(),
+        };
+        check(lake, &file, &self.sums())?;
+        Ok(file)
+    }
+
+    fn sums(&self) -> [i128; 7] {
+        let of = |column: &Vec<i128>| {
+            let rows = column.iter().zip(&self.kind).filter(|(_, kind)| **kind == Kind::Node);
+            rows.fold(0i128, |sum, (amount, _)| sum.wrapping_add(*amount))
+        };
+        self.money.each_ref().map(of)
+    }
+
+    fn frame(&self) -> Result<DataFrame, LakeError> {
+        let rows = self.kind.len();
+        let node = |row: usize| self.nodes[self.node[row] as usize].as_ref();
+        let mut columns = vec![
+            texts("kind", (0..rows).map(|row| Some(self.kind[row].as_str()))),
+            texts("node", (0..rows).map(|row| Some(node(row).name.as_str()))),
+        ];
+        let labels: Vec<String> = self.nodes.iter().map(|node| json(&node.labels)).collect();
+        let of_node = |row: usize| (self.kind[row] == Kind::Node).then(|| node(row));
+        let picks: [fn(&Node) -> &str; 4] = [
+            |node| &node.provider_id,
+            |node| &node.pool,
+            |node| &node.capacity_type,
+            |node| &node.root_volume_id,
+        ];
+        for (name, pick) in NODE_TEXTS.iter().zip(picks) {
+            columns.push(texts(name, (0..rows).map(|row| of_node(row).map(pick))));
+        }
+        let label = |row: usize| of_node(row).map(|_| labels[self.node[row] as usize].as_str());
+        columns.push(texts(NODE_TEXTS[4], (0..rows).map(label)));
+        let slot = |slot: &u32| (*slot != NO_SLOT).then(|| i32::try_from(*slot).unwrap_or(i32::MAX));
+        let slots: Int32Chunked = self.slot.iter().map(slot).collect();
+        columns.push(slots.with_name("slot".into()).into_column());
+        columns.push(texts("part", self.part.iter().map(|part| part.map(Part::as_str))));
+        let currency = |at: &u32| Some(self.currencies[*at as usize].as_str());
+        columns.push(texts("currency", self.currency.iter().map(currency)));
+        for (name, pick) in [
+            ("start_hour", (|of| of.first) as fn(&Extent) -> i32),
+            ("end_hour", |of| of.end),
+        ] {
+            let values = self.extent.iter().map(pick).collect();
+            columns.push(Int32Chunked::from_vec(name.into(), values).into_column());
+        }
+        let seconds = self.extent.iter().map(|of| signed(of.seconds)).collect();
+        columns.push(Int64Chunked::from_vec("seconds".into(), seconds).into_column());
+        for (at, name) in MEASURES.iter().enumerate() {
+            columns.push(self.measures(name, Kind::Container, at));
+        }
+        for (at, name) in CAPACITIES.iter().enumerate() {
+            columns.push(self.measures(name, Kind::Node, at));
+        }
+        for (name, units) in MONEY.iter().zip(&self.money) {
+            if units.iter().any(|units| Money::from_units(*units).is_none()) {
+                return Err(LakeError::Overflow {
+                    what: "the charges".to_owned(),
+                });
+            }
+            let column = Int128Chunked::from_slice((*name).into(), units);
+            columns.push(
+                column
+                    .into_decimal_unchecked(PRECISION, MONEY_SCALE as usize)
+                    .into_column(),
+            );
+        }
+        DataFrame::new(rows, columns).map_err(LakeError::parquet("write", "container-days"))
+    }
+
+    /// One resource of one measure, of the rows of a kind.
+    fn measures(&self, name: &str, kind: Kind, at: usize) -> Column {
+        let values = self.extent.iter().zip(&self.kind).map(|(extent, of)| {
+            let measure = extent.measures[at / 3];
+            let amount = [measure.cpu_core_ms, measure.memory_mib_s, measure.gpu_ms][at % 3];
+            (*of == kind).then(|| signed(amount))
+        });
+        let column: Int64Chunked = values.collect();
+        column.with_name(name.into()).into_column()
+    }
+}
+
+fn signed(value: u64) -> i64 {
+    i64::try_from(value).unwrap_or(i64::MAX)
+}
+
+fn json(labels: &tags::Tags) -> String {
+    serde_json::to_string(labels).unwrap_or_else(|_| "{}".to_owned())
+}
+
+fn texts<'t>(name: &str, values: impl Iterator<Item = Option<&'t str>>) -> Column {
+    StringChunked::from_iter_options(name.into(), values).into_column()
+}
+
+fn damaged(path: &str, what: &str) -> LakeError {
+    LakeError::Damaged {
+        path: path.to_owned(),
+        detail: format!("{what} is not that of container-days"),
+    }
+}
+
+/// After the read: every node's containers and remainders are the node, and all
+/// nodes are what was written.
+fn check(lake: &Lake, file: &ContainerDayFile, expected: &[i128; 7]) -> Result<(), LakeError> {
+    let path = &file.path;
+    let local = lake.local(path)?;
+    scan::check_version(local.path(), path)?;
+    let mut columns = vec!["kind"];
+    columns.extend(MONEY);
+    let (mut nodes, mut left, mut billed_left) = ([0i128; 7], 0i128, 0i128);
+    let unbalanced = || damaged(path, "the sum of a node's parts");
+    scan::groups(local.path(), path, &columns, |frame| {
+        let kinds = scan::text(frame, "kind").ok_or_else(|| damaged(path, "kind"))?;
+        let money = units(frame, path)?;
+        for row in 0..frame.height() {
+            let amounts = amounts(&money, row, path)?;
+            // system, DaemonSets and disk are among the first six of a row
+            let effective = amounts[..6].iter().fold(0i128, |sum, amount| sum.wrapping_add(*amount));
+            if kinds.get(row) == Some(Kind::Node.as_str()) {
+                if (left, billed_left) != (0, 0) {
+                    return Err(unbalanced());
+                }
+                (left, billed_left) = (effective, amounts[6]);
+                for (sum, amount) in nodes.iter_mut().zip(amounts) {
+                    *sum = sum.wrapping_add(amount);
+                }
+            } else {
+                left = left.wrapping_sub(effective);
+                billed_left = billed_left.wrapping_sub(amounts[6]);
+            }
+        }
+        Ok(())
+    })?;
+    if (left, billed_left) != (0, 0) || nodes != *expected {
+        return Err(unbalanced());
+    }
+    Ok(())
+}
+
+fn units<'f>(frame: &'f DataFrame, path: &str) -> Result<Vec<&'f Int128Chunked>, LakeError> {
+    let column = |name: &&str| scan::units(frame, name).ok_or_else(|| damaged(path, name));
+    MONEY.iter().map(column).collect()
+}
+
+fn amounts(columns: &[&Int128Chunked], row: usize, path: &str) -> Result<[i128; 7], LakeError> {
+    let mut amounts = [0; 7];
+    for (amount, column) in amounts.iter_mut().zip(columns) {
+        *amount = column.get(row).ok_or_else(|| damaged(path, "an amount"))?;
+    }
+    Ok(amounts)
+}
 
 /// Reads a day back, exactly.
 ///
 /// # Errors
 /// When a file is missing, unreadable or not of ours.
 pub fn read_day(lake: &Lake, file: &ContainerDayFile) -> Result<DayCosts, LakeError> {
-    if !lake.exists(&file.path)? {
-        return Err(LakeError::Missing {
-            path: file.path.clone(),
-        });
+    let slots = match file.slots_path.as_str() {
+        "" => Vec::new(),
+        path => read_slots(lake, path)?.into_iter().map(Arc::new).collect(),
+    };
+    let path = &file.path;
+    let local = lake.local(path)?;
+    scan::check_version(local.path(), path)?;
+    let mut costs = DayCosts {
+        cluster: file.cluster.clone(),
+        day: file.day,
+        slots: Vec::new(),
+        nodes: Vec::new(),
+    };
+    let mut names: Vec<String> = ["kind", "node", "slot", "part", "currency", "start_hour", "end_hour", "seconds"]
+        .map(str::to_owned)
+        .to_vec();
+    let rest = NODE_TEXTS.iter().chain(&MEASURES).chain(&CAPACITIES).chain(&MONEY);
+    names.extend(rest.map(|name| (*name).to_owned()));
+    scan::batches(local.path(), path, &names, |frame| add(&mut costs, &slots, frame, path))?;
+    Ok(costs)
+}
+
+fn add(costs: &mut DayCosts, slots: &[Arc<Slot>], frame: &DataFrame, path: &str) -> Result<(), LakeError> {
+    let text = |name: &str| scan::text(frame, name).ok_or_else(|| damaged(path, name));
+    let int = |name: &str| frame.column(name).and_then(|column| column.i64()).map_err(|_| damaged(path, name));
+    let small = |name: &str| frame.column(name).and_then(|column| column.i32()).map_err(|_| damaged(path, name));
+    let (kind, name, part, currency) = (text("kind")?, text("node")?, text("part")?, text("currency")?);
+    let (slot, first, end, seconds) = (small("slot")?, small("start_hour")?, small("end_hour")?, int("seconds")?);
+    let node_texts = NODE_TEXTS.map(text).into_iter().collect::<Result<Vec<_>, _>>()?;
+    let measures = MEASURES.map(int).into_iter().collect::<Result<Vec<_>, _>>()?;
+    let capacities = CAPACITIES.map(int).into_iter().collect::<Result<Vec<_>, _>>()?;
+    let money = units(frame, path)?;
+    for row in 0..frame.height() {
+        let amounts = amounts(&money, row, path)?;
+        let to_money = |units: i128| Money::from_units(units).ok_or_else(|| damaged(path, "an amount"));
+        let mut all = [Money::ZERO; 7];
+        for (money, units) in all.iter_mut().zip(amounts) {
+            *money = to_money(units)?;
+        }
+        let [cpu, memory, gpu, system_cost, daemon_cost, disk_cost, billed] = all;
+        let measure = |columns: &[&Int64Chunked], at: usize| {
+            let of = |at: usize| u64::try_from(columns[at].get(row).unwrap_or(0)).unwrap_or(0);
+            Measure {
+                cpu_core_ms: of(at),
+                memory_mib_s: of(at + 1),
+                gpu_ms: of(at + 2),
+            }
+        };
+        let hour = |column: &Int32Chunked| Hour(column.get(row).unwrap_or(0)).start();
+        let seconds = u64::try_from(seconds.get(row).unwrap_or(0)).unwrap_or(0);
+        let part = part.get(row).and_then(Part::parse);
+        match kind.get(row).and_then(Kind::parse) {
+            Some(Kind::Node) => {
+                let text = |at: usize| node_texts[at].get(row).unwrap_or("").to_owned();
+                let node = Node {
+                    name: name.get(row).unwrap_or("").to_owned(),
+                    provider_id: text(0),
+                    pool: text(1),
+                    capacity_type: text(2),
+                    root_volume_id: text(3),
+                    labels: tags::parse(&text(4)).unwrap_or_default(),
+                };
+                let known = costs.nodes.last().filter(|last| *last.node == node);
+                costs.nodes.push(NodeCost {
+                    node: known.map_or_else(|| Arc::new(node.clone()), |last| Arc::clone(&last.node)),
+                    currency: currency
+                        .get(row)
+                        .and_then(Currency::parse)
+                        .ok_or_else(|| damaged(path, "currency"))?,
+                    start: hour(first),
+                    end: hour(end),
+                    capacity: measure(&capacities, 0),
+                    allocatable: measure(&capacities, 3),
+                    ready_s: seconds,
+                    total: [cpu, memory, gpu],
+                    idle: [Money::ZERO; 3],
+                    system_left: [Money::ZERO; 3],
+                    not_ready: [Money::ZERO; 3],
+                    unobserved: [Money::ZERO; 3],
+                    disk_total: disk_cost,
+                    disk_left: Money::ZERO,
+                    billed_total: billed,
+                    billed_left: Money::ZERO,
+                });
+            }
+            Some(Kind::Remainder) => {
+                let node = costs.nodes.last_mut().ok_or_else(|| damaged(path, "the order"))?;
+                let into = match part {
+                    Some(Part::IdleCapacity) => Some(&mut node.idle),
+                    Some(Part::SystemReserved) => Some(&mut node.system_left),
+                    Some(Part::NotReady) => Some(&mut node.not_ready),
+                    Some(Part::Unobserved) => Some(&mut node.unobserved),
+                    None => None,
+                    Some(_) => return Err(damaged(path, "part")),
+                };
+                match into {
+                    Some(into) => *into = [cpu, memory, gpu],
+                    None => node.disk_left = disk_cost,
+                }
+                let sum = node.billed_left.checked_add(billed);
+                node.billed_left = sum.map_err(|_| damaged(path, "an amount"))?;
+            }
+            Some(Kind::Container) => {
+                let node = costs.nodes.last().ok_or_else(|| damaged(path, "the order"))?;
+                let slot = slot.get(row).and_then(|slot| slots.get(usize::try_from(slot).ok()?));
+                costs.slots.push(SlotCost {
+                    slot: Arc::clone(slot.ok_or_else(|| damaged(path, "slot"))?),
+                    node: Arc::clone(&node.node),
+                    part: part.ok_or_else(|| damaged(path, "part"))?,
+                    currency: node.currency.clone(),
+                    start: hour(first),
+                    end: hour(end),
+                    seconds,
+                    requested: measure(&measures, 0),
+                    used: measure(&measures, 3),
+                    effective: measure(&measures, 6),
+                    cost: [cpu, memory, gpu],
+                    system_cost,
+                    daemon_cost,
+                    disk_cost,
+                    billed,
+                });
+            }
+            None => return Err(damaged(path, "kind")),
+        }
     }
-    Err(LakeError::Stage { stage: "container-days" })
+    Ok(())
 }

@@ -9,6 +9,8 @@ mod hours;
 pub use file::read_day;
 pub use hours::hours_of_day;
 
+pub(crate) use file::{DayRows, Extent};
+
 use domain::instant::{Day, Instant};
 use domain::usage::{Hour, Measure, Node, Part, Slot};
 use domain::{Currency, Money};

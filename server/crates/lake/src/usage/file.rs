@@ -11,6 +11,7 @@ use domain::tags;
 use domain::usage::{Capacity, ClusterDay, Hour, Measure, Node, NodeHour, Role, Slot, SlotHour, pool_sums};
 use polars::prelude::*;
 use sha2::{Digest, Sha256};
+use std::sync::Arc;
 
 /// Rows of a row group.
 const GROUP_ROWS: usize = 1 << 18;
@@ -198,7 +199,7 @@ pub fn read_day(lake: &Lake, file: &UsageFile) -> Result<ClusterDay, LakeError> 
     })
 }
 
-const HOUR_COLUMNS: [&str; 12] = [
+pub(super) const HOUR_COLUMNS: [&str; 12] = [
     "slot",
     "hour",
     "seconds",
@@ -293,7 +294,7 @@ const SLOT_TEXTS: [&str; 9] = [
     "labels",
 ];
 
-fn read_slots(lake: &Lake, path: &str) -> Result<Vec<Slot>, LakeError> {
+pub(crate) fn read_slots(lake: &Lake, path: &str) -> Result<Vec<Slot>, LakeError> {
     let mut slots = Vec::new();
     each_batch(lake, path, &SLOT_TEXTS, |frame, path| {
         let texts = Texts::of(frame, path, &SLOT_TEXTS)?;
@@ -318,7 +319,7 @@ fn read_slots(lake: &Lake, path: &str) -> Result<Vec<Slot>, LakeError> {
 
 /// What the split reads of a day: slots, and their hours in columns, by slot and hour.
 pub(crate) struct SlotHours {
-    pub slots: Vec<Slot>,
+    pub slots: Vec<Arc<Slot>>,
     /// Per slot-hour.
     pub slot: Vec<u32>,
     /// Per slot-hour: hour since the epoch.
@@ -334,7 +335,7 @@ pub(crate) struct SlotHours {
 pub(crate) fn read_slot_hours(lake: &Lake, file: &UsageFile) -> Result<SlotHours, LakeError> {
     let rows = usize::try_from(file.slot_hours).unwrap_or(0);
     let mut read = SlotHours {
-        slots: read_slots(lake, &file.slots_path)?,
+        slots: read_slots(lake, &file.slots_path)?.into_iter().map(Arc::new).collect(),
         slot: Vec::with_capacity(rows),
         hour: Vec::with_capacity(rows),
         effective: Vec::with_capacity(rows),
@@ -356,14 +357,14 @@ pub(crate) fn read_slot_hours(lake: &Lake, file: &UsageFile) -> Result<SlotHours
     Ok(read)
 }
 
-fn damaged(path: &str, what: &str) -> LakeError {
+pub(super) fn damaged(path: &str, what: &str) -> LakeError {
     LakeError::Damaged {
         path: path.to_owned(),
         detail: format!("{what} is not as it was written"),
     }
 }
 
-fn each_batch(
+pub(super) fn each_batch(
     lake: &Lake,
     path: &str,
     names: &[&str],
@@ -376,15 +377,15 @@ fn each_batch(
 }
 
 /// Text columns of a batch.
-struct Texts<'f>(Vec<&'f StringChunked>);
+pub(super) struct Texts<'f>(Vec<&'f StringChunked>);
 
 impl<'f> Texts<'f> {
-    fn of(frame: &'f DataFrame, path: &str, names: &[&str]) -> Result<Texts<'f>, LakeError> {
+    pub fn of(frame: &'f DataFrame, path: &str, names: &[&str]) -> Result<Texts<'f>, LakeError> {
         let column = |name: &&str| scan::text(frame, name).ok_or_else(|| damaged(path, name));
         names.iter().map(column).collect::<Result<_, _>>().map(Texts)
     }
 
-    fn at(&self, column: usize, row: usize) -> &str {
+    pub fn at(&self, column: usize, row: usize) -> &str {
         self.0[column].get(row).unwrap_or("")
     }
 }

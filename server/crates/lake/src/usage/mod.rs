@@ -2,6 +2,7 @@
 //! files (nodes, slots, hours), sorted by node, pod and container, merged so
 //! that late and repeated data converge to the same facts.
 
+mod columns;
 mod file;
 mod merge;
 mod stage;
@@ -12,7 +13,8 @@ pub use merge::merge;
 pub use stage::{StagedUsage, UsageError, UsageProgress, UsageRequest, ingest_usage, stage_days};
 pub use table::UsageKind;
 
-pub(crate) use file::{SlotHours, read_slot_hours};
+pub(crate) use columns::{HourRows, each_hours, each_node, each_slot};
+pub(crate) use file::{SlotHours, read_slot_hours, read_slots};
 
 use domain::instant::Day;
 use domain::usage::PoolSums;

@@ -1,0 +1,747 @@
+//! A cluster's day in one pass over its usage, node by node: the money of every
+//! charge within the day onto owners, containers and the node's remainders.
+
+use super::account::Account;
+use super::extra::Extra;
+use super::gather::{Lane, Piece};
+use super::hours::{HOURS, NodeBook, spread, spread_account};
+use super::join::Join;
+use super::kernel::{
+    BinCost, Claims, DAEMON, DISK_LEFT, IDLE, Kernel, KernelError, NOT_READY, OWN, Parts, SYSTEM, SYSTEM_LEFT,
+    UNOBSERVED, disk,
+};
+use super::owners::push;
+use super::rows::{DaySlots, NO_BIN, NodeRows};
+use crate::container_days::{ContainerDayFile, DayRows, Extent};
+use crate::error::LakeError;
+use crate::object::Lake;
+use crate::usage::{UsageFile, each_hours, each_slot, read_nodes};
+use domain::allocate::CubeValue;
+use domain::allocate::clusters::MachineCost;
+use domain::apportion::Splitter;
+use domain::instant::Day;
+use domain::split::{NodeWeights, node_weights};
+use domain::usage::{Hour, Measure, Node, NodeHour, Part, Role};
+use domain::{Currency, Money};
+use polars::prelude::{PlHashMap, PlHashSet};
+use std::ops::Range;
+use std::sync::Arc;
+
+/// What all days have in common.
+pub(super) struct Common<'c> {
+    pub lake: &'c Lake,
+    pub join: &'c Join,
+    pub lanes: &'c [Lane],
+    /// In order.
+    pub currencies: Vec<Currency>,
+    /// Of kinds: position of the currency.
+    pub currency_of: Vec<u32>,
+    pub split: Splitter,
+    /// Whether `split` is [`domain::apportion::apportion`].
+    pub exact: bool,
+    /// By machine: hours that charges of several days pay for.
+    pub covered: PlHashMap<u32, Vec<(Hour, Hour)>>,
+}
+
+/// A day to do.
+pub(super) struct Task {
+    pub cluster: String,
+    pub day: Day,
+    pub file: Option<UsageFile>,
+    pub pieces: Vec<Piece>,
+    pub extra: Vec<Extra>,
+    /// Whether to write its container-days.
+    pub write: bool,
+}
+
+/// What came of it.
+pub(super) struct Done {
+    pub day: Day,
+    /// Lane, place of the worker, part.
+    pub cells: Vec<((u32, u32, Option<Part>), CubeValue)>,
+    pub file: Option<ContainerDayFile>,
+    /// Ready node hours nobody pays for.
+    pub unbilled: u64,
+}
+
+/// Where pieces land, as a worker numbers them: cluster and pool, and what of a
+/// slot owner rules see.
+#[derive(Default)]
+pub(super) struct Places {
+    sites: Vec<(String, String)>,
+    subjects: Vec<[String; 5]>,
+    subject_ids: PlHashMap<Box<[u8]>, u32>,
+    ids: PlHashMap<(u32, u32), u32>,
+    all: Vec<(u32, u32)>,
+}
+
+const NO_SUBJECT: u32 = u32::MAX;
+
+impl Places {
+    fn site(&mut self, cluster: &str, pool: &str) -> u32 {
+        let known = self.sites.iter().rposition(|site| site.0 == cluster && site.1 == pool);
+        let position = known.unwrap_or_else(|| {
+            self.sites.push((cluster.to_owned(), pool.to_owned()));
+            self.sites.len() - 1
+        });
+        u32::try_from(position).unwrap_or(u32::MAX)
+    }
+
+    fn subject(&mut self, texts: [&str; 5], key: &mut Vec<u8>) -> u32 {
+        key.clear();
+        texts.iter().for_each(|text| push(key, text));
+        if let Some(id) = self.subject_ids.get(key.as_slice()) {
+            return *id;
+        }
+        let id = u32::try_from(self.subjects.len()).unwrap_or(u32::MAX);
+        self.subject_ids.insert(key.as_slice().into(), id);
+        self.subjects.push(texts.map(str::to_owned));
+        id
+    }
+
+    fn place(&mut self, site: u32, subject: u32) -> u32 {
+        let all = &mut self.all;
+        *self.ids.entry((site, subject)).or_insert_with(|| {
+            all.push((site, subject));
+            u32::try_from(all.len() - 1).unwrap_or(u32::MAX)
+        })
+    }
+
+    /// Cluster, pool and slot of every place, in the order of their numbers.
+    pub fn all(&self) -> impl Iterator<Item = (&str, &str, Option<[&str; 5]>)> {
+        self.all.iter().map(|(site, subject)| {
+            let (cluster, pool) = &self.sites[*site as usize];
+            let subject = self.subjects.get(*subject as usize);
+            let texts = subject.map(|texts| texts.each_ref().map(String::as_str));
+            (cluster.as_str(), pool.as_str(), texts)
+        })
+    }
+}
+
+/// A stretch of hours of a machine that charges pay for together.
+struct Bin {
+    cost: MachineCost,
+    from: u8,
+    to: u8,
+    consumed_s: Option<u64>,
+    amounts: Range<usize>,
+}
+
+/// Does days, one after the other.
+pub(super) struct Worker<'c> {
+    common: &'c Common<'c>,
+    pub places: Places,
+    kernel: Kernel,
+    claims: Claims,
+    parts: [Parts; 2],
+    bins: Vec<Bin>,
+    amounts: Vec<(u32, CubeValue)>,
+}
+
+impl<'c> Worker<'c> {
+    pub fn new(common: &'c Common<'c>) -> Worker<'c> {
+        Worker {
+            common,
+            places: Places::default(),
+            kernel: Kernel::default(),
+            claims: Claims::default(),
+            parts: Default::default(),
+            bins: Vec::new(),
+            amounts: Vec::new(),
+        }
+    }
+
+    /// Does a day.
+    pub fn day(&mut self, task: Task) -> Result<Done, LakeError> {
+        let write = task.write;
+        let slots_path = task.file.as_ref().map_or_else(String::new, |file| file.slots_path.clone());
+        let mut run = DayRun::new(self, task)?;
+        run.nodes(&mut NodeRows::default())?;
+        let (task, cells, unbilled, rows) = (run.task, run.cells, run.unbilled, run.rows);
+        let file = match rows {
+            Some(rows) if write => Some(rows.write(self.common.lake, &task.cluster, task.day, &slots_path)?),
+            _ => None,
+        };
+        Ok(Done {
+            day: task.day,
+            cells: cells.into_iter().collect(),
+            file,
+            unbilled,
+        })
+    }
+
+    /// The hours of a day: the same money, by hour.
+    pub fn hours(&mut self, task: Task) -> Result<Vec<NodeBook>, LakeError> {
+        let mut run = DayRun::new(self, task)?;
+        run.book = Some(Vec::new());
+        run.nodes(&mut NodeRows::default())?;
+        Ok(run.book.unwrap_or_default())
+    }
+}
+
+/// A day being done.
+struct DayRun<'w, 'c> {
+    worker: &'w mut Worker<'c>,
+    task: Task,
+    first_hour: i32,
+    nodes: Vec<(Arc<Node>, Vec<NodeHour>)>,
+    slots: DaySlots,
+    next: usize,
+    done: PlHashSet<u32>,
+    cells: PlHashMap<(u32, u32, Option<Part>), CubeValue>,
+    unbilled: u64,
+    rows: Option<DayRows>,
+    /// When the hours are asked for.
+    book: Option<Vec<NodeBook>>,
+}
+
+impl<'w, 'c> DayRun<'w, 'c> {
+    fn new(worker: &'w mut Worker<'c>, mut task: Task) -> Result<DayRun<'w, 'c>, LakeError> {
+        task.pieces
+            .sort_unstable_by_key(|piece| (piece.machine, piece.group(), piece.lane));
+        task.extra.sort_by_key(|extra| extra.machine);
+        let (mut nodes, mut slots) = (Vec::new(), DaySlots::default());
+        if let Some(file) = &task.file {
+            let lake = worker.common.lake;
+            nodes = read_nodes(lake, file)?
+                .into_iter()
+                .map(|(node, hours)| (Arc::new(node), hours))
+                .collect();
+            let mut key = Vec::new();
+            each_slot(lake, file, |[node, container, role, namespace, kind, workload, labels]| {
+                if slots.names.last().is_none_or(|(last, _)| last != node) {
+                    let first = u32::try_from(slots.role.len()).unwrap_or(u32::MAX);
+                    slots.names.push((node.to_owned(), first));
+                }
+                let role = Role::parse(role).ok_or_else(|| damaged(&file.slots_path, "role"))?;
+                slots.role.push(role);
+                let subject = [namespace, kind, workload, container, labels];
+                slots.subject.push(worker.places.subject(subject, &mut key));
+                slots
+                    .node
+                    .push(u32::try_from(slots.names.len() - 1).unwrap_or(u32::MAX));
+                Ok(())
+            })?;
+        }
+        let rows = task.write.then(|| DayRows::new(with_unknown(&worker.common.currencies)));
+        Ok(DayRun {
+            first_hour: task.day.0 * 24,
+            worker,
+            task,
+            nodes,
+            slots,
+            next: 0,
+            done: PlHashSet::default(),
+            cells: PlHashMap::default(),
+            unbilled: 0,
+            rows,
+            book: None,
+        })
+    }
+
+    /// Every node of the day, in order; then machines the day does not know.
+    fn nodes(&mut self, rows: &mut NodeRows) -> Result<(), LakeError> {
+        if let Some(file) = self.task.file.clone() {
+            let (lake, path) = (self.worker.common.lake, &file.hours_path);
+            each_hours(lake, &file, |batch| {
+                let mut at = 0;
+                while at < batch.slot.len() {
+                    let node = usize::try_from(batch.slot[at])
+                        .ok()
+                        .and_then(|slot| self.slots.node.get(slot))
+                        .copied()
+                        .ok_or_else(|| damaged(path, "slot"))?;
+                    if rows.name != Some(node) {
+                        if rows.name.is_some_and(|last| last > node) {
+                            return Err(damaged(path, "the order"));
+                        }
+                        self.flush(rows)?;
+                        rows.begin(Some(node), self.slots.range(node));
+                    }
+                    let first_hour = self.first_hour;
+                    at = rows.take(batch, at, first_hour).ok_or_else(|| damaged(path, "hour"))?;
+                }
+                Ok(())
+            })?;
+            self.flush(rows)?;
+        }
+        rows.begin(None, (0, 0));
+        while self.next < self.nodes.len() {
+            self.next_node(rows, true)?;
+        }
+        let pieces = self.task.pieces.iter().map(|piece| piece.machine);
+        let extras = self.task.extra.iter().map(|extra| extra.machine);
+        let mut absent: Vec<u32> = pieces.chain(extras).filter(|machine| !self.done.contains(machine)).collect();
+        absent.sort_unstable();
+        absent.dedup();
+        for machine in absent {
+            let node = Arc::new(self.worker.common.join.node(machine).clone());
+            self.node(&node, &[], Some(machine), rows, true)?;
+        }
+        Ok(())
+    }
+
+    /// Does the node whose rows are complete, and those before it, which have none.
+    fn flush(&mut self, rows: &mut NodeRows) -> Result<(), LakeError> {
+        let Some(name) = rows.name else { return Ok(()) };
+        let name = self.slots.names[name as usize].0.clone();
+        let mut empty = NodeRows::default();
+        empty.begin(None, (0, 0));
+        while self.nodes.get(self.next).is_some_and(|(node, _)| node.name < name) {
+            self.next_node(&mut empty, true)?;
+        }
+        let mut first = true;
+        while self.nodes.get(self.next).is_some_and(|(node, _)| node.name == name) {
+            self.next_node(rows, first)?;
+            first = false;
+        }
+        if first {
+            // usage of a node nothing else is known of: shown, at no cost
+            let node = Arc::new(Node {
+                name,
+                ..Node::default()
+            });
+            self.node(&node, &[], None, rows, true)?;
+        }
+        Ok(())
+    }
+
+    fn next_node(&mut self, rows: &mut NodeRows, first: bool) -> Result<(), LakeError> {
+        let (node, hours) = &mut self.nodes[self.next];
+        let (node, hours) = (Arc::clone(node), std::mem::take(hours));
+        self.next += 1;
+        let machine = self.worker.common.join.id_of(&self.task.cluster, &node);
+        // of one machine under two names, the first one has its cost
+        let machine = machine.filter(|machine| self.done.insert(*machine));
+        self.node(&node, &hours, machine, rows, first)
+    }
+
+    /// One node: `first` unless another of that name has had its usage.
+    fn node(
+        &mut self,
+        node: &Arc<Node>,
+        hours: &[NodeHour],
+        machine: Option<u32>,
+        rows: &mut NodeRows,
+        first: bool,
+    ) -> Result<(), LakeError> {
+        let filled_s = rows.fill(hours, self.first_hour);
+        self.bins(machine)?;
+        self.count_unbilled(machine, hours);
+        let currencies = self.worker.common.currencies.len();
+        let moments = if self.book.is_some() { HOURS } else { 1 };
+        let mut accounts: Vec<Option<Account>> = vec![None; currencies * moments];
+        for cost in [MachineCost::Compute, MachineCost::RootDisk] {
+            let all = &self.worker.bins;
+            let mut left: Vec<usize> = (0..all.len()).filter(|bin| all[*bin].cost == cost).collect();
+            while !left.is_empty() {
+                let layer = take_layer(&self.worker.bins, &mut left);
+                self.layer((node, machine), hours, &filled_s, rows, &layer, &mut accounts)?;
+            }
+        }
+        self.extras(machine, rows, &mut accounts);
+        if accounts.iter().flatten().any(|account| !account.balances()) {
+            return Err(self.unbalanced(node));
+        }
+        let extent = node_extent(hours, self.first_hour);
+        match &mut self.book {
+            Some(book) => book.push(NodeBook {
+                node: Arc::clone(node),
+                hours: hours.to_vec(),
+                accounts,
+                base: rows.base,
+                entries: rows.extent.iter().map(Option::is_some).collect(),
+                filled: rows.filled.clone(),
+                first,
+            }),
+            None => self.write(node, extent, &accounts, rows, first),
+        }
+        Ok(())
+    }
+
+    /// The machine's pieces, added up: bins and their amounts.
+    fn bins(&mut self, machine: Option<u32>) -> Result<(), LakeError> {
+        let worker = &mut *self.worker;
+        worker.bins.clear();
+        worker.amounts.clear();
+        let Some(machine) = machine else { return Ok(()) };
+        let pieces = &self.task.pieces;
+        let from = pieces.partition_point(|piece| piece.machine < machine);
+        let mut last: Option<(u32, u32)> = None;
+        for piece in pieces[from..].iter().take_while(|piece| piece.machine == machine) {
+            if last.map(|(group, _)| group) != Some(piece.group()) {
+                let at = worker.amounts.len();
+                let (from, to) = piece.hours();
+                worker.bins.push(Bin {
+                    cost: piece.cost(),
+                    from,
+                    to,
+                    consumed_s: None,
+                    amounts: at..at,
+                });
+                last = None;
+            }
+            let Some(bin) = worker.bins.last_mut() else { continue };
+            if let Some(seconds) = piece.consumed_s() {
+                bin.consumed_s = Some(bin.consumed_s.unwrap_or(0) + seconds);
+            }
+            if last != Some((piece.group(), piece.lane)) {
+                worker.amounts.push((piece.lane, CubeValue::default()));
+                bin.amounts.end += 1;
+                last = Some((piece.group(), piece.lane));
+            }
+            if let Some((_, sum)) = worker.amounts.last_mut() {
+                sum.add(piece.value()).map_err(|_| too_large())?;
+            }
+        }
+        Ok(())
+    }
+
+    fn count_unbilled(&mut self, machine: Option<u32>, hours: &[NodeHour]) {
+        let mut paid = [false; 24];
+        let compute = self.worker.bins.iter().filter(|bin| bin.cost == MachineCost::Compute);
+        compute.for_each(|bin| paid[usize::from(bin.from)..usize::from(bin.to)].fill(true));
+        let long = machine.and_then(|machine| self.worker.common.covered.get(&machine));
+        let covered = |hour: Hour| long.is_some_and(|spans| spans.iter().any(|(from, to)| *from <= hour && hour < *to));
+        let unpaid = |hour: &&NodeHour| {
+            hour.ready_s > 0 && !paid[usize::from(hour.hour.of_day()).min(23)] && !covered(hour.hour)
+        };
+        self.unbilled += hours.iter().filter(unpaid).count() as u64;
+    }
+
+    /// Splits the costs of bins that do not overlap.
+    fn layer(
+        &mut self,
+        (node, machine): (&Node, Option<u32>),
+        hours: &[NodeHour],
+        filled_s: &[u32],
+        rows: &NodeRows,
+        layer: &[usize],
+        accounts: &mut [Option<Account>],
+    ) -> Result<(), LakeError> {
+        let (base, slots) = (rows.base as usize, rows.slots as usize);
+        let mut bin_of = [NO_BIN; 24];
+        let mut weights: Vec<NodeWeights> = Vec::with_capacity(layer.len());
+        for (at, bin) in (0u8..).zip(layer) {
+            let bin = &self.worker.bins[*bin];
+            bin_of[usize::from(bin.from)..usize::from(bin.to)].fill(at);
+            let most = u64::from(bin.to - bin.from) * u64::from(domain::usage::HOUR_S);
+            let range = hour_range(hours, self.first_hour, bin.from, bin.to);
+            let billed_s = bin.consumed_s.map(|seconds| seconds.min(most));
+            weights.push(node_weights(&hours[range.clone()], &filled_s[range], billed_s));
+        }
+        let roles = &self.slots.role[base..base + slots];
+        rows.claims(&bin_of, layer.len(), roles, &mut self.worker.claims);
+        let mut lanes: Vec<u32> = layer
+            .iter()
+            .flat_map(|bin| &self.worker.amounts[self.worker.bins[*bin].amounts.clone()])
+            .map(|(lane, _)| *lane)
+            .collect();
+        lanes.sort_unstable();
+        lanes.dedup();
+        for lane in lanes {
+            let costs: Vec<(usize, CubeValue)> = (0..)
+                .zip(layer)
+                .flat_map(|(at, bin)| {
+                    let amounts = &self.worker.amounts[self.worker.bins[*bin].amounts.clone()];
+                    amounts.iter().filter(|(of, _)| *of == lane).map(move |(_, value)| (at, *value))
+                })
+                .collect();
+            // by hour, every bin goes its own way
+            let step = if self.book.is_some() { 1 } else { costs.len() };
+            for costs in costs.chunks(step.max(1)) {
+                let stretch = match costs {
+                    [(at, _)] => (self.worker.bins[layer[*at]].from, self.worker.bins[layer[*at]].to),
+                    _ => (0, 24),
+                };
+                let is_disk = self.worker.bins[layer[costs[0].0]].cost == MachineCost::RootDisk;
+                self.lane((node, machine), (lane, is_disk, stretch), costs, &weights, rows, accounts)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// One kind of charge over the bins that have it.
+    fn lane(
+        &mut self,
+        (node, machine): (&Node, Option<u32>),
+        (lane, is_disk, stretch): (u32, bool, (u8, u8)),
+        costs: &[(usize, CubeValue)],
+        weights: &[NodeWeights],
+        rows: &NodeRows,
+        accounts: &mut [Option<Account>],
+    ) -> Result<(), LakeError> {
+        let (base, slots) = (rows.base as usize, rows.slots as usize);
+        let roles = &self.slots.role[base..base + slots];
+        let worker = &mut *self.worker;
+        let (split, exact) = (worker.common.split, worker.common.exact);
+        let same = costs.iter().all(|(_, value)| value.billed == value.effective);
+        let mut payers: Vec<(Option<u32>, u64)> = Vec::new();
+        for basis in 0..if same { 1 } else { 2 } {
+            let of = |value: &CubeValue| [value.effective, value.billed][basis];
+            let bins: Vec<BinCost> = costs
+                .iter()
+                .map(|(bin, value)| BinCost {
+                    bin: *bin,
+                    cost: of(value),
+                })
+                .collect();
+            let parts = &mut worker.parts[basis];
+            parts.clear(2 * slots);
+            let result = if is_disk {
+                let mut first = |bin: usize, payer: Option<u32>| {
+                    let lines = costs.iter().find(|(at, _)| *at == bin).map_or(0, |(_, value)| value.charges);
+                    if basis == 0 {
+                        payers.push((payer, lines));
+                    }
+                };
+                disk(&worker.claims, roles, &bins, split, parts, &mut first)
+            } else {
+                worker
+                    .kernel
+                    .compute(&worker.claims, roles, weights, &bins, split, exact, parts)
+            };
+            result.map_err(|error| kernel_error(&self.task, node, error))?;
+        }
+        let (effective, billed) = worker.parts.split_at(1);
+        let (effective, billed) = (&effective[0], if same { &effective[0] } else { &billed[0] });
+        let paid: i128 = costs.iter().map(|(_, value)| value.effective.units()).sum();
+        if effective.sum() != paid {
+            return Err(kernel_error(&self.task, node, KernelError::Unbalanced));
+        }
+        let currency = worker.common.currency_of[worker.common.lanes[lane as usize].kind as usize] as usize;
+        match &mut self.book {
+            Some(_) => {
+                let hours = &mut accounts[currency * HOURS..(currency + 1) * HOURS];
+                spread(hours, stretch, rows, is_disk, (effective, billed));
+            }
+            None => accounts[currency]
+                .get_or_insert_with(|| Account::new(2 * slots))
+                .add(is_disk, effective, billed),
+        }
+        if self.book.is_none() {
+            let charges = costs.iter().map(|(_, value)| value.charges).sum();
+            let home = machine.map_or(node, |machine| worker.common.join.node(machine));
+            land(
+                (&mut worker.places, &mut self.cells),
+                (&self.task.cluster, node, home),
+                (&self.slots, base, roles),
+                (lane, charges, is_disk.then_some(payers.as_slice())),
+                (effective, billed),
+            )?;
+        }
+        Ok(())
+    }
+
+    fn extras(&mut self, machine: Option<u32>, rows: &NodeRows, accounts: &mut [Option<Account>]) {
+        let Some(machine) = machine else { return };
+        let extras = &self.task.extra;
+        let from = extras.partition_point(|extra| extra.machine < machine);
+        let mut sums: Vec<Option<Account>> = vec![None; self.worker.common.currencies.len()];
+        for extra in extras[from..].iter().take_while(|extra| extra.machine == machine) {
+            let currency = self.worker.common.currency_of[extra.kind as usize] as usize;
+            sums[currency]
+                .get_or_insert_with(|| Account::new(2 * rows.slots as usize))
+                .extra(rows.base, extra);
+        }
+        for (currency, whole) in sums.iter().enumerate() {
+            let Some(whole) = whole else { continue };
+            if self.book.is_some() {
+                let hours = &mut accounts[currency * HOURS..(currency + 1) * HOURS];
+                spread_account(hours, (0, 24), rows, whole);
+            } else {
+                accounts[currency]
+                    .get_or_insert_with(|| Account::new(2 * rows.slots as usize))
+                    .merge(whole);
+            }
+        }
+    }
+
+    /// The rows of a node: what it cost, what is with no container, its containers.
+    fn write(&mut self, node: &Arc<Node>, extent: Extent, accounts: &[Option<Account>], rows: &NodeRows, first: bool) {
+        let Some(out) = &mut self.rows else { return };
+        let empty = Account::new(2 * rows.slots as usize);
+        let unknown = accounts.len();
+        let mut of: Vec<(usize, &Account)> = (0..)
+            .zip(accounts)
+            .filter_map(|(at, account)| Some((at, account.as_ref()?)))
+            .collect();
+        if of.is_empty() {
+            // without a charge: of the only currency there is, else of an unknown one
+            of.push((if unknown == 1 { 0 } else { unknown }, &empty));
+        }
+        let mut first = first;
+        let mut shown = extent;
+        for (currency, account) in of {
+            let currency = u32::try_from(currency).unwrap_or(u32::MAX);
+            out.node(node, currency, shown, account.total, account.disk, account.billed);
+            shown = without_measures(shown);
+            for (part, (cost, billed)) in super::account::REMAINDERS.into_iter().zip(account.left) {
+                out.remainder(currency, Some(part), cost, 0, billed);
+            }
+            out.remainder(currency, None, [0; 3], account.disk_left.0, account.disk_left.1);
+            for (entry, extent) in (0u32..).zip(&rows.extent) {
+                let Some(extent) = extent else { continue };
+                let role = self.slots.role[(rows.base + entry / 2) as usize];
+                let extent = if first { *extent } else { without_measures(*extent) };
+                let part = Part::of(role, entry % 2 == 1);
+                out.container(currency, rows.base + entry / 2, part, extent, account.entries[entry as usize]);
+            }
+            first = false;
+        }
+    }
+
+    fn unbalanced(&self, node: &Node) -> LakeError {
+        kernel_error(&self.task, node, KernelError::Unbalanced)
+    }
+}
+
+/// Pieces of the cube: own money, what followed, and the remainders.
+fn land(
+    (places, cells): (&mut Places, &mut PlHashMap<(u32, u32, Option<Part>), CubeValue>),
+    (cluster, node, home): (&str, &Node, &Node),
+    (slots, base, roles): (&DaySlots, usize, &[Role]),
+    (lane, charges, payers): (u32, u64, Option<&[(Option<u32>, u64)]>),
+    (effective, billed): (&Parts, &Parts),
+) -> Result<(), LakeError> {
+    let mut add = |place: u32, part: Option<Part>, charges: u64, billed: i128, effective: i128| {
+        let money = |units: i128| Money::from_units(units).ok_or_else(too_large);
+        let value = CubeValue {
+            charges,
+            billed: money(billed)?,
+            effective: money(effective)?,
+        };
+        cells.entry((lane, place, part)).or_default().add(value).map_err(|_| too_large())
+    };
+    let site = places.site(cluster, &node.pool);
+    let whole = |parts: &Parts, entry: usize| parts.own[entry].iter().sum::<i128>();
+    for entry in 0..effective.own.len() {
+        let counted = payers.into_iter().flatten().filter(|(payer, _)| {
+            payer.is_some_and(|payer| payer as usize == entry)
+        });
+        let lines: u64 = counted.map(|(_, lines)| lines).sum();
+        let touched = effective.touched[entry] | billed.touched[entry];
+        if touched == 0 && lines == 0 {
+            continue;
+        }
+        let place = places.place(site, slots.subject[base + entry / 2]);
+        if touched & OWN > 0 || lines > 0 {
+            let part = Part::of(roles[entry / 2], entry % 2 == 1);
+            add(place, Some(part), lines, whole(billed, entry), whole(effective, entry))?;
+        }
+        if touched & SYSTEM > 0 {
+            add(place, Some(Part::SystemReserved), 0, billed.system[entry], effective.system[entry])?;
+        }
+        if touched & DAEMON > 0 {
+            add(place, Some(Part::DaemonSet), 0, billed.daemon[entry], effective.daemon[entry])?;
+        }
+    }
+    let home = places.site(cluster, &home.pool);
+    let place = places.place(home, NO_SUBJECT);
+    let touched = effective.node_touched | billed.node_touched;
+    if let Some(payers) = payers {
+        let lines: u64 = payers.iter().filter(|(payer, _)| payer.is_none()).map(|(_, lines)| lines).sum();
+        if lines > 0 || touched & DISK_LEFT > 0 {
+            add(place, None, lines, billed.disk_left, effective.disk_left)?;
+        }
+        return Ok(());
+    }
+    let sums = |parts: &Parts| {
+        [parts.idle, parts.not_ready, parts.unobserved, parts.system_left].map(|cost| cost.iter().sum::<i128>())
+    };
+    let (billed, effective) = (sums(billed), sums(effective));
+    for (at, (part, bit)) in [
+        (Part::IdleCapacity, IDLE),
+        (Part::NotReady, NOT_READY),
+        (Part::Unobserved, UNOBSERVED),
+        (Part::SystemReserved, SYSTEM_LEFT),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        // bill lines are counted once, where idle capacity is
+        let lines = if at == 0 { charges } else { 0 };
+        if lines > 0 || touched & bit > 0 {
+            add(place, Some(part), lines, billed[at], effective[at])?;
+        }
+    }
+    Ok(())
+}
+
+/// Bins of one layer: none overlaps another.
+fn take_layer(bins: &[Bin], left: &mut Vec<usize>) -> Vec<usize> {
+    let mut taken = [false; 24];
+    let mut layer = Vec::new();
+    left.retain(|bin| {
+        let hours = &mut taken[usize::from(bins[*bin].from)..usize::from(bins[*bin].to)];
+        if hours.contains(&true) {
+            return true;
+        }
+        hours.fill(true);
+        layer.push(*bin);
+        false
+    });
+    layer
+}
+
+fn hour_range(hours: &[NodeHour], first_hour: i32, from: u8, to: u8) -> Range<usize> {
+    let at = |hour: u8| hours.partition_point(|of| of.hour.0 < first_hour + i32::from(hour));
+    at(from)..at(to)
+}
+
+fn node_extent(hours: &[NodeHour], first_hour: i32) -> Extent {
+    let mut extent = Extent {
+        first: hours.first().map_or(first_hour, |hour| hour.hour.0),
+        end: hours.last().map_or(first_hour + 24, |hour| hour.hour.0 + 1),
+        ..Extent::default()
+    };
+    for hour in hours {
+        let ready_s = u64::from(hour.ready_s);
+        extent.seconds += ready_s;
+        extent.measures[0] = extent.measures[0].plus(hour.capacity.over(ready_s));
+        extent.measures[1] = extent.measures[1].plus(hour.allocatable.over(ready_s));
+    }
+    extent
+}
+
+fn without_measures(extent: Extent) -> Extent {
+    Extent {
+        seconds: 0,
+        measures: [Measure::ZERO; 3],
+        ..extent
+    }
+}
+
+/// The currencies of the bill, and the unknown one for what nobody charged.
+pub(super) fn with_unknown(currencies: &[Currency]) -> Vec<Currency> {
+    currencies.iter().cloned().chain([Currency::unknown()]).collect()
+}
+
+fn too_large() -> LakeError {
+    LakeError::Overflow {
+        what: "the charges".to_owned(),
+    }
+}
+
+fn damaged(path: &str, what: &str) -> LakeError {
+    LakeError::Damaged {
+        path: path.to_owned(),
+        detail: format!("{what} is not as it was written"),
+    }
+}
+
+fn kernel_error(task: &Task, node: &Node, error: KernelError) -> LakeError {
+    match error {
+        KernelError::Refused(source) => LakeError::SplitNode {
+            cluster: task.cluster.clone(),
+            node: node.name.clone(),
+            source,
+        },
+        KernelError::Unbalanced => LakeError::Unbalanced {
+            cluster: task.cluster.clone(),
+            node: node.name.clone(),
+            day: task.day,
+        },
+        KernelError::Overflow => too_large(),
+    }
+}
