@@ -224,12 +224,7 @@ pub const ROUTES: &[Route] = &[
         Answer::AllocationSummary,
         "OpenCost: cost of workloads, fewer fields, the same",
     ),
-    gets(
-        "/assets",
-        Kind::OpenCost,
-        Answer::Assets,
-        "OpenCost: nodes and disks",
-    ),
+    gets("/assets", Kind::OpenCost, Answer::Assets, "OpenCost: nodes and disks"),
     gets(
         "/cloudCost",
         Kind::OpenCost,

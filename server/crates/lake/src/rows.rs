@@ -161,7 +161,12 @@ impl<'p> Charges<'p> {
         let list = [LIST]
             .into_iter()
             .filter(|name| self.with_list && schema.contains(name));
-        let wanted: Vec<String> = texts.chain(fixed).chain(joined).chain(list).map(str::to_owned).collect();
+        let wanted: Vec<String> = texts
+            .chain(fixed)
+            .chain(joined)
+            .chain(list)
+            .map(str::to_owned)
+            .collect();
         scan::batches(local.path(), &file.path, &wanted, |frame| {
             self.frame(frame, &file.path, &mut each)
         })

@@ -113,11 +113,16 @@ pub(crate) fn groups<E: From<LakeError>>(
     for group in &metadata.row_groups {
         let zero = |column: &str| {
             let mut chunks = group.columns_under_root_iter(column).into_iter().flatten();
-            let statistics = chunks.next().and_then(|chunk| chunk.statistics(&metadata.footer_buf)?.ok());
+            let statistics = chunks
+                .next()
+                .and_then(|chunk| chunk.statistics(&metadata.footer_buf)?.ok());
             let integers = statistics.as_ref().and_then(|statistics| statistics.as_int64());
             integers.is_some_and(|of| of.min_value == Some(0) && of.max_value == Some(0) && of.null_count == Some(0))
         };
-        let wanted = columns.iter().filter(|column| !zero(column)).map(|column| (*column).to_owned());
+        let wanted = columns
+            .iter()
+            .filter(|column| !zero(column))
+            .map(|column| (*column).to_owned());
         let end = start + group.num_rows();
         while start < end {
             let length = (end - start).min(BATCH_ROWS);

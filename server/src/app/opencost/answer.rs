@@ -102,9 +102,11 @@ pub struct Allocations<'a> {
 
 impl Serialize for Allocations<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_seq(self.sets.iter().map(|set| Named(set, |group| {
-            allocation(group, set.window, self.ask.metadata)
-        })))
+        serializer.collect_seq(
+            self.sets
+                .iter()
+                .map(|set| Named(set, |group| allocation(group, set.window, self.ask.metadata))),
+        )
     }
 }
 

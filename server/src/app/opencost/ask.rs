@@ -72,9 +72,7 @@ impl Params {
         match self.get(name) {
             "" | "false" | "False" | "FALSE" | "0" | "f" | "F" => Ok(false),
             "true" | "True" | "TRUE" | "1" | "t" | "T" => Ok(true),
-            other => Err(BadAsk::new(format!(
-                "{name}={other} does not fit; write true or false"
-            ))),
+            other => Err(BadAsk::new(format!("{name}={other} does not fit; write true or false"))),
         }
     }
 
@@ -136,7 +134,9 @@ impl CurrencyWish {
             return Ok(CurrencyWish(None));
         }
         let bad = || BadAsk::new(format!("currency={text} does not fit; write a code such as USD"));
-        Currency::parse(text).map(|currency| CurrencyWish(Some(currency))).ok_or_else(bad)
+        Currency::parse(text)
+            .map(|currency| CurrencyWish(Some(currency)))
+            .ok_or_else(bad)
     }
 }
 
@@ -208,7 +208,8 @@ impl AllocationAsk {
             warnings.push("proportional asset costs are not in this answer".to_owned());
         }
         if params.switch("shareTenancyCosts")? {
-            warnings.push("control planes are not shared by shareTenancyCosts; shareCost takes a fixed amount".to_owned());
+            warnings
+                .push("control planes are not shared by shareTenancyCosts; shareCost takes a fixed amount".to_owned());
         }
         warnings.extend(params.unknown());
         let shape = Shape {
@@ -390,7 +391,11 @@ mod tests {
         assert_eq!(given.currency.0.as_ref().map(Currency::as_str), Some("EUR"));
         assert!(matches!(given.shape.filter, Some(Filter::And(ref all)) if all.len() == 2));
         let told = given.warnings.join("\n");
-        for part in ["evenly over the namespaces", "pass the filter would bear", "colour is not known"] {
+        for part in [
+            "evenly over the namespaces",
+            "pass the filter would bear",
+            "colour is not known",
+        ] {
             assert!(told.contains(part), "{part} in {told}");
         }
         assert!(!told.contains("resolution"), "{told}");

@@ -69,7 +69,13 @@ struct Breakdown {
 impl Breakdown {
     /// Shares of a cost; all zero without one.
     fn of(total: Money, idle: Money, system: Money) -> Breakdown {
-        let share = |part: Money| if total.is_zero() { 0.0 } else { money(part) / money(total) };
+        let share = |part: Money| {
+            if total.is_zero() {
+                0.0
+            } else {
+                money(part) / money(total)
+            }
+        };
         let (idle, system) = (share(idle), share(system));
         let user = if total.is_zero() { 0.0 } else { 1.0 - idle - system };
         Breakdown {
@@ -182,7 +188,10 @@ impl<'a> Assets<'a> {
     pub fn total(&self) -> Result<Money, MoneyOverflow> {
         let mut sum = MoneySum::default();
         for node in self.nodes {
-            node.costs.iter().filter(|_| self.types.0).for_each(|part| sum.add(*part));
+            node.costs
+                .iter()
+                .filter(|_| self.types.0)
+                .for_each(|part| sum.add(*part));
             if self.types.1 {
                 sum.add(node.disk);
             }
@@ -229,7 +238,11 @@ impl<'a> Assets<'a> {
             gpu_hours: gpus,
             cpu_breakdown: Breakdown::of(node.costs[0], node.idle[0], node.system[0]),
             ram_breakdown: Breakdown::of(node.costs[1], node.idle[1], node.system[1]),
-            preemptible: if node.capacity_type.eq_ignore_ascii_case("spot") { 1.0 } else { 0.0 },
+            preemptible: if node.capacity_type.eq_ignore_ascii_case("spot") {
+                1.0
+            } else {
+                0.0
+            },
             discount: 0.0,
             cpu_cost: money(node.costs[0]),
             gpu_cost: money(node.costs[2]),

@@ -150,7 +150,10 @@ impl CloudAsk {
             end: Instant(-(-base.window.hours.end.0).div_euclid(DAY_US) * DAY_US),
         };
         if days != base.window.hours {
-            base.warnings.push(format!("bills are by day: the window is {} to {}", days.start, days.end));
+            base.warnings.push(format!(
+                "bills are by day: the window is {} to {}",
+                days.start, days.end
+            ));
             base.window.hours = days;
         }
         let accumulate = match parse_accumulate("accumulate", params.get("accumulate"))? {
@@ -224,7 +227,10 @@ fn aggregate(text: &str) -> Result<Vec<Dimension>, BadAsk> {
                 .map_or((name, None), |(name, key)| (name, Some(key)));
             dimension(name, key).ok_or_else(|| {
                 let names: Vec<&str> = COLUMNS.iter().map(|(name, _)| *name).collect();
-                BadAsk::new(format!("aggregate={name} does not fit; write {} or label:NAME", names.join(", ")))
+                BadAsk::new(format!(
+                    "aggregate={name} does not fit; write {} or label:NAME",
+                    names.join(", ")
+                ))
             })
         })
         .collect::<Result<_, _>>()?;
@@ -258,7 +264,11 @@ impl Item {
         let (all, kubernetes) = (metric.of(&self.all), metric.of(&self.kubernetes));
         MetricJson {
             cost: money(all),
-            kubernetes_percent: if all.is_zero() { 0.0 } else { money(kubernetes) / money(all) },
+            kubernetes_percent: if all.is_zero() {
+                0.0
+            } else {
+                money(kubernetes) / money(all)
+            },
         }
     }
 }
@@ -439,7 +449,9 @@ fn told(sets: &[Items], metric: Metric, view: View, warnings: &mut Vec<String>) 
         unlisted += item.all.unlisted;
     }
     if unlisted > 0 && (view == View::Sets || metric == Metric::List) {
-        warnings.push(format!("{unlisted} charges state no list cost: they are missing from listCost"));
+        warnings.push(format!(
+            "{unlisted} charges state no list cost: they are missing from listCost"
+        ));
     }
     if view == View::Sets || metric == Metric::Amortized {
         warnings.push(
@@ -452,7 +464,10 @@ fn told(sets: &[Items], metric: Metric, view: View, warnings: &mut Vec<String>) 
 
 fn sets_json<'a>(ask: &'a CloudAsk, sets: &'a [Items]) -> SetsJson<'a> {
     let one = |(window, items): (&Span, &'a Items)| SetJson {
-        cloud_costs: items.iter().map(|(name, item)| (name.as_str(), cost(ask, *window, item))).collect(),
+        cloud_costs: items
+            .iter()
+            .map(|(name, item)| (name.as_str(), cost(ask, *window, item)))
+            .collect(),
         window: WindowJson::of(*window),
         aggregation_properties: ask.by.iter().map(Dimension::text).collect(),
     };

@@ -9,6 +9,7 @@ use super::{App, around};
 use crate::app::allocate::charge_file;
 use crate::error::AppError;
 use domain::allocate::Program;
+use domain::apportion::apportion;
 use domain::instant::{DAY_US, Day, Span};
 use domain::{BillingPeriod, Currency};
 use lake::container_days::{ContainerDayFile, DayCosts, HourCosts, hours_of_day, read_day};
@@ -86,31 +87,47 @@ impl App {
         }
     }
 
-    async fn container_days(&self, _row: &store::AllocationRow) -> Result<Vec<ContainerDayFile>, AppError> {
-        Ok(Vec::new())
+    /// The container-days of a period's allocation; made again, byte for byte,
+    /// when this process does not know them.
+    async fn container_days(
+        &self,
+        row: &store::AllocationRow,
+        inputs: &Inputs,
+    ) -> Result<Arc<Vec<ContainerDayFile>>, AppError> {
+        if let Some(files) = self.opencost.files.get(&row.allocation_id) {
+            return Ok(files);
+        }
+        let (lake, period) = (self.lake.clone(), row.period);
+        let (files, usage, program) = (inputs.files.clone(), inputs.usage.clone(), inputs.program.clone());
+        let made = self
+            .heavy("cannot allocate", move || {
+                let made = lake::allocate_with_usage(&lake, &files, &usage, Some(period), &program, apportion)?;
+                Ok(made.container_days)
+            })
+            .await?;
+        let bytes = made.len() * size_of::<ContainerDayFile>() * 2;
+        Ok(self.opencost.files.put(row.allocation_id.clone(), made, bytes))
     }
 
     async fn add_period(&self, days: &mut Days, period: BillingPeriod) -> Result<(), AppError> {
         let (row, _) = self.fresh_allocation(period).await?;
         let currencies = row.totals.iter().map(|total| total.currency.clone()).collect();
         days.currencies.insert(period, currencies);
-        for file in self.container_days(&row).await? {
+        let files = self.store.active_files(Some(period)).await?;
+        let (program, _) = self.active_program().await?;
+        let inputs = Inputs {
+            files: files.iter().map(charge_file).collect(),
+            usage: self.usage_for(period).await?,
+            program: Arc::new(program),
+        };
+        for file in self.container_days(&row, &inputs).await?.iter() {
             days.by_day.entry(file.day).or_default().push(DayFile {
                 period,
-                file,
+                file: file.clone(),
                 with_usage: false,
             });
         }
-        let files = self.store.active_files(Some(period)).await?;
-        let (program, _) = self.active_program().await?;
-        days.inputs.insert(
-            period,
-            Inputs {
-                files: files.iter().map(charge_file).collect(),
-                usage: self.usage_for(period).await?,
-                program: Arc::new(program),
-            },
-        );
+        days.inputs.insert(period, inputs);
         Ok(())
     }
 }
@@ -125,7 +142,9 @@ impl Days {
     fn settle(&mut self) {
         for (day, files) in &mut self.by_day {
             let own = BillingPeriod::of(day.start());
-            files.sort_by(|a, b| (&a.file.cluster, a.period != own, a.period).cmp(&(&b.file.cluster, b.period != own, b.period)));
+            files.sort_by(|a, b| {
+                (&a.file.cluster, a.period != own, a.period).cmp(&(&b.file.cluster, b.period != own, b.period))
+            });
             let mut last: Option<String> = None;
             for file in files {
                 file.with_usage = last.as_ref() != Some(&file.file.cluster);

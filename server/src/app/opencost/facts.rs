@@ -51,7 +51,10 @@ pub fn rows<'d>(source: &Source<'d>, currency: &Currency, into: &mut Vec<Row<'d>
         let mut row = Row {
             start: cost.start,
             end: cost.end,
-            held: used(cost.allocatable.less(held.get(cost.node.name.as_str()).copied().unwrap_or_default())),
+            held: used(
+                cost.allocatable
+                    .less(held.get(cost.node.name.as_str()).copied().unwrap_or_default()),
+            ),
             ..Row::of(source.cluster, Some(&cost.node), None)
         };
         if cost.currency == *currency {

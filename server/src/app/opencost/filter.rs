@@ -358,11 +358,12 @@ pub fn legacy(name: &str, text: &str) -> Result<Option<Filter<Field>>, BadAsk> {
         _ => return Ok(None),
     };
     let one = |value: &str| {
-        let named = (field == Field::Controller)
-            .then(|| value.split_once(':'))
-            .flatten();
+        let named = (field == Field::Controller).then(|| value.split_once(':')).flatten();
         match named {
-            Some((kind, name)) => Filter::And(vec![starred(Field::ControllerKind, kind), starred(Field::Controller, name)]),
+            Some((kind, name)) => Filter::And(vec![
+                starred(Field::ControllerKind, kind),
+                starred(Field::Controller, name),
+            ]),
             None => starred(field.clone(), value),
         }
     };
@@ -455,13 +456,21 @@ mod tests {
             ("namespace:\"shop\" label[app]:\"y\"", false, false),
             ("namespace:\"no\"|label[app]:\"x\"", true, false),
             ("(namespace:\"no\"|label[app]:\"x\")+cluster:\"core\"", true, false),
-            ("( namespace:\"no\" | label[app]:\"x\" ) + cluster:\"core\"", true, false),
+            (
+                "( namespace:\"no\" | label[app]:\"x\" ) + cluster:\"core\"",
+                true,
+                false,
+            ),
             ("label[app_kubernetes_io_name]:\"web\"", true, false),
             ("label[app.kubernetes.io/name]:\"web\"", true, false),
             ("label[none]:\"\"", true, true),
             ("label[none]:\"__unallocated__\"", true, true),
             ("annotation[a]:\"b\"", false, false),
-            ("controllerKind:deployment+controllerName:\"web\"+pod<~:\"web-\"+container:\"web\"", true, false),
+            (
+                "controllerKind:deployment+controllerName:\"web\"+pod<~:\"web-\"+container:\"web\"",
+                true,
+                false,
+            ),
             ("CONTROLLERKIND:deployment", true, false),
             ("node:\"n-1\"+provider:\"aws\"+services:\"\"", true, true),
             ("environment:\"prod\"", true, false),
@@ -484,9 +493,15 @@ mod tests {
             ("label:\"x\"", "at character 1: label needs a key"),
             ("label[]:\"x\"", "key between the brackets is empty"),
             ("label[a:\"x\"", "expected `]`"),
-            ("namespace:\"a\"+pod:\"b\"|pod:\"c\"", "at character 22: `+` and `|` are mixed"),
+            (
+                "namespace:\"a\"+pod:\"b\"|pod:\"c\"",
+                "at character 22: `+` and `|` are mixed",
+            ),
             ("(namespace:\"a\"", "at character 15: expected `)`"),
-            ("namespace:\"a\")", "at character 14: expected `+`, `|` or the end, found `)`"),
+            (
+                "namespace:\"a\")",
+                "at character 14: expected `+`, `|` or the end, found `)`",
+            ),
             ("äöü:\"a\"", "at character 1: there is no field äöü"),
             ("namespace:\"ä\"?", "at character 14"),
             (&deep, "deeper than 32"),

@@ -169,15 +169,24 @@ fn groupings() -> Vec<Grouping> {
 }
 
 fn filters() -> Vec<Filter<Field>> {
-    ["namespace:\"ns-1\"", "label[app]:\"a-0\"", "cluster:\"core\"", "node:\"n-1\"|pod:\"pod-0\"", "controllerKind:job"]
-        .map(|text| parse(text, allocation_field).expect(text))
-        .into()
+    [
+        "namespace:\"ns-1\"",
+        "label[app]:\"a-0\"",
+        "cluster:\"core\"",
+        "node:\"n-1\"|pod:\"pod-0\"",
+        "controllerKind:job",
+    ]
+    .map(|text| parse(text, allocation_field).expect(text))
+    .into()
 }
 
 fn seeds() -> impl Strategy<Value = Vec<Seed>> {
     let costs = prop_oneof![Just([0; 3]), [0..1_000u32, 0..1_000u32, 0..1u32], any::<[u32; 3]>()];
     let credit = prop_oneof![9 => Just(0), 1 => -50..50i32];
-    prop::collection::vec((any::<u8>(), any::<u8>(), any::<u8>(), any::<u8>(), costs, credit), 0..14)
+    prop::collection::vec(
+        (any::<u8>(), any::<u8>(), any::<u8>(), any::<u8>(), costs, credit),
+        0..14,
+    )
 }
 
 fn idles() -> impl Strategy<Value = Vec<[u32; 4]>> {
@@ -330,9 +339,17 @@ fn worked_examples() {
     };
     for (sharing, filter, expect) in [
         (idle(Idle::Hidden), None, vec![("ns-1", 8), ("ns-2", 4)]),
-        (idle(Idle::Separate), None, vec![("__idle__", 10), ("ns-1", 8), ("ns-2", 4)]),
+        (
+            idle(Idle::Separate),
+            None,
+            vec![("__idle__", 10), ("ns-1", 8), ("ns-2", 4)],
+        ),
         // nobody uses the accelerator: its 2 stay
-        (idle(Idle::Shared), None, vec![("__idle__", 2), ("ns-1", 13), ("ns-2", 7)]),
+        (
+            idle(Idle::Shared),
+            None,
+            vec![("__idle__", 2), ("ns-1", 13), ("ns-2", 7)],
+        ),
         // of the idle capacity, what b would have borne
         (idle(Idle::Separate), Some(&b), vec![("__idle__", 3), ("ns-2", 4)]),
         (

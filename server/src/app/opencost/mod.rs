@@ -36,6 +36,7 @@ use days::{DayKey, Days};
 use domain::instant::Span;
 use domain::{BillingPeriod, Currency};
 use facts::Nodes;
+use lake::container_days::ContainerDayFile;
 use serde::Serialize;
 use std::collections::BTreeSet;
 use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
@@ -48,6 +49,8 @@ const KEPT_GROUP_BYTES: usize = 128 << 20;
 const KEPT_ANSWER_BYTES: usize = 32 << 20;
 /// Months of the bill kept in memory, in bytes.
 const KEPT_MONTH_BYTES: usize = 64 << 20;
+/// Lists of container-days kept in memory, in bytes.
+const KEPT_LIST_BYTES: usize = 32 << 20;
 /// Groups one answer may have, over all its sets.
 const MAX_GROUPS: usize = 200_000;
 /// Answers made at once per share of the keys; the same one is made once.
@@ -85,6 +88,7 @@ pub struct OpenCostCache {
     answers: Kept<AnswerKey, Vec<u8>>,
     months: Kept<cloud::MonthKey, cloud::Month>,
     days: std::sync::RwLock<Option<Arc<Days>>>,
+    files: Kept<String, Vec<ContainerDayFile>>,
     gates: [tokio::sync::Mutex<()>; GATES],
 }
 
@@ -100,6 +104,7 @@ impl Default for OpenCostCache {
             answers: Kept::new(KEPT_ANSWER_BYTES),
             months: Kept::new(KEPT_MONTH_BYTES),
             days: std::sync::RwLock::default(),
+            files: Kept::new(KEPT_LIST_BYTES),
             gates: std::array::from_fn(|_| tokio::sync::Mutex::default()),
         }
     }
@@ -188,7 +193,12 @@ impl App {
         let sum = total(&sets)?;
         let code = Some(currency.as_str());
         match form {
-            Form::Full => json(&Envelope::new(Allocations { ask, sets: &sets }, warnings, code, Some(sum))),
+            Form::Full => json(&Envelope::new(
+                Allocations { ask, sets: &sets },
+                warnings,
+                code,
+                Some(sum),
+            )),
             Form::Summary => json(&Envelope::new(Summary { ask, sets: &sets }, warnings, code, Some(sum))),
         }
     }
@@ -254,7 +264,9 @@ impl App {
             .await?;
         let keep = |(piece, groups): (Piece, Vec<Group>)| {
             let bytes = groups.iter().map(Group::weight).sum::<usize>() + kept_as.len();
-            self.opencost.groups.put((key.clone(), piece, kept_as.clone()), groups, bytes)
+            self.opencost
+                .groups
+                .put((key.clone(), piece, kept_as.clone()), groups, bytes)
         };
         Ok(pieces.into_iter().zip(made).map(keep).collect())
     }
@@ -340,7 +352,11 @@ fn unknown_parts(volume: bool, network: bool, balancer: bool) -> Option<String> 
         (network, "networkCost"),
         (balancer, "loadBalancerCost"),
     ];
-    let unknown: Vec<&str> = named.iter().filter(|(known, _)| !known).map(|(_, name)| *name).collect();
+    let unknown: Vec<&str> = named
+        .iter()
+        .filter(|(known, _)| !known)
+        .map(|(_, name)| *name)
+        .collect();
     (!unknown.is_empty()).then(|| {
         format!(
             "{} not split among workloads: 0 stands for unknown; the money is in /cloudCost",

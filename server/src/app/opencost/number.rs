@@ -56,7 +56,11 @@ pub fn minutes(start: Instant, end: Instant) -> f64 {
 /// An amount by hours as its average; zero without time.
 #[must_use]
 pub fn over(amount_hours: f64, minutes: f64) -> f64 {
-    if minutes > 0.0 { amount_hours / (minutes / 60.0) } else { 0.0 }
+    if minutes > 0.0 {
+        amount_hours / (minutes / 60.0)
+    } else {
+        0.0
+    }
 }
 
 /// Usage by request; all of it when there is usage and cost without a request.

@@ -219,9 +219,7 @@ fn label<'s>(slot: &'s Slot, key: &str) -> Option<&'s str> {
     let exact = slot.labels.get(key);
     let named = || {
         let mut labels = slot.labels.iter();
-        labels
-            .find(|(name, _)| sanitized(name) == key)
-            .map(|(_, value)| value)
+        labels.find(|(name, _)| sanitized(name) == key).map(|(_, value)| value)
     };
     exact.or_else(named).map(String::as_str)
 }

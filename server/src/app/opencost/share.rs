@@ -97,7 +97,10 @@ pub fn share<'d>(
         _ => Vec::new(),
     };
     let rows = share_rows(rows, sharing, piece)?;
-    kept.extend(rows.into_iter().filter(|row| filter.is_none_or(|filter| filter.passes(row))));
+    kept.extend(
+        rows.into_iter()
+            .filter(|row| filter.is_none_or(|filter| filter.passes(row))),
+    );
     kept.retain(|row| row.slot.is_some() || row.costs != Costs::default());
     Ok(kept)
 }

@@ -346,7 +346,11 @@ mod tests {
             ("1790812800-1790899200", "2026-10-01", "2026-10-02"),
             ("2026-10-01T00:00:00Z,2026-10-08T00:00:00Z", "2026-10-01", "2026-10-08"),
             ("2026-10-01T02:00:00 02:00,2026-10-02", "2026-10-01", "2026-10-02"),
-            ("2026-10-01T00:10:00Z,2026-10-01T00:20:00Z", "2026-10-01", "2026-10-01T01:00:00Z"),
+            (
+                "2026-10-01T00:10:00Z,2026-10-01T00:20:00Z",
+                "2026-10-01",
+                "2026-10-01T01:00:00Z",
+            ),
         ] {
             let window = parse_window(text, now).unwrap_or_else(|error| panic!("{text}: {error}"));
             assert_eq!((window.hours.start, window.hours.end), (at(start), at(end)), "{text}");
@@ -376,7 +380,14 @@ mod tests {
 
     #[test]
     fn steps_are_whole_hours() {
-        for (text, hours) in [("1h", 1), ("1d", 24), ("60m", 1), ("1h60m", 2), ("daily", 24), ("2w", 336)] {
+        for (text, hours) in [
+            ("1h", 1),
+            ("1d", 24),
+            ("60m", 1),
+            ("1h60m", 2),
+            ("daily", 24),
+            ("2w", 336),
+        ] {
             assert_eq!(parse_step(text), Ok(hours * HOUR_US), "{text}");
         }
         for text in ["30m", "0h", "h", "1", "1x", "401d", "ß"] {
@@ -420,7 +431,11 @@ mod tests {
 
     #[test]
     fn accumulate_is_a_closed_set() {
-        for (text, expect) in [("true", Accumulate::All), ("", Accumulate::None), ("Week", Accumulate::Week)] {
+        for (text, expect) in [
+            ("true", Accumulate::All),
+            ("", Accumulate::None),
+            ("Week", Accumulate::Week),
+        ] {
             assert_eq!(parse_accumulate("accumulate", text), Ok(expect));
         }
         assert!(parse_accumulate("accumulate", "fortnight").is_err());

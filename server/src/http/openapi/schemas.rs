@@ -2,6 +2,7 @@
 #![expect(clippy::needless_pass_by_value, reason = "schemas are put together once, inside out")]
 
 mod clusters;
+pub(super) mod opencost;
 
 use serde_json::{Map, Value, json};
 
@@ -78,6 +79,7 @@ pub(super) fn all() -> Value {
         explain(),
         rules(),
         clusters::sources(),
+        opencost::opencost(),
     ];
     let named = groups
         .into_iter()

@@ -60,7 +60,11 @@ impl Account {
         }
         add3(&mut self.total, effective.total);
         let lefts = |parts: &Parts| [parts.idle, parts.system_left, parts.not_ready, parts.unobserved];
-        for (sum, (cost, of)) in self.left.iter_mut().zip(lefts(effective).into_iter().zip(lefts(billed))) {
+        for (sum, (cost, of)) in self
+            .left
+            .iter_mut()
+            .zip(lefts(effective).into_iter().zip(lefts(billed)))
+        {
             add3(&mut sum.0, cost);
             sum.1 += of.iter().sum::<i128>();
         }
@@ -83,7 +87,9 @@ impl Account {
         match extra.at {
             At::Slot(slot, filled) => {
                 let entry = (slot.wrapping_sub(base) as usize) * 2 + usize::from(filled);
-                let Some(sums) = self.entries.get_mut(entry) else { return };
+                let Some(sums) = self.entries.get_mut(entry) else {
+                    return;
+                };
                 let of = [cost[0], cost[1], cost[2], system, daemon, disk, billed];
                 for (sum, of) in sums.iter_mut().zip(of) {
                     *sum += of;

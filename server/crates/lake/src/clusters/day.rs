@@ -154,7 +154,10 @@ impl<'c> Worker<'c> {
     /// Does a day.
     pub fn day(&mut self, task: Task) -> Result<Done, LakeError> {
         let write = task.write;
-        let slots_path = task.file.as_ref().map_or_else(String::new, |file| file.slots_path.clone());
+        let slots_path = task
+            .file
+            .as_ref()
+            .map_or_else(String::new, |file| file.slots_path.clone());
         let mut run = DayRun::new(self, task)?;
         run.nodes(&mut NodeRows::default())?;
         let (task, cells, unbilled, rows) = (run.task, run.cells, run.unbilled, run.rows);
@@ -208,22 +211,28 @@ impl<'w, 'c> DayRun<'w, 'c> {
                 .map(|(node, hours)| (Arc::new(node), hours))
                 .collect();
             let mut key = Vec::new();
-            each_slot(lake, file, |[node, container, role, namespace, kind, workload, labels]| {
-                if slots.names.last().is_none_or(|(last, _)| last != node) {
-                    let first = u32::try_from(slots.role.len()).unwrap_or(u32::MAX);
-                    slots.names.push((node.to_owned(), first));
-                }
-                let role = Role::parse(role).ok_or_else(|| damaged(&file.slots_path, "role"))?;
-                slots.role.push(role);
-                let subject = [namespace, kind, workload, container, labels];
-                slots.subject.push(worker.places.subject(subject, &mut key));
-                slots
-                    .node
-                    .push(u32::try_from(slots.names.len() - 1).unwrap_or(u32::MAX));
-                Ok(())
-            })?;
+            each_slot(
+                lake,
+                file,
+                |[node, container, role, namespace, kind, workload, labels]| {
+                    if slots.names.last().is_none_or(|(last, _)| last != node) {
+                        let first = u32::try_from(slots.role.len()).unwrap_or(u32::MAX);
+                        slots.names.push((node.to_owned(), first));
+                    }
+                    let role = Role::parse(role).ok_or_else(|| damaged(&file.slots_path, "role"))?;
+                    slots.role.push(role);
+                    let subject = [namespace, kind, workload, container, labels];
+                    slots.subject.push(worker.places.subject(subject, &mut key));
+                    slots
+                        .node
+                        .push(u32::try_from(slots.names.len() - 1).unwrap_or(u32::MAX));
+                    Ok(())
+                },
+            )?;
         }
-        let rows = task.write.then(|| DayRows::new(with_unknown(&worker.common.currencies)));
+        let rows = task
+            .write
+            .then(|| DayRows::new(with_unknown(&worker.common.currencies)));
         Ok(DayRun {
             first_hour: task.day.0 * 24,
             worker,
@@ -271,7 +280,10 @@ impl<'w, 'c> DayRun<'w, 'c> {
         }
         let pieces = self.task.pieces.iter().map(|piece| piece.machine);
         let extras = self.task.extra.iter().map(|extra| extra.machine);
-        let mut absent: Vec<u32> = pieces.chain(extras).filter(|machine| !self.done.contains(machine)).collect();
+        let mut absent: Vec<u32> = pieces
+            .chain(extras)
+            .filter(|machine| !self.done.contains(machine))
+            .collect();
         absent.sort_unstable();
         absent.dedup();
         for machine in absent {
@@ -444,7 +456,10 @@ impl<'w, 'c> DayRun<'w, 'c> {
                 .zip(layer)
                 .flat_map(|(at, bin)| {
                     let amounts = &self.worker.amounts[self.worker.bins[*bin].amounts.clone()];
-                    amounts.iter().filter(|(of, _)| *of == lane).map(move |(_, value)| (at, *value))
+                    amounts
+                        .iter()
+                        .filter(|(of, _)| *of == lane)
+                        .map(move |(_, value)| (at, *value))
                 })
                 .collect();
             // by hour, every bin goes its own way
@@ -455,7 +470,14 @@ impl<'w, 'c> DayRun<'w, 'c> {
                     _ => (0, 24),
                 };
                 let is_disk = self.worker.bins[layer[costs[0].0]].cost == MachineCost::RootDisk;
-                self.lane((node, machine), (lane, is_disk, stretch), costs, &weights, rows, accounts)?;
+                self.lane(
+                    (node, machine),
+                    (lane, is_disk, stretch),
+                    costs,
+                    &weights,
+                    rows,
+                    accounts,
+                )?;
             }
         }
         Ok(())
@@ -490,7 +512,10 @@ impl<'w, 'c> DayRun<'w, 'c> {
             parts.clear(2 * slots);
             let result = if is_disk {
                 let mut first = |bin: usize, payer: Option<u32>| {
-                    let lines = costs.iter().find(|(at, _)| *at == bin).map_or(0, |(_, value)| value.charges);
+                    let lines = costs
+                        .iter()
+                        .find(|(at, _)| *at == bin)
+                        .map_or(0, |(_, value)| value.charges);
                     if basis == 0 {
                         payers.push((payer, lines));
                     }
@@ -585,7 +610,13 @@ impl<'w, 'c> DayRun<'w, 'c> {
                 let role = self.slots.role[(rows.base + entry / 2) as usize];
                 let extent = if first { *extent } else { without_measures(*extent) };
                 let part = Part::of(role, entry % 2 == 1);
-                out.container(currency, rows.base + entry / 2, part, extent, account.entries[entry as usize]);
+                out.container(
+                    currency,
+                    rows.base + entry / 2,
+                    part,
+                    extent,
+                    account.entries[entry as usize],
+                );
             }
             first = false;
         }
@@ -611,14 +642,19 @@ fn land(
             billed: money(billed)?,
             effective: money(effective)?,
         };
-        cells.entry((lane, place, part)).or_default().add(value).map_err(|_| too_large())
+        cells
+            .entry((lane, place, part))
+            .or_default()
+            .add(value)
+            .map_err(|_| too_large())
     };
     let site = places.site(cluster, &node.pool);
     let whole = |parts: &Parts, entry: usize| parts.own[entry].iter().sum::<i128>();
     for entry in 0..effective.own.len() {
-        let counted = payers.into_iter().flatten().filter(|(payer, _)| {
-            payer.is_some_and(|payer| payer as usize == entry)
-        });
+        let counted = payers
+            .into_iter()
+            .flatten()
+            .filter(|(payer, _)| payer.is_some_and(|payer| payer as usize == entry));
         let lines: u64 = counted.map(|(_, lines)| lines).sum();
         let touched = effective.touched[entry] | billed.touched[entry];
         if touched == 0 && lines == 0 {
@@ -630,17 +666,33 @@ fn land(
             add(place, Some(part), lines, whole(billed, entry), whole(effective, entry))?;
         }
         if touched & SYSTEM > 0 {
-            add(place, Some(Part::SystemReserved), 0, billed.system[entry], effective.system[entry])?;
+            add(
+                place,
+                Some(Part::SystemReserved),
+                0,
+                billed.system[entry],
+                effective.system[entry],
+            )?;
         }
         if touched & DAEMON > 0 {
-            add(place, Some(Part::DaemonSet), 0, billed.daemon[entry], effective.daemon[entry])?;
+            add(
+                place,
+                Some(Part::DaemonSet),
+                0,
+                billed.daemon[entry],
+                effective.daemon[entry],
+            )?;
         }
     }
     let home = places.site(cluster, &home.pool);
     let place = places.place(home, NO_SUBJECT);
     let touched = effective.node_touched | billed.node_touched;
     if let Some(payers) = payers {
-        let lines: u64 = payers.iter().filter(|(payer, _)| payer.is_none()).map(|(_, lines)| lines).sum();
+        let lines: u64 = payers
+            .iter()
+            .filter(|(payer, _)| payer.is_none())
+            .map(|(_, lines)| lines)
+            .sum();
         if lines > 0 || touched & DISK_LEFT > 0 {
             add(place, None, lines, billed.disk_left, effective.disk_left)?;
         }

@@ -43,19 +43,15 @@ pub(super) fn spread(
 }
 
 /// The same of any sums; `accounts` are the hours of one currency.
-pub(super) fn spread_account(
-    accounts: &mut [Option<Account>],
-    (from, to): (u8, u8),
-    rows: &NodeRows,
-    whole: &Account,
-) {
+pub(super) fn spread_account(accounts: &mut [Option<Account>], (from, to): (u8, u8), rows: &NodeRows, whole: &Account) {
     let parts = if to - from == 1 {
         vec![whole.clone()]
     } else {
         by_hour(whole, (from, to), rows)
     };
     for (into, part) in accounts[usize::from(from)..usize::from(to)].iter_mut().zip(&parts) {
-        into.get_or_insert_with(|| Account::new(whole.entries.len())).merge(part);
+        into.get_or_insert_with(|| Account::new(whole.entries.len()))
+            .merge(part);
     }
 }
 

@@ -441,7 +441,11 @@ impl Kernel {
             }
             let bin = usize::from(claims.bin[row]);
             let system = self.systems[bin].next(weight);
-            let daemon = if daemons { self.daemon_shares[bin].next(weight) } else { 0 };
+            let daemon = if daemons {
+                self.daemon_shares[bin].next(weight)
+            } else {
+                0
+            };
             self.paid[bin][0] += system;
             self.paid[bin][1] += daemon;
             let sign = self.signs[bin];

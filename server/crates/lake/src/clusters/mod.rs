@@ -189,10 +189,18 @@ pub(crate) fn split_days<'p>(
     sink: DaySink<'_>,
 ) -> Result<Clusters, LakeError> {
     let days = gathered.take_days();
-    let mut by_piece = |_: &Charges<'p>, _: &GroupKey, amount: &Amount, (key, day), value| {
-        sink(key, amount.period, day, value)
-    };
-    let extras = long_charges(lake, &gathered, usage, join, charges, splitter, &mut by_piece, period.is_some())?;
+    let mut by_piece =
+        |_: &Charges<'p>, _: &GroupKey, amount: &Amount, (key, day), value| sink(key, amount.period, day, value);
+    let extras = long_charges(
+        lake,
+        &gathered,
+        usage,
+        join,
+        charges,
+        splitter,
+        &mut by_piece,
+        period.is_some(),
+    )?;
     let common = common(lake, &gathered, join, splitter);
     let tasks = tasks(usage, join, days, extras, period);
     let (done, places) = run(&common, tasks)?;
@@ -201,7 +209,8 @@ pub(crate) fn split_days<'p>(
         .iter()
         .map(|places| {
             let all = places.all();
-            all.map(|(cluster, pool, subject)| owners.place(cluster, pool, subject)).collect()
+            all.map(|(cluster, pool, subject)| owners.place(cluster, pool, subject))
+                .collect()
         })
         .collect();
     let mut clusters = Clusters::default();
@@ -351,7 +360,9 @@ fn run(common: &Common<'_>, tasks: Vec<Task>) -> Result<(Finished, Vec<Places>),
         all.extend(done.into_iter().map(|(at, done)| (at, worker, done)));
     }
     all.sort_by_key(|(at, _, _)| *at);
-    let finished = all.into_iter().map(|(at, worker, done)| (clusters[at].clone(), worker, done));
+    let finished = all
+        .into_iter()
+        .map(|(at, worker, done)| (clusters[at].clone(), worker, done));
     Ok((finished.collect(), places))
 }
 
@@ -375,7 +386,10 @@ pub(crate) fn day_by_hour(
     let task = Task {
         cluster: cluster.to_owned(),
         day,
-        file: usage.iter().find(|file| file.cluster == cluster && file.day == day).cloned(),
+        file: usage
+            .iter()
+            .find(|file| file.cluster == cluster && file.day == day)
+            .cloned(),
         pieces: days.remove(&at).unwrap_or_default(),
         extra: extras.remove(&at).unwrap_or_default(),
         write: false,

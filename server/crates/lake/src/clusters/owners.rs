@@ -87,13 +87,7 @@ impl<'a, 'p> Owners<'a, 'p> {
     fn find(&mut self, kind: u32, place: u32, part: Option<Part>, at: Instant) -> u32 {
         let kind = &self.kinds[kind as usize];
         let place = &self.places[place as usize];
-        let attributes = placed(
-            &kind.attributes,
-            &place.cluster,
-            &place.node,
-            place.slot.as_ref(),
-            part,
-        );
+        let attributes = placed(&kind.attributes, &place.cluster, &place.node, place.slot.as_ref(), part);
         let found = key_of(
             self.charges.program(),
             BillingPeriod::of(Instant(0)),

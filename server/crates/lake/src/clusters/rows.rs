@@ -104,7 +104,11 @@ impl NodeRows {
     /// Answers the seconds filled, per hour of the node.
     pub fn fill(&mut self, hours: &[NodeHour], first_hour: i32) -> Vec<u32> {
         self.filled.clear();
-        self.extent.iter_mut().skip(1).step_by(2).for_each(|filled| *filled = None);
+        self.extent
+            .iter_mut()
+            .skip(1)
+            .step_by(2)
+            .for_each(|filled| *filled = None);
         if hours.iter().all(|hour| hour.observed_s >= hour.ready_s) {
             return vec![0; hours.len()];
         }
@@ -144,11 +148,20 @@ impl NodeRows {
             while row < self.slot.len() && self.slot[row] == slot {
                 row += 1;
             }
-            let hours = self.hour[start..row].iter().copied().zip(self.weight[start..row].iter().copied());
+            let hours = self.hour[start..row]
+                .iter()
+                .copied()
+                .zip(self.weight[start..row].iter().copied());
             push(claims, slot * 2, role, bin_of, hours);
             if !self.filled.is_empty() {
                 let of_slot = std::iter::from_fn(|| filled.next_if(|(at, _, _)| *at == slot));
-                push(claims, slot * 2 + 1, role, bin_of, of_slot.map(|(_, hour, weight)| (*hour, *weight)));
+                push(
+                    claims,
+                    slot * 2 + 1,
+                    role,
+                    bin_of,
+                    of_slot.map(|(_, hour, weight)| (*hour, *weight)),
+                );
             }
         }
     }
@@ -177,13 +190,7 @@ impl NodeRows {
 pub(super) const NO_BIN: u8 = u8::MAX;
 
 /// One claim per bin and entry: hours of one bin are neighbours.
-fn push(
-    claims: &mut Claims,
-    entry: u32,
-    role: Role,
-    bin_of: &[u8; 24],
-    hours: impl Iterator<Item = (u8, [u64; 3])>,
-) {
+fn push(claims: &mut Claims, entry: u32, role: Role, bin_of: &[u8; 24], hours: impl Iterator<Item = (u8, [u64; 3])>) {
     let mut open: Option<(u8, [u64; 3])> = None;
     for (hour, weight) in hours {
         let bin = bin_of[usize::from(hour)];

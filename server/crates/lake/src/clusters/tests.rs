@@ -312,7 +312,15 @@ type NodeSums = BTreeMap<(String, String, Currency), ([Money; 19], u64, [Measure
 
 fn slot_money(slot: &SlotCost) -> [Money; 7] {
     let [cpu, memory, gpu] = slot.cost;
-    [cpu, memory, gpu, slot.system_cost, slot.daemon_cost, slot.disk_cost, slot.billed]
+    [
+        cpu,
+        memory,
+        gpu,
+        slot.system_cost,
+        slot.daemon_cost,
+        slot.disk_cost,
+        slot.billed,
+    ]
 }
 
 fn node_money(node: &NodeCost) -> [Money; 19] {
@@ -326,7 +334,9 @@ fn node_money(node: &NodeCost) -> [Money; 19] {
 
 fn plus<const N: usize>(a: [Money; N], b: [Money; N]) -> [Money; N] {
     let mut sum = a;
-    sum.iter_mut().zip(b).for_each(|(sum, of)| *sum = sum.checked_add(of).expect("small"));
+    sum.iter_mut()
+        .zip(b)
+        .for_each(|(sum, of)| *sum = sum.checked_add(of).expect("small"));
     sum
 }
 
@@ -346,7 +356,11 @@ fn add_up((slots, nodes): &mut (SlotSums, NodeSums), costs: &DayCosts) {
         sum.2.iter_mut().zip(measures).for_each(|(sum, of)| *sum = sum.plus(of));
     }
     for node in &costs.nodes {
-        let key = (node.node.name.clone(), node.node.provider_id.clone(), node.currency.clone());
+        let key = (
+            node.node.name.clone(),
+            node.node.provider_id.clone(),
+            node.currency.clone(),
+        );
         let sum = nodes.entry(key).or_insert(([Money::ZERO; 19], 0, [Measure::ZERO; 2]));
         sum.0 = plus(sum.0, node_money(node));
         sum.1 += node.ready_s;
@@ -360,16 +374,29 @@ fn add_up((slots, nodes): &mut (SlotSums, NodeSums), costs: &DayCosts) {
 fn assert_balanced(costs: &DayCosts) {
     let sum = |amounts: Vec<Money>| Money::sum(amounts).expect("small");
     for node in &costs.nodes {
-        let slots = || costs.slots.iter().filter(|slot| slot.node == node.node && slot.currency == node.currency);
+        let slots = || {
+            costs
+                .slots
+                .iter()
+                .filter(|slot| slot.node == node.node && slot.currency == node.currency)
+        };
         let left = [node.idle, node.system_left, node.not_ready, node.unobserved];
         let own = slots().flat_map(|slot| slot.cost.into_iter().chain([slot.system_cost, slot.daemon_cost]));
-        assert_eq!(sum(own.chain(left.into_iter().flatten()).collect()), sum(node.total.to_vec()));
+        assert_eq!(
+            sum(own.chain(left.into_iter().flatten()).collect()),
+            sum(node.total.to_vec())
+        );
         let disk = slots().map(|slot| slot.disk_cost).chain([node.disk_left]);
         assert_eq!(sum(disk.collect()), node.disk_total);
         let billed = slots().map(|slot| slot.billed).chain([node.billed_left]);
         assert_eq!(sum(billed.collect()), node.billed_total);
     }
-    let of_a_node = |slot: &SlotCost| costs.nodes.iter().any(|node| node.node == slot.node && node.currency == slot.currency);
+    let of_a_node = |slot: &SlotCost| {
+        costs
+            .nodes
+            .iter()
+            .any(|node| node.node == slot.node && node.currency == slot.currency)
+    };
     assert!(costs.slots.iter().all(of_a_node));
 }
 

@@ -48,13 +48,7 @@ const CAPACITIES: [&str; 6] = [
     "memory_allocatable_mib_s",
     "gpu_allocatable_ms",
 ];
-const NODE_TEXTS: [&str; 5] = [
-    "provider_id",
-    "pool",
-    "capacity_type",
-    "root_volume_id",
-    "node_labels",
-];
+const NODE_TEXTS: [&str; 5] = ["provider_id", "pool", "capacity_type", "root_volume_id", "node_labels"];
 
 /// What a row is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -122,7 +116,15 @@ impl DayRows {
     }
 
     /// Begins a node in a currency: its total by resource, disk and BilledCost.
-    pub fn node(&mut self, node: &Arc<Node>, currency: u32, extent: Extent, total: [i128; 3], disk: i128, billed: i128) {
+    pub fn node(
+        &mut self,
+        node: &Arc<Node>,
+        currency: u32,
+        extent: Extent,
+        total: [i128; 3],
+        disk: i128,
+        billed: i128,
+    ) {
         if self.nodes.last().is_none_or(|last| !Arc::ptr_eq(last, node)) {
             self.nodes.push(Arc::clone(node));
         }
@@ -350,9 +352,18 @@ pub fn read_day(lake: &Lake, file: &ContainerDayFile) -> Result<DayCosts, LakeEr
         slots: Vec::new(),
         nodes: Vec::new(),
     };
-    let mut names: Vec<String> = ["kind", "node", "slot", "part", "currency", "start_hour", "end_hour", "seconds"]
-        .map(str::to_owned)
-        .to_vec();
+    let mut names: Vec<String> = [
+        "kind",
+        "node",
+        "slot",
+        "part",
+        "currency",
+        "start_hour",
+        "end_hour",
+        "seconds",
+    ]
+    .map(str::to_owned)
+    .to_vec();
     let rest = NODE_TEXTS.iter().chain(&MEASURES).chain(&CAPACITIES).chain(&MONEY);
     names.extend(rest.map(|name| (*name).to_owned()));
     scan::batches(local.path(), path, &names, |frame| add(&mut costs, &slots, frame, path))?;
@@ -361,10 +372,25 @@ pub fn read_day(lake: &Lake, file: &ContainerDayFile) -> Result<DayCosts, LakeEr
 
 fn add(costs: &mut DayCosts, slots: &[Arc<Slot>], frame: &DataFrame, path: &str) -> Result<(), LakeError> {
     let text = |name: &str| scan::text(frame, name).ok_or_else(|| damaged(path, name));
-    let int = |name: &str| frame.column(name).and_then(|column| column.i64()).map_err(|_| damaged(path, name));
-    let small = |name: &str| frame.column(name).and_then(|column| column.i32()).map_err(|_| damaged(path, name));
+    let int = |name: &str| {
+        frame
+            .column(name)
+            .and_then(|column| column.i64())
+            .map_err(|_| damaged(path, name))
+    };
+    let small = |name: &str| {
+        frame
+            .column(name)
+            .and_then(|column| column.i32())
+            .map_err(|_| damaged(path, name))
+    };
     let (kind, name, part, currency) = (text("kind")?, text("node")?, text("part")?, text("currency")?);
-    let (slot, first, end, seconds) = (small("slot")?, small("start_hour")?, small("end_hour")?, int("seconds")?);
+    let (slot, first, end, seconds) = (
+        small("slot")?,
+        small("start_hour")?,
+        small("end_hour")?,
+        int("seconds")?,
+    );
     let node_texts = NODE_TEXTS.map(text).into_iter().collect::<Result<Vec<_>, _>>()?;
     let measures = MEASURES.map(int).into_iter().collect::<Result<Vec<_>, _>>()?;
     let capacities = CAPACITIES.map(int).into_iter().collect::<Result<Vec<_>, _>>()?;

@@ -43,7 +43,8 @@ pub fn hours_of_day(
         Some(file) => read_day(lake, file)?.slots,
         None => Vec::new(),
     };
-    let slots: Vec<(Arc<Slot>, Vec<SlotHour>)> = slots.into_iter().map(|(slot, hours)| (Arc::new(slot), hours)).collect();
+    let slots: Vec<(Arc<Slot>, Vec<SlotHour>)> =
+        slots.into_iter().map(|(slot, hours)| (Arc::new(slot), hours)).collect();
     let of_day = 0..i32::try_from(HOURS).unwrap_or(0);
     of_day
         .map(|of_day| {
@@ -126,7 +127,9 @@ fn add(
         let paid = account.billed != 0 || account.disk != 0 || account.total != [0; 3];
         if known.is_some() || paid || costs.slots.len() > before {
             let known = known.filter(|_| first);
-            costs.nodes.push(node_cost(&book.node, currency, costs.hour, known, account)?);
+            costs
+                .nodes
+                .push(node_cost(&book.node, currency, costs.hour, known, account)?);
         }
         first = false;
     }

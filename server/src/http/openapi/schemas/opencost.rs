@@ -157,13 +157,19 @@ pub(super) fn opencost() -> Named {
     let row = || {
         object([
             ("name", text()),
-            ("labels", json!({ "type": ["object", "null"], "additionalProperties": { "type": "string" } })),
+            (
+                "labels",
+                json!({ "type": ["object", "null"], "additionalProperties": { "type": "string" } }),
+            ),
             ("kubernetesPercent", float()),
             ("cost", float()),
         ])
     };
     vec![
-        ("OpenCostError", object([("code", json!({ "type": "integer" })), ("message", text())])),
+        (
+            "OpenCostError",
+            object([("code", json!({ "type": "integer" })), ("message", text())]),
+        ),
         ("Window", object([("start", text()), ("end", text())])),
         ("Allocations", envelope(list(map(to("Allocation"))))),
         ("Allocation", allocation()),
@@ -248,7 +254,10 @@ pub(super) fn opencost() -> Named {
         ),
         (
             "CloudCostTotals",
-            envelope(object([("numResults", json!({ "type": "integer" })), ("combined", row())])),
+            envelope(object([
+                ("numResults", json!({ "type": "integer" })),
+                ("combined", row()),
+            ])),
         ),
         ("CloudCostTable", envelope(list(row()))),
     ]
@@ -280,7 +289,10 @@ pub(in super::super) fn allocation_parameters() -> Vec<Value> {
             "Fields with commas between: cluster, node, namespace, controller, controllerKind, pod, container, \
              service, deployment, statefulset, daemonset, job, label:NAME, annotation:NAME; all rows when left out",
         ),
-        ("step", "Length of a set in whole hours: 1h, 1d, 1w; the window when left out"),
+        (
+            "step",
+            "Length of a set in whole hours: 1h, 1d, 1w; the window when left out",
+        ),
         ("accumulate", "true: one set; or hour, day, week, month, quarter"),
         ("accumulateBy", "As accumulate"),
         (
