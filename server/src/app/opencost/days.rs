@@ -160,6 +160,11 @@ impl Days {
         inside.flat_map(|(_, currencies)| currencies.iter().cloned()).collect()
     }
 
+    /// The newest day before this one that has costs.
+    pub fn newest_before(&self, day: Day) -> Option<Day> {
+        self.by_day.range(..day).next_back().map(|(day, _)| *day)
+    }
+
     /// What a day is kept under.
     pub fn key(&self, day: Day) -> DayKey {
         let files = self.by_day.get(&day).into_iter().flatten();

@@ -18,6 +18,7 @@ mod facts;
 pub mod filter;
 #[cfg(test)]
 mod laws;
+pub mod metrics;
 mod number;
 pub mod row;
 pub mod share;
