@@ -76,6 +76,7 @@ fn run(cli: &Cli) -> Result<Verdict> {
         Command::Test(args) => test::run(&workspace, args, std::env::var_os("CI").is_some_and(|v| v == "true")),
         Command::Ci(args) => test::run(&workspace, &args.clone().into(), true),
         Command::Bench(bench::BenchCommand::Ingest(args)) => bench::ingest(&workspace, args),
+        Command::Bench(bench::BenchCommand::Api(args)) => bench::api::run(&workspace, args),
         Command::Dist => dist::run(&workspace),
     }
 }

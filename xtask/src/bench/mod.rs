@@ -1,7 +1,9 @@
 //! `cargo xtask bench`: time and memory against a peer that does the same work in the same run.
 
+pub mod api;
 mod decimal;
 mod duckdb;
+mod fleet;
 mod generate;
 mod measure;
 mod report;
@@ -36,6 +38,8 @@ const MEMORY_BUDGET_BYTES: u64 = 400 * 1024 * 1024;
 pub enum BenchCommand {
     /// Bill ingest against DuckDB's COPY of the same file to Parquet
     Ingest(IngestArgs),
+    /// The OpenCost-shaped `/allocation` over a month, by many clients
+    Api(api::ApiArgs),
 }
 
 /// Options of `bench ingest`.
