@@ -236,7 +236,7 @@ pub struct Groups {
 impl Groups {
     /// How many there are so far.
     #[must_use]
-    pub fn len(&self) -> usize {
+    pub fn count(&self) -> usize {
         self.groups.len()
     }
 

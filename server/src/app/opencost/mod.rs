@@ -179,7 +179,7 @@ impl App {
         let mut sets = Vec::with_capacity(ask.sets.len());
         let mut count = 0;
         for window in &ask.sets {
-            let groups = self.set(ask, &days, &currency, pieces(*window, by_day)).await?;
+            let groups = self.set(ask, &days, &currency, &pieces(*window, by_day)).await?;
             count += groups.len();
             if count > MAX_GROUPS {
                 return Err(too_many().into());
@@ -210,7 +210,7 @@ impl App {
         ask: &AllocationAsk,
         days: &Arc<Days>,
         currency: &Currency,
-        pieces: Vec<Piece>,
+        pieces: &[Piece],
     ) -> Result<Vec<Group>, NoAnswer> {
         let mut groups = Groups::default();
         let shape: Arc<str> = format!("{currency} {}", ask.shape).into();
@@ -228,7 +228,7 @@ impl App {
                 for piece in day {
                     groups.add(&piece)?;
                 }
-                if groups.len() > MAX_GROUPS {
+                if groups.count() > MAX_GROUPS {
                     return Err(too_many().into());
                 }
             }

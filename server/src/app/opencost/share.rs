@@ -92,9 +92,10 @@ pub fn share<'d>(
             row.costs.add(share)?;
         }
     }
-    let mut kept = match &idle[..] {
-        idle if by_filter => idle_of_passing(&rows, idle, filter, sharing)?,
-        _ => Vec::new(),
+    let mut kept = if by_filter {
+        idle_of_passing(&rows, &idle, filter, sharing)?
+    } else {
+        Vec::new()
     };
     let rows = share_rows(rows, sharing, piece)?;
     kept.extend(
