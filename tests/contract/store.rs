@@ -7,9 +7,10 @@ mod versions;
 
 use crate::databases::{Database, on_every_database};
 use ::store::{
-    AllocationRow, AllocationTotal, CHARGES, ClaimMode, Commit, DeliveryState, InputFile, LakeFileRow, NO_RULES,
-    NewDelivery, NewRules, QuarantineRow, RulesKind, Store, StoreError, TotalRow,
+    AllocationFile, AllocationRow, AllocationTotal, CHARGES, ClaimMode, Commit, DeliveryState, InputFile, LakeFileRow,
+    NO_RULES, NewDelivery, NewRules, QuarantineRow, RulesKind, Store, StoreError, TotalRow,
 };
+use domain::instant::Day;
 use domain::{BillingPeriod, Currency, Finding, Money};
 
 on_every_database!(
@@ -121,6 +122,15 @@ fn allocation(id: &str, month: &str, rules_version: i64) -> AllocationRow {
             effective: money("1.5"),
             unallocated_billed: money("0.1"),
             unallocated_effective: Money::ZERO,
+        }],
+        files: vec![AllocationFile {
+            cluster_id: "c".to_owned(),
+            day: Day(19_967),
+            path: format!("container_days/{id}.parquet"),
+            slots_path: format!("usage/slots-{id}.parquet"),
+            sha256: "ab".to_owned(),
+            bytes: 9,
+            rows: 3,
         }],
         findings: vec![
             Finding::warning("unmapped_service", "a service has no class")

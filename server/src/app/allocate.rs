@@ -9,14 +9,16 @@ use domain::apportion::apportion;
 use domain::class::{Class, ClassRules};
 use domain::{BillingPeriod, Currency, Finding, Money};
 use lake::ChargeFile;
+use lake::container_days::ContainerDayFile;
 use lake::usage::UsageFile;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use store::{ActiveFile, AllocationRow, AllocationTotal, NO_RULES, StoreError};
+use store::{ActiveFile, AllocationFile, AllocationRow, AllocationTotal, NO_RULES, StoreError};
 
-/// Raised whenever the same inputs would give another cube: part of every inputs hash.
-const ENGINE: u32 = 2;
+/// Raised whenever the same inputs would give another cube or other
+/// container-days: part of every inputs hash.
+const ENGINE: u32 = 3;
 
 /// What `allocate` did for a period.
 #[derive(Debug, Clone, Serialize, PartialEq, Eq)]
@@ -82,9 +84,9 @@ impl App {
                 .allocation(period)
                 .await?
                 .filter(|row| row.inputs_hash == inputs);
-            // a cube can always be made again: one that was deleted is
+            // they can always be made again: a file that was deleted is
             if let Some(row) = known
-                && self.lake.exists(&row.cube_path)?
+                && self.is_there(&row)?
             {
                 return Ok((row, true));
             }
@@ -99,6 +101,18 @@ impl App {
                 Err(error) => return Err(error.into()),
             }
         }
+    }
+
+    fn is_there(&self, row: &AllocationRow) -> Result<bool, AppError> {
+        for path in [&row.cube_path]
+            .into_iter()
+            .chain(row.files.iter().map(|file| &file.path))
+        {
+            if !self.lake.exists(path)? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     async fn build(
@@ -142,6 +156,7 @@ impl App {
             cube_path: path,
             rows: cube.lines.len() as u64,
             totals: totals(&cube)?,
+            files: allocation.container_days.into_iter().map(file_row).collect(),
             findings,
             created_us: self.clock.now().0,
         })
@@ -206,6 +221,18 @@ pub(crate) fn charge_file(file: &ActiveFile) -> ChargeFile {
     ChargeFile {
         path: file.path.clone(),
         delivery_id: file.delivery_id.clone(),
+    }
+}
+
+fn file_row(file: ContainerDayFile) -> AllocationFile {
+    AllocationFile {
+        cluster_id: file.cluster,
+        day: file.day,
+        path: file.path,
+        slots_path: file.slots_path,
+        sha256: file.sha256,
+        bytes: file.bytes,
+        rows: file.rows,
     }
 }
 

@@ -4,7 +4,7 @@ use super::Outcome;
 use super::output;
 use crate::app::App;
 use crate::error::AppError;
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueEnum};
 use domain::BillingPeriod;
 use serde::Serialize;
 
@@ -22,6 +22,20 @@ pub(super) struct Files {
     /// Month
     #[arg(long, value_name = "YYYY-MM")]
     period: BillingPeriod,
+    /// Only these [default: all]
+    #[arg(long, value_enum, value_name = "DATASET")]
+    dataset: Option<Dataset>,
+}
+
+/// What a file of the lake holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[value(rename_all = "snake_case")]
+enum Dataset {
+    /// Charges of the bill
+    Charges,
+    /// What containers and nodes cost on each day
+    ContainerDays,
 }
 
 #[derive(Serialize)]
@@ -31,12 +45,30 @@ struct Answer {
 
 #[derive(Serialize)]
 struct File {
+    dataset: Dataset,
     path: String,
-    delivery_id: String,
-    source: String,
+    #[serde(flatten)]
+    of: Of,
     rows: u64,
     bytes: u64,
     sha256: String,
+}
+
+/// What a file belongs to.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Of {
+    Delivery {
+        delivery_id: String,
+        source: String,
+    },
+    Day {
+        cluster: String,
+        day: String,
+        /// The usage file whose slots its rows count; absent when the day has no facts.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        slots_path: Option<String>,
+    },
 }
 
 #[derive(Serialize)]
@@ -62,23 +94,46 @@ pub(super) async fn run(app: &App, args: Lake, json: bool) -> Result<Outcome, Ap
     if files.is_empty() {
         return Err(AppError::no_bill(args.period, &app.store().periods().await?));
     }
-    let place = |path: String| app.lake().url(&path);
+    let mut listed: Vec<File> = files.into_iter().map(|file| charge_file(app, file)).collect();
+    let days = app.container_day_files(args.period).await?;
+    listed.extend(days.into_iter().map(|file| day_file(app, file)));
+    listed.retain(|file| args.dataset.is_none_or(|wanted| file.dataset == wanted));
     if json {
-        let file = |f: store::ActiveFile| File {
-            path: place(f.path),
-            delivery_id: f.delivery_id,
-            source: f.source_id,
-            rows: f.rows,
-            bytes: f.bytes,
-            sha256: f.sha256,
-        };
-        output::json(&Answer {
-            files: files.into_iter().map(file).collect(),
-        })?;
+        output::json(&Answer { files: listed })?;
     } else {
-        for file in files {
-            output::line(&place(file.path))?;
+        for file in listed {
+            output::line(&file.path)?;
         }
     }
     Ok(Outcome::Done)
+}
+
+fn charge_file(app: &App, file: store::ActiveFile) -> File {
+    File {
+        dataset: Dataset::Charges,
+        path: app.lake().url(&file.path),
+        of: Of::Delivery {
+            delivery_id: file.delivery_id,
+            source: file.source_id,
+        },
+        rows: file.rows,
+        bytes: file.bytes,
+        sha256: file.sha256,
+    }
+}
+
+fn day_file(app: &App, file: store::AllocationFile) -> File {
+    let slots_path = Some(file.slots_path).filter(|path| !path.is_empty());
+    File {
+        dataset: Dataset::ContainerDays,
+        path: app.lake().url(&file.path),
+        of: Of::Day {
+            cluster: file.cluster_id,
+            day: file.day.to_string(),
+            slots_path: slots_path.map(|path| app.lake().url(&path)),
+        },
+        rows: file.rows,
+        bytes: file.bytes,
+        sha256: file.sha256,
+    }
 }

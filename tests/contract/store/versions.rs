@@ -68,7 +68,18 @@ async fn an_allocation_replaces_its_period(database: &Database) {
     );
     let mut named: Vec<String> = store.named_paths().await.expect("paths").into_iter().collect();
     named.sort();
-    assert_eq!(named, ["cubes/a2.parquet", "cubes/a3.parquet"]);
+    // what a replaced allocation wrote is no longer named, nor the usage it refers to
+    assert_eq!(
+        named,
+        [
+            "container_days/a2.parquet",
+            "container_days/a3.parquet",
+            "cubes/a2.parquet",
+            "cubes/a3.parquet",
+            "usage/slots-a2.parquet",
+            "usage/slots-a3.parquet",
+        ]
+    );
 }
 
 async fn ids_and_settings_stay(database: &Database) {

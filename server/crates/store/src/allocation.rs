@@ -7,6 +7,7 @@ use crate::error::StoreError;
 use crate::rows::{self, Place};
 use crate::rules::{NO_RULES, RulesKind};
 use crate::{finding, manifest};
+use domain::instant::Day;
 use domain::{BillingPeriod, Currency, Finding, Money};
 use std::collections::HashMap;
 
@@ -23,6 +24,25 @@ pub struct AllocationTotal {
     pub unallocated_billed: Money,
     /// EffectiveCost that found no owner.
     pub unallocated_effective: Money,
+}
+
+/// A file of container-days.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AllocationFile {
+    /// Cluster id.
+    pub cluster_id: String,
+    /// The day.
+    pub day: Day,
+    /// Path inside the lake.
+    pub path: String,
+    /// The usage file whose slots its rows count; empty when the day has no facts.
+    pub slots_path: String,
+    /// SHA-256 of its bytes.
+    pub sha256: String,
+    /// Its size.
+    pub bytes: u64,
+    /// Its rows.
+    pub rows: u64,
 }
 
 /// The allocation of one billing period.
@@ -42,6 +62,8 @@ pub struct AllocationRow {
     pub rows: u64,
     /// Its totals, one per currency.
     pub totals: Vec<AllocationTotal>,
+    /// Its container-days, by cluster and day.
+    pub files: Vec<AllocationFile>,
     /// What was wrong or missing.
     pub findings: Vec<Finding>,
     /// When it was made, microseconds since the epoch, UTC.
@@ -54,6 +76,8 @@ statements! {
          AND subject_id IN (SELECT allocation_id FROM allocation WHERE period = $1)";
     FORGET_TOTALS: "forget the totals of the allocation that is replaced" =>
         "DELETE FROM allocation_total WHERE allocation_id IN (SELECT allocation_id FROM allocation WHERE period = $1)";
+    FORGET_FILES: "forget the files of the allocation that is replaced" =>
+        "DELETE FROM allocation_file WHERE allocation_id IN (SELECT allocation_id FROM allocation WHERE period = $1)";
     FORGET: "forget the allocation that is replaced" => "DELETE FROM allocation WHERE period = $1";
     INSERT: "add an allocation" =>
         "INSERT INTO allocation (allocation_id, period, rules_version, inputs_hash, cube_path, row_count, created_us)
@@ -61,6 +85,9 @@ statements! {
     INSERT_TOTAL: "add a total of an allocation" =>
         "INSERT INTO allocation_total (allocation_id, position, currency, billed, effective, unallocated_billed, unallocated_effective)
          VALUES ($1, $2, $3, $4, $5, $6, $7)";
+    INSERT_FILE: "add a file of an allocation" =>
+        "INSERT INTO allocation_file (allocation_id, position, cluster_id, day, path, slots_path, sha256, byte_count, row_count)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
     SELECT: "read the allocations" =>
         "SELECT allocation_id, period, rules_version, inputs_hash, cube_path, row_count, created_us FROM allocation
          WHERE (CAST($1 AS BIGINT) IS NULL OR period = $1) ORDER BY period";
@@ -68,6 +95,10 @@ statements! {
         "SELECT t.allocation_id, t.currency, t.billed, t.effective, t.unallocated_billed, t.unallocated_effective
          FROM allocation_total t JOIN allocation a ON a.allocation_id = t.allocation_id
          WHERE (CAST($1 AS BIGINT) IS NULL OR a.period = $1) ORDER BY a.period, t.position";
+    SELECT_FILES: "read the files of the allocations" =>
+        "SELECT f.allocation_id, f.cluster_id, f.day, f.path, f.slots_path, f.sha256, f.byte_count, f.row_count
+         FROM allocation_file f JOIN allocation a ON a.allocation_id = f.allocation_id
+         WHERE (CAST($1 AS BIGINT) IS NULL OR a.period = $1) ORDER BY a.period, f.position";
     SELECT_FINDINGS: "read the findings of the allocations" =>
         "SELECT f.subject_id, f.severity, f.code, f.message, f.remedy, f.file_name, f.line, f.column_name, f.occurrences, f.money
          FROM finding f JOIN allocation a ON a.allocation_id = f.subject_id
@@ -78,7 +109,7 @@ statements! {
 
 impl Store {
     /// Makes `row` the allocation of its period and returns the new manifest
-    /// version. The cube it replaces is no longer named.
+    /// version. The cube and container-days it replaces are no longer named.
     ///
     /// # Errors
     /// [`StoreError::Conflict`] when the manifest is not at `expected_version`;
@@ -95,6 +126,7 @@ impl Store {
         let period = rows::period_number(row.period);
         execute!(&mut tx, FORGET_FINDINGS, period)?;
         execute!(&mut tx, FORGET_TOTALS, period)?;
+        execute!(&mut tx, FORGET_FILES, period)?;
         execute!(&mut tx, FORGET, period)?;
         execute!(
             &mut tx,
@@ -118,6 +150,21 @@ impl Store {
                 total.effective.to_string(),
                 total.unallocated_billed.to_string(),
                 total.unallocated_effective.to_string()
+            )?;
+        }
+        for (position, file) in (0_i64..).zip(&row.files) {
+            execute!(
+                &mut tx,
+                INSERT_FILE,
+                &row.allocation_id,
+                position,
+                &file.cluster_id,
+                i64::from(file.day.0),
+                &file.path,
+                &file.slots_path,
+                &file.sha256,
+                count(file.bytes)?,
+                count(file.rows)?
             )?;
         }
         finding::insert(&mut tx, finding::ALLOCATION, &row.allocation_id, &row.findings).await?;
@@ -146,6 +193,7 @@ impl Store {
         let mut tx = self.db.read().await?;
         let heads: Vec<HeadRow> = fetch_all!(&mut tx, SELECT, period)?;
         let totals: Vec<AllocationTotalRow> = fetch_all!(&mut tx, SELECT_TOTALS, period)?;
+        let files: Vec<AllocationFileRow> = fetch_all!(&mut tx, SELECT_FILES, period)?;
         let findings: Vec<finding::FindingRow> = fetch_all!(&mut tx, SELECT_FINDINGS, period)?;
         let mut rows = heads
             .into_iter()
@@ -159,6 +207,11 @@ impl Store {
         for total in totals {
             if let Some(&at) = index.get(&total.allocation_id) {
                 rows[at].totals.push(total.into_total()?);
+            }
+        }
+        for file in files {
+            if let Some(&at) = index.get(&file.allocation_id) {
+                rows[at].files.push(file.into_file()?);
             }
         }
         for finding in findings {
@@ -192,6 +245,7 @@ impl HeadRow {
             inputs_hash: self.inputs_hash,
             cube_path: self.cube_path,
             totals: Vec::new(),
+            files: Vec::new(),
             findings: Vec::new(),
             created_us: self.created_us,
         })
@@ -217,6 +271,33 @@ impl AllocationTotalRow {
             effective: place.money(&self.effective)?,
             unallocated_billed: place.money(&self.unallocated_billed)?,
             unallocated_effective: place.money(&self.unallocated_effective)?,
+        })
+    }
+}
+
+#[derive(sqlx::FromRow)]
+struct AllocationFileRow {
+    allocation_id: String,
+    cluster_id: String,
+    day: i64,
+    path: String,
+    slots_path: String,
+    sha256: String,
+    byte_count: i64,
+    row_count: i64,
+}
+
+impl AllocationFileRow {
+    fn into_file(self) -> Result<AllocationFile, StoreError> {
+        let place = Place("allocation_file");
+        Ok(AllocationFile {
+            day: place.day(self.day)?,
+            bytes: place.count(self.byte_count)?,
+            rows: place.count(self.row_count)?,
+            cluster_id: self.cluster_id,
+            path: self.path,
+            slots_path: self.slots_path,
+            sha256: self.sha256,
         })
     }
 }

@@ -24,7 +24,7 @@ mod rules;
 mod setting;
 mod usage;
 
-pub use allocation::{AllocationRow, AllocationTotal};
+pub use allocation::{AllocationFile, AllocationRow, AllocationTotal};
 pub use delivery::{
     ActiveFile, CHARGES, ClaimMode, Commit, DeliveredTotal, DeliveryPeriod, DeliveryRecord, DeliveryState, InputFile,
     LakeFileRow, NewDelivery, QuarantineRow, Replaced, ReplacedMoney, SourceRecord, TotalRow,

@@ -11,6 +11,7 @@ statements! {
     ADVANCE: "move the manifest on" => "UPDATE manifest SET version = version + 1 WHERE id = 1 AND version = $1";
     NAMED: "read the lake paths the manifest names" =>
         "SELECT path FROM lake_file UNION SELECT path FROM quarantine UNION SELECT cube_path FROM allocation
+         UNION SELECT path FROM allocation_file UNION SELECT slots_path FROM allocation_file WHERE slots_path <> ''
          UNION SELECT nodes_path FROM usage_day UNION SELECT slots_path FROM usage_day UNION SELECT hours_path FROM usage_day";
 }
 
@@ -37,7 +38,8 @@ impl Store {
     }
 
     /// Every lake path the manifest names: charges of all deliveries
-    /// (superseded ones and shadows too), quarantined rows, and cubes.
+    /// (superseded ones and shadows too), quarantined rows, usage, cubes, and
+    /// container-days with the usage they refer to.
     ///
     /// # Errors
     /// When the database cannot be read.

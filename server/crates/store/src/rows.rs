@@ -1,6 +1,7 @@
 //! From SQL's integers and texts back to the domain's types.
 
 use crate::error::{Cause, StoreError};
+use domain::instant::Day;
 use domain::{BillingPeriod, Currency, Money};
 
 /// A period as SQL keeps it: `202611`.
@@ -24,6 +25,10 @@ impl Place {
 
     pub(crate) fn small(self, value: i64) -> Result<u32, StoreError> {
         u32::try_from(value).map_err(|_| self.bad("count", value))
+    }
+
+    pub(crate) fn day(self, value: i64) -> Result<Day, StoreError> {
+        i32::try_from(value).map(Day).map_err(|_| self.bad("day", value))
     }
 
     pub(crate) fn money(self, text: &str) -> Result<Money, StoreError> {

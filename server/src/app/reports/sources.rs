@@ -77,6 +77,15 @@ impl App {
         Ok(self.store.active_files(Some(period)).await?)
     }
 
+    /// Files of the lake that hold a period's container-days, of its last allocation.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn container_day_files(&self, period: BillingPeriod) -> Result<Vec<store::AllocationFile>, AppError> {
+        let row = self.store.allocation(period).await?;
+        Ok(row.map(|row| row.files).unwrap_or_default())
+    }
+
     /// What a page is about, without its figures.
     pub(crate) async fn page_context(&self, query: &PageQuery) -> Result<wire::Context, AppError> {
         Ok(self.ground(query).await?.context)
