@@ -9,7 +9,6 @@ use super::{App, around};
 use crate::app::allocate::charge_file;
 use crate::error::AppError;
 use domain::allocate::Program;
-use domain::apportion::apportion;
 use domain::instant::{DAY_US, Day, Span};
 use domain::{BillingPeriod, Currency};
 use lake::container_days::{ContainerDayFile, DayCosts, HourCosts, hours_of_day, read_day};
@@ -87,28 +86,6 @@ impl App {
         }
     }
 
-    /// The container-days of a period's allocation; made again, byte for byte,
-    /// when this process does not know them.
-    async fn container_days(
-        &self,
-        row: &store::AllocationRow,
-        inputs: &Inputs,
-    ) -> Result<Arc<Vec<ContainerDayFile>>, AppError> {
-        if let Some(files) = self.opencost.files.get(&row.allocation_id) {
-            return Ok(files);
-        }
-        let (lake, period) = (self.lake.clone(), row.period);
-        let (files, usage, program) = (inputs.files.clone(), inputs.usage.clone(), inputs.program.clone());
-        let made = self
-            .heavy("cannot allocate", move || {
-                let made = lake::allocate_with_usage(&lake, &files, &usage, Some(period), &program, apportion)?;
-                Ok(made.container_days)
-            })
-            .await?;
-        let bytes = made.len() * size_of::<ContainerDayFile>() * 2;
-        Ok(self.opencost.files.put(row.allocation_id.clone(), made, bytes))
-    }
-
     async fn add_period(&self, days: &mut Days, period: BillingPeriod) -> Result<(), AppError> {
         let (row, _) = self.fresh_allocation(period).await?;
         let currencies = row.totals.iter().map(|total| total.currency.clone()).collect();
@@ -120,10 +97,10 @@ impl App {
             usage: self.usage_for(period).await?,
             program: Arc::new(program),
         };
-        for file in self.container_days(&row, &inputs).await?.iter() {
+        for file in row.files {
             days.by_day.entry(file.day).or_default().push(DayFile {
                 period,
-                file: file.clone(),
+                file: day_file(file),
                 with_usage: false,
             });
         }
@@ -270,6 +247,18 @@ impl Costs {
                 .map(|hour| source(&hour.slots, &hour.nodes))
                 .collect(),
         }
+    }
+}
+
+fn day_file(file: store::AllocationFile) -> ContainerDayFile {
+    ContainerDayFile {
+        cluster: file.cluster_id,
+        day: file.day,
+        path: file.path,
+        sha256: file.sha256,
+        bytes: file.bytes,
+        rows: file.rows,
+        slots_path: file.slots_path,
     }
 }
 

@@ -37,7 +37,6 @@ use days::{DayKey, Days};
 use domain::instant::Span;
 use domain::{BillingPeriod, Currency};
 use facts::Nodes;
-use lake::container_days::ContainerDayFile;
 use serde::Serialize;
 use std::collections::BTreeSet;
 use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
@@ -50,8 +49,6 @@ const KEPT_GROUP_BYTES: usize = 128 << 20;
 const KEPT_ANSWER_BYTES: usize = 32 << 20;
 /// Months of the bill kept in memory, in bytes.
 const KEPT_MONTH_BYTES: usize = 64 << 20;
-/// Lists of container-days kept in memory, in bytes.
-const KEPT_LIST_BYTES: usize = 32 << 20;
 /// Groups one answer may have, over all its sets.
 const MAX_GROUPS: usize = 200_000;
 /// Answers made at once per share of the keys; the same one is made once.
@@ -89,7 +86,6 @@ pub struct OpenCostCache {
     answers: Kept<AnswerKey, Vec<u8>>,
     months: Kept<cloud::MonthKey, cloud::Month>,
     days: std::sync::RwLock<Option<Arc<Days>>>,
-    files: Kept<String, Vec<ContainerDayFile>>,
     gates: [tokio::sync::Mutex<()>; GATES],
 }
 
@@ -105,7 +101,6 @@ impl Default for OpenCostCache {
             answers: Kept::new(KEPT_ANSWER_BYTES),
             months: Kept::new(KEPT_MONTH_BYTES),
             days: std::sync::RwLock::default(),
-            files: Kept::new(KEPT_LIST_BYTES),
             gates: std::array::from_fn(|_| tokio::sync::Mutex::default()),
         }
     }
