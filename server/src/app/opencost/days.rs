@@ -51,15 +51,19 @@ impl App {
     /// # Errors
     /// When a month cannot be allocated, or database or lake fail.
     pub(super) async fn days(&self, window: Span) -> Result<Option<Arc<Days>>, AppError> {
-        let (first, last) = around(window);
+        let (mut first, mut last) = around(window);
         loop {
             let view = self.view().await?;
             if view.periods.is_empty() {
                 return Ok(None);
             }
             let kept = self.opencost.days.read().ok().and_then(|days| days.clone());
-            if let Some(days) = kept.filter(|days| days.version == view.version && days.holds(first, last)) {
-                return Ok(Some(days));
+            if let Some(days) = kept.filter(|days| days.version == view.version) {
+                if days.holds(first, last) {
+                    return Ok(Some(days));
+                }
+                // clients that ask for different windows must not take turns
+                (first, last) = (first.min(days.first), last.max(days.last));
             }
             let mut days = Days {
                 version: view.version,

@@ -161,7 +161,7 @@ struct Parser<'t, F> {
 impl<F> Parser<'_, F> {
     fn filter(&mut self, depth: usize) -> Result<Filter<F>, BadAsk> {
         if depth > MAX_DEPTH {
-            return Err(self.bad(format!("parentheses are deeper than {MAX_DEPTH}")));
+            return Err(self.bad(&format!("parentheses are deeper than {MAX_DEPTH}")));
         }
         let mut terms = vec![self.term(depth)?];
         let mut joined: Option<char> = None;
@@ -174,7 +174,7 @@ impl<F> Parser<'_, F> {
                 _ => break,
             };
             if joined.is_some_and(|before| before != join) {
-                return Err(self.bad("`+` and `|` are mixed; put parentheses around one of them".to_owned()));
+                return Err(self.bad("`+` and `|` are mixed; put parentheses around one of them"));
             }
             joined = Some(join);
             if given {
@@ -208,7 +208,7 @@ impl<F> Parser<'_, F> {
         let key = if self.take("[") {
             let key = self.until(']')?;
             if key.is_empty() {
-                return Err(self.bad("the key between the brackets is empty".to_owned()));
+                return Err(self.bad("the key between the brackets is empty"));
             }
             Some(key)
         } else {
@@ -218,9 +218,9 @@ impl<F> Parser<'_, F> {
             self.at = start;
             let needs_key = matches!(name.to_ascii_lowercase().as_str(), "label" | "annotation");
             return Err(if needs_key {
-                self.bad(format!("{name} needs a key, as in {name}[app]"))
+                self.bad(&format!("{name} needs a key, as in {name}[app]"))
             } else {
-                self.bad(format!("there is no field {name}"))
+                self.bad(&format!("there is no field {name}"))
             });
         };
         self.blanks();
@@ -305,10 +305,10 @@ impl<F> Parser<'_, F> {
 
     fn expected(&self, what: &str) -> BadAsk {
         let found = self.peek().map_or("the end".to_owned(), |c| format!("`{c}`"));
-        self.bad(format!("expected {what}, found {found}"))
+        self.bad(&format!("expected {what}, found {found}"))
     }
 
-    fn bad(&self, what: String) -> BadAsk {
+    fn bad(&self, what: &str) -> BadAsk {
         let character = self.text[..self.at].chars().count() + 1;
         BadAsk::new(format!("filter at character {character}: {what}"))
     }

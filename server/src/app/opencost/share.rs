@@ -55,7 +55,7 @@ pub struct Sharing {
 }
 
 /// Why money could not be shared.
-#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, thiserror::Error, PartialEq, Eq)]
 pub enum ShareError {
     /// A split was refused.
     #[error("a cost could not be shared")]
