@@ -80,8 +80,7 @@ pub fn allocate_with_usage(
     let clusters = clusters::split_days(
         lake,
         gathered,
-        &usage,
-        &join,
+        (&usage, &join),
         &mut charges,
         split,
         period,

@@ -2,7 +2,7 @@
 //! being added up.
 
 use super::extra::{At, Extra};
-use super::kernel::Parts;
+use super::parts::Parts;
 use domain::Money;
 use domain::usage::Part;
 

@@ -2,29 +2,26 @@
 //! charge within the day onto owners, containers and the node's remainders.
 
 use super::account::Account;
+use super::cells::{CellKey, Cells, Payer, Places, land};
 use super::extra::Extra;
 use super::gather::{Lane, Piece};
 use super::hours::{HOURS, NodeBook, spread, spread_account};
 use super::join::Join;
-use super::kernel::{
-    BinCost, Claims, DAEMON, DISK_LEFT, IDLE, Kernel, KernelError, NOT_READY, OWN, Parts, SYSTEM, SYSTEM_LEFT,
-    UNOBSERVED, disk,
-};
-use super::owners::push;
+use super::kernel::{Arithmetic, BinCost, Kernel, KernelError, disk};
+use super::parts::{Claims, Parts};
 use super::rows::{DaySlots, NO_BIN, NodeRows};
+use super::stretch::{Bin, hour_range, node_extent, take_layer, without_measures};
 use crate::container_days::{ContainerDayFile, DayRows, Extent};
 use crate::error::LakeError;
 use crate::object::Lake;
 use crate::usage::{UsageFile, each_hours, each_slot, read_nodes};
+use domain::Currency;
 use domain::allocate::CubeValue;
 use domain::allocate::clusters::MachineCost;
-use domain::apportion::Splitter;
 use domain::instant::Day;
 use domain::split::{NodeWeights, node_weights};
-use domain::usage::{Hour, Measure, Node, NodeHour, Part, Role};
-use domain::{Currency, Money};
+use domain::usage::{Hour, Node, NodeHour, Part, Role};
 use polars::prelude::{PlHashMap, PlHashSet};
-use std::ops::Range;
 use std::sync::Arc;
 
 /// What all days have in common.
@@ -36,9 +33,7 @@ pub(super) struct Common<'c> {
     pub currencies: Vec<Currency>,
     /// Of kinds: position of the currency.
     pub currency_of: Vec<u32>,
-    pub split: Splitter,
-    /// Whether `split` is [`domain::apportion::apportion`].
-    pub exact: bool,
+    pub by: Arithmetic,
     /// By machine: hours that charges of several days pay for.
     pub covered: PlHashMap<u32, Vec<(Hour, Hour)>>,
 }
@@ -57,74 +52,10 @@ pub(super) struct Task {
 /// What came of it.
 pub(super) struct Done {
     pub day: Day,
-    /// Lane, place of the worker, part.
-    pub cells: Vec<((u32, u32, Option<Part>), CubeValue)>,
+    pub cells: Vec<(CellKey, CubeValue)>,
     pub file: Option<ContainerDayFile>,
     /// Ready node hours nobody pays for.
     pub unbilled: u64,
-}
-
-/// Where pieces land, as a worker numbers them: cluster and pool, and what of a
-/// slot owner rules see.
-#[derive(Default)]
-pub(super) struct Places {
-    sites: Vec<(String, String)>,
-    subjects: Vec<[String; 5]>,
-    subject_ids: PlHashMap<Box<[u8]>, u32>,
-    ids: PlHashMap<(u32, u32), u32>,
-    all: Vec<(u32, u32)>,
-}
-
-const NO_SUBJECT: u32 = u32::MAX;
-
-impl Places {
-    fn site(&mut self, cluster: &str, pool: &str) -> u32 {
-        let known = self.sites.iter().rposition(|site| site.0 == cluster && site.1 == pool);
-        let position = known.unwrap_or_else(|| {
-            self.sites.push((cluster.to_owned(), pool.to_owned()));
-            self.sites.len() - 1
-        });
-        u32::try_from(position).unwrap_or(u32::MAX)
-    }
-
-    fn subject(&mut self, texts: [&str; 5], key: &mut Vec<u8>) -> u32 {
-        key.clear();
-        texts.iter().for_each(|text| push(key, text));
-        if let Some(id) = self.subject_ids.get(key.as_slice()) {
-            return *id;
-        }
-        let id = u32::try_from(self.subjects.len()).unwrap_or(u32::MAX);
-        self.subject_ids.insert(key.as_slice().into(), id);
-        self.subjects.push(texts.map(str::to_owned));
-        id
-    }
-
-    fn place(&mut self, site: u32, subject: u32) -> u32 {
-        let all = &mut self.all;
-        *self.ids.entry((site, subject)).or_insert_with(|| {
-            all.push((site, subject));
-            u32::try_from(all.len() - 1).unwrap_or(u32::MAX)
-        })
-    }
-
-    /// Cluster, pool and slot of every place, in the order of their numbers.
-    pub fn all(&self) -> impl Iterator<Item = (&str, &str, Option<[&str; 5]>)> {
-        self.all.iter().map(|(site, subject)| {
-            let (cluster, pool) = &self.sites[*site as usize];
-            let subject = self.subjects.get(*subject as usize);
-            let texts = subject.map(|texts| texts.each_ref().map(String::as_str));
-            (cluster.as_str(), pool.as_str(), texts)
-        })
-    }
-}
-
-/// A stretch of hours of a machine that charges pay for together.
-struct Bin {
-    cost: MachineCost,
-    from: u8,
-    to: u8,
-    consumed_s: Option<u64>,
-    amounts: Range<usize>,
 }
 
 /// Does days, one after the other.
@@ -191,7 +122,7 @@ struct DayRun<'w, 'c> {
     slots: DaySlots,
     next: usize,
     done: PlHashSet<u32>,
-    cells: PlHashMap<(u32, u32, Option<Part>), CubeValue>,
+    cells: Cells,
     unbilled: u64,
     rows: Option<DayRows>,
     /// When the hours are asked for.
@@ -241,7 +172,7 @@ impl<'w, 'c> DayRun<'w, 'c> {
             slots,
             next: 0,
             done: PlHashSet::default(),
-            cells: PlHashMap::default(),
+            cells: Cells::default(),
             unbilled: 0,
             rows,
             book: None,
@@ -496,9 +427,9 @@ impl<'w, 'c> DayRun<'w, 'c> {
         let (base, slots) = (rows.base as usize, rows.slots as usize);
         let roles = &self.slots.role[base..base + slots];
         let worker = &mut *self.worker;
-        let (split, exact) = (worker.common.split, worker.common.exact);
+        let by = worker.common.by;
         let same = costs.iter().all(|(_, value)| value.billed == value.effective);
-        let mut payers: Vec<(Option<u32>, u64)> = Vec::new();
+        let mut payers: Vec<Payer> = Vec::new();
         for basis in 0..if same { 1 } else { 2 } {
             let of = |value: &CubeValue| [value.effective, value.billed][basis];
             let bins: Vec<BinCost> = costs
@@ -520,11 +451,9 @@ impl<'w, 'c> DayRun<'w, 'c> {
                         payers.push((payer, lines));
                     }
                 };
-                disk(&worker.claims, roles, &bins, split, parts, &mut first)
+                disk(&worker.claims, roles, &bins, by.split, parts, &mut first)
             } else {
-                worker
-                    .kernel
-                    .compute(&worker.claims, roles, weights, &bins, split, exact, parts)
+                worker.kernel.compute(&worker.claims, roles, weights, &bins, by, parts)
             };
             result.map_err(|error| kernel_error(&self.task, node, error))?;
         }
@@ -627,149 +556,12 @@ impl<'w, 'c> DayRun<'w, 'c> {
     }
 }
 
-/// Pieces of the cube: own money, what followed, and the remainders.
-fn land(
-    (places, cells): (&mut Places, &mut PlHashMap<(u32, u32, Option<Part>), CubeValue>),
-    (cluster, node, home): (&str, &Node, &Node),
-    (slots, base, roles): (&DaySlots, usize, &[Role]),
-    (lane, charges, payers): (u32, u64, Option<&[(Option<u32>, u64)]>),
-    (effective, billed): (&Parts, &Parts),
-) -> Result<(), LakeError> {
-    let mut add = |place: u32, part: Option<Part>, charges: u64, billed: i128, effective: i128| {
-        let money = |units: i128| Money::from_units(units).ok_or_else(too_large);
-        let value = CubeValue {
-            charges,
-            billed: money(billed)?,
-            effective: money(effective)?,
-        };
-        cells
-            .entry((lane, place, part))
-            .or_default()
-            .add(value)
-            .map_err(|_| too_large())
-    };
-    let site = places.site(cluster, &node.pool);
-    let whole = |parts: &Parts, entry: usize| parts.own[entry].iter().sum::<i128>();
-    for entry in 0..effective.own.len() {
-        let counted = payers
-            .into_iter()
-            .flatten()
-            .filter(|(payer, _)| payer.is_some_and(|payer| payer as usize == entry));
-        let lines: u64 = counted.map(|(_, lines)| lines).sum();
-        let touched = effective.touched[entry] | billed.touched[entry];
-        if touched == 0 && lines == 0 {
-            continue;
-        }
-        let place = places.place(site, slots.subject[base + entry / 2]);
-        if touched & OWN > 0 || lines > 0 {
-            let part = Part::of(roles[entry / 2], entry % 2 == 1);
-            add(place, Some(part), lines, whole(billed, entry), whole(effective, entry))?;
-        }
-        if touched & SYSTEM > 0 {
-            add(
-                place,
-                Some(Part::SystemReserved),
-                0,
-                billed.system[entry],
-                effective.system[entry],
-            )?;
-        }
-        if touched & DAEMON > 0 {
-            add(
-                place,
-                Some(Part::DaemonSet),
-                0,
-                billed.daemon[entry],
-                effective.daemon[entry],
-            )?;
-        }
-    }
-    let home = places.site(cluster, &home.pool);
-    let place = places.place(home, NO_SUBJECT);
-    let touched = effective.node_touched | billed.node_touched;
-    if let Some(payers) = payers {
-        let lines: u64 = payers
-            .iter()
-            .filter(|(payer, _)| payer.is_none())
-            .map(|(_, lines)| lines)
-            .sum();
-        if lines > 0 || touched & DISK_LEFT > 0 {
-            add(place, None, lines, billed.disk_left, effective.disk_left)?;
-        }
-        return Ok(());
-    }
-    let sums = |parts: &Parts| {
-        [parts.idle, parts.not_ready, parts.unobserved, parts.system_left].map(|cost| cost.iter().sum::<i128>())
-    };
-    let (billed, effective) = (sums(billed), sums(effective));
-    for (at, (part, bit)) in [
-        (Part::IdleCapacity, IDLE),
-        (Part::NotReady, NOT_READY),
-        (Part::Unobserved, UNOBSERVED),
-        (Part::SystemReserved, SYSTEM_LEFT),
-    ]
-    .into_iter()
-    .enumerate()
-    {
-        // bill lines are counted once, where idle capacity is
-        let lines = if at == 0 { charges } else { 0 };
-        if lines > 0 || touched & bit > 0 {
-            add(place, Some(part), lines, billed[at], effective[at])?;
-        }
-    }
-    Ok(())
-}
-
-/// Bins of one layer: none overlaps another.
-fn take_layer(bins: &[Bin], left: &mut Vec<usize>) -> Vec<usize> {
-    let mut taken = [false; 24];
-    let mut layer = Vec::new();
-    left.retain(|bin| {
-        let hours = &mut taken[usize::from(bins[*bin].from)..usize::from(bins[*bin].to)];
-        if hours.contains(&true) {
-            return true;
-        }
-        hours.fill(true);
-        layer.push(*bin);
-        false
-    });
-    layer
-}
-
-fn hour_range(hours: &[NodeHour], first_hour: i32, from: u8, to: u8) -> Range<usize> {
-    let at = |hour: u8| hours.partition_point(|of| of.hour.0 < first_hour + i32::from(hour));
-    at(from)..at(to)
-}
-
-fn node_extent(hours: &[NodeHour], first_hour: i32) -> Extent {
-    let mut extent = Extent {
-        first: hours.first().map_or(first_hour, |hour| hour.hour.0),
-        end: hours.last().map_or(first_hour + 24, |hour| hour.hour.0 + 1),
-        ..Extent::default()
-    };
-    for hour in hours {
-        let ready_s = u64::from(hour.ready_s);
-        extent.seconds += ready_s;
-        extent.measures[0] = extent.measures[0].plus(hour.capacity.over(ready_s));
-        extent.measures[1] = extent.measures[1].plus(hour.allocatable.over(ready_s));
-    }
-    extent
-}
-
-fn without_measures(extent: Extent) -> Extent {
-    Extent {
-        seconds: 0,
-        measures: [Measure::ZERO; 3],
-        ..extent
-    }
-}
-
 /// The currencies of the bill, and the unknown one for what nobody charged.
 pub(super) fn with_unknown(currencies: &[Currency]) -> Vec<Currency> {
     currencies.iter().cloned().chain([Currency::unknown()]).collect()
 }
 
-fn too_large() -> LakeError {
+pub(super) fn too_large() -> LakeError {
     LakeError::Overflow {
         what: "the charges".to_owned(),
     }

@@ -2,7 +2,7 @@
 //! longer stretches by what each container held in each hour.
 
 use super::account::Account;
-use super::kernel::Parts;
+use super::parts::Parts;
 use super::rows::NodeRows;
 use domain::Money;
 use domain::apportion::apportion;

@@ -4,10 +4,11 @@
 //! itself where numbers do not fit 64 bits.
 
 use super::carry::{Divisor, Share, portions};
+use super::parts::{Claims, DISK_LEFT, IDLE, NOT_READY, Parts, SYSTEM_LEFT, UNOBSERVED};
 use domain::Money;
 use domain::allocate::clusters::{disk_weight, own_money, split_disk, system_left};
 use domain::apportion::{ApportionError, Splitter};
-use domain::split::{Claim, NodeWeights, UNIT_WEIGHTS, split_node, split_resources};
+use domain::split::{NodeWeights, UNIT_WEIGHTS, split_node, split_resources};
 use domain::usage::{Measure, Resource, Role};
 
 /// Money that pods are weighed by when something follows them: units of 1e-12.
@@ -16,7 +17,7 @@ const FOLLOW_UNITS: u64 = 1_000_000_000_000;
 const LARGEST_COST: u128 = (FOLLOW_UNITS as u128) << 62;
 
 /// Why a node's cost could not be split.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub(super) enum KernelError {
     /// The splitter refused.
     Refused(ApportionError),
@@ -32,151 +33,12 @@ impl From<ApportionError> for KernelError {
     }
 }
 
-/// Claims of a node's day, in canonical order: slots, observed before filled.
-#[derive(Default)]
-pub(super) struct Claims {
-    /// Whose: position of the slot times two, one more when filled.
-    pub entry: Vec<u32>,
-    /// Of which stretch of hours.
-    pub bin: Vec<u8>,
-    /// Effective request: CPU, memory, accelerators.
-    pub weight: Vec<[u64; 3]>,
-    /// Per bin: their sums.
-    pub sums: Vec<[u128; 3]>,
-    /// Whether any claim has accelerators, and whether any is one of a DaemonSet.
-    pub gpu: bool,
-    pub daemons: bool,
-}
-
-impl Claims {
-    pub fn clear(&mut self, bins: usize) {
-        self.entry.clear();
-        self.bin.clear();
-        self.weight.clear();
-        self.sums.clear();
-        self.sums.resize(bins, [0; 3]);
-        (self.gpu, self.daemons) = (false, false);
-    }
-
-    #[inline]
-    pub fn push(&mut self, entry: u32, bin: u8, weight: [u64; 3], role: Role) {
-        self.entry.push(entry);
-        self.bin.push(bin);
-        self.weight.push(weight);
-        let sums = &mut self.sums[usize::from(bin)];
-        for (sum, weight) in sums.iter_mut().zip(weight) {
-            *sum += u128::from(weight);
-        }
-        self.gpu |= weight[2] > 0;
-        self.daemons |= role == Role::DaemonSet;
-    }
-
-    /// The claims of a bin as the reference takes them, with their entries.
-    fn of_bin(&self, bin: usize, roles: &[Role]) -> (Vec<u32>, Vec<Claim>) {
-        let rows = (0..self.entry.len()).filter(|row| usize::from(self.bin[*row]) == bin);
-        rows.map(|row| {
-            let entry = self.entry[row];
-            let [cpu_core_ms, memory_mib_s, gpu_ms] = self.weight[row];
-            let claim = Claim {
-                role: roles[entry as usize / 2],
-                filled: entry % 2 == 1,
-                effective: Measure {
-                    cpu_core_ms,
-                    memory_mib_s,
-                    gpu_ms,
-                },
-                requested: Measure::ZERO,
-                used: Measure::ZERO,
-            };
-            (entry, claim)
-        })
-        .unzip()
-    }
-}
-
-/// Bits of [`Parts::touched`]: which parts got money.
-pub(super) const OWN: u8 = 1;
-pub(super) const SYSTEM: u8 = 2;
-pub(super) const DAEMON: u8 = 4;
-pub(super) const IDLE: u8 = 1;
-pub(super) const NOT_READY: u8 = 2;
-pub(super) const UNOBSERVED: u8 = 4;
-pub(super) const SYSTEM_LEFT: u8 = 8;
-pub(super) const DISK_LEFT: u8 = 16;
-
-/// Where the costs of some bins went, in units of money. Sums over the bins.
-#[derive(Default, Clone)]
-pub(super) struct Parts {
-    /// Per entry and resource; of a root disk the first alone.
-    pub own: Vec<[i128; 3]>,
-    /// Per entry: system reserved that followed it.
-    pub system: Vec<i128>,
-    /// Per entry: DaemonSets that followed it.
-    pub daemon: Vec<i128>,
-    /// Per entry: whether any of the three was ever not zero.
-    pub touched: Vec<u8>,
-    pub idle: [i128; 3],
-    pub not_ready: [i128; 3],
-    pub unobserved: [i128; 3],
-    pub system_left: [i128; 3],
-    pub total: [i128; 3],
-    /// Root disk that nobody pays for.
-    pub disk_left: i128,
-    /// The same for these.
-    pub node_touched: u8,
-}
-
-impl Parts {
-    pub fn clear(&mut self, entries: usize) {
-        let Parts {
-            own,
-            system,
-            daemon,
-            touched,
-            ..
-        } = std::mem::take(self);
-        *self = Parts {
-            own,
-            system,
-            daemon,
-            touched,
-            ..Parts::default()
-        };
-        self.own.clear();
-        self.own.resize(entries, [0; 3]);
-        self.system.clear();
-        self.system.resize(entries, 0);
-        self.daemon.clear();
-        self.daemon.resize(entries, 0);
-        self.touched.clear();
-        self.touched.resize(entries, 0);
-    }
-
-    #[inline]
-    fn add_own(&mut self, entry: u32, resource: usize, amount: i128) {
-        self.own[entry as usize][resource] += amount;
-        self.touched[entry as usize] |= OWN * u8::from(amount != 0);
-    }
-
-    #[inline]
-    fn follow(&mut self, entry: u32, system: i128, daemon: i128) {
-        let entry = entry as usize;
-        self.system[entry] += system;
-        self.daemon[entry] += daemon;
-        self.touched[entry] |= SYSTEM * u8::from(system != 0) | DAEMON * u8::from(daemon != 0);
-    }
-
-    /// Everything with containers, and everything with the node.
-    pub fn sum(&self) -> i128 {
-        let own: i128 = self.own.iter().flatten().sum();
-        let followed: i128 = self.system.iter().chain(&self.daemon).sum();
-        own + followed + self.left().iter().sum::<i128>() + self.disk_left
-    }
-
-    /// What is with no container, by resource.
-    pub fn left(&self) -> [i128; 3] {
-        [0, 1, 2].map(|at| self.idle[at] + self.not_ready[at] + self.unobserved[at] + self.system_left[at])
-    }
+/// How amounts are apportioned.
+#[derive(Clone, Copy)]
+pub(super) struct Arithmetic {
+    pub split: Splitter,
+    /// Whether `split` is [`domain::apportion::apportion`], so that the kernel may do without it.
+    pub exact: bool,
 }
 
 /// A cost of a bin.
@@ -281,15 +143,14 @@ pub(super) struct Kernel {
 
 impl Kernel {
     /// Adds the split of the costs of some bins to `parts`. `roles` are those
-    /// of the slots, `exact` is [`domain::apportion::apportion`] or not.
+    /// of the slots.
     pub fn compute(
         &mut self,
         claims: &Claims,
         roles: &[Role],
         weights: &[NodeWeights],
         costs: &[BinCost],
-        split: Splitter,
-        exact: bool,
+        by: Arithmetic,
         parts: &mut Parts,
     ) -> Result<(), KernelError> {
         check_sum(costs)?;
@@ -299,7 +160,7 @@ impl Kernel {
         let mut any = false;
         for of in costs {
             let magnitude = of.cost.units().unsigned_abs();
-            let divided = (exact && magnitude <= LARGEST_COST)
+            let divided = (by.exact && magnitude <= LARGEST_COST)
                 .then(|| divide(magnitude, &weights[of.bin], claims.sums[of.bin]))
                 .flatten();
             match divided {
@@ -307,7 +168,7 @@ impl Kernel {
                     self.divided[of.bin] = Some((divided, sign(of.cost)));
                     any = true;
                 }
-                None => by_reference(claims, roles, &weights[of.bin], *of, split, parts)?,
+                None => by_reference(claims, roles, &weights[of.bin], *of, by.split, parts)?,
             }
         }
         if any {
@@ -416,7 +277,8 @@ impl Kernel {
             }
         }
         let bins = self.divided.len();
-        (self.systems.clear(), self.daemon_shares.clear());
+        self.systems.clear();
+        self.daemon_shares.clear();
         let (mut systems, mut daemons) = (false, false);
         for bin in 0..bins {
             let system: u128 = self.divided[bin].as_ref().map_or(0, |(of, _)| of.system.iter().sum());

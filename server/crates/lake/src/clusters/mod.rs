@@ -9,6 +9,7 @@
 
 mod account;
 mod carry;
+mod cells;
 mod day;
 mod extra;
 mod gather;
@@ -18,7 +19,9 @@ mod kernel;
 mod land;
 mod machine_day;
 mod owners;
+mod parts;
 mod rows;
+mod stretch;
 #[cfg(test)]
 mod tests;
 
@@ -32,7 +35,8 @@ use crate::error::LakeError;
 use crate::object::Lake;
 use crate::rows::Charges;
 use crate::usage::{UsageFile, each_node, read_nodes, read_slot_hours};
-use day::{Common, Done, Places, Task, Worker};
+use cells::Places;
+use day::{Common, Done, Task, Worker};
 use domain::allocate::CubeValue;
 use domain::allocate::clusters::MachineCost;
 use domain::apportion::{Splitter, apportion};
@@ -42,6 +46,7 @@ use domain::{BillingPeriod, Currency};
 use extra::Extras;
 use gather::Group;
 use join::Join;
+use kernel::Arithmetic;
 use land::{Lander, On};
 use machine_day::{GroupFacts, MachineDay, node_ranges};
 use owners::Owners;
@@ -181,8 +186,7 @@ pub(crate) type DaySink<'a> = &'a mut dyn FnMut(u32, BillingPeriod, Day, CubeVal
 pub(crate) fn split_days<'p>(
     lake: &Lake,
     mut gathered: Gathered,
-    usage: &[UsageFile],
-    join: &Join,
+    (usage, join): (&[UsageFile], &Join),
     charges: &mut Charges<'p>,
     splitter: Splitter,
     period: Option<BillingPeriod>,
@@ -194,8 +198,7 @@ pub(crate) fn split_days<'p>(
     let extras = long_charges(
         lake,
         &gathered,
-        usage,
-        join,
+        (usage, join),
         charges,
         splitter,
         &mut by_piece,
@@ -239,8 +242,7 @@ pub(crate) fn split_days<'p>(
 fn long_charges<'p>(
     lake: &Lake,
     gathered: &Gathered,
-    usage: &[UsageFile],
-    join: &Join,
+    (usage, join): (&[UsageFile], &Join),
     charges: &mut Charges<'p>,
     splitter: Splitter,
     sink: Sink<'_, 'p>,
@@ -269,8 +271,10 @@ fn common<'c>(lake: &'c Lake, gathered: &'c Gathered, join: &'c Join, splitter: 
         lanes: &gathered.lanes,
         currency_of: gathered.kinds.iter().map(|kind| position(&kind.currency)).collect(),
         currencies,
-        split: splitter,
-        exact: std::ptr::fn_addr_eq(splitter, apportion as Splitter),
+        by: Arithmetic {
+            split: splitter,
+            exact: std::ptr::fn_addr_eq(splitter, apportion as Splitter),
+        },
         covered,
     }
 }
@@ -380,7 +384,7 @@ pub(crate) fn day_by_hour(
 ) -> Result<(Vec<NodeBook>, Vec<Currency>), LakeError> {
     let mut days = gathered.take_days();
     let mut nothing = |_: &Charges<'_>, _: &GroupKey, _: &Amount, _: (u32, Day), _| Ok(());
-    let mut extras = long_charges(lake, &gathered, usage, join, charges, apportion, &mut nothing, true)?;
+    let mut extras = long_charges(lake, &gathered, (usage, join), charges, apportion, &mut nothing, true)?;
     let position = join.clusters().iter().position(|known| known == cluster);
     let at = (u32::try_from(position.unwrap_or(usize::MAX)).unwrap_or(u32::MAX), day);
     let task = Task {

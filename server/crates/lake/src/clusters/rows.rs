@@ -1,6 +1,6 @@
 //! The slot-hours of one node's day, as they come out of the file.
 
-use super::kernel::Claims;
+use super::parts::Claims;
 use crate::container_days::Extent;
 use crate::usage::HourRows;
 use domain::usage::fill::fill;
@@ -175,7 +175,7 @@ impl NodeRows {
             }
         };
         let slot = entry / 2;
-        if entry % 2 == 0 {
+        if entry.is_multiple_of(2) {
             let rows = self.slot.partition_point(|of| *of < slot)..self.slot.partition_point(|of| *of <= slot);
             rows.for_each(|row| add(self.hour[row], self.weight[row]));
         } else {

@@ -138,7 +138,7 @@ fn add(
 
 /// What an entry held in an hour.
 fn extent(book: &NodeBook, entry: usize, hours: &[SlotHour], hour: Hour) -> Option<SlotHour> {
-    if entry % 2 == 0 {
+    if entry.is_multiple_of(2) {
         return hours.iter().find(|of| of.hour == hour).copied();
     }
     let filled = book
