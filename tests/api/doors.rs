@@ -26,6 +26,8 @@ async fn every_route_of_the_table_answers_with_the_headers() {
         let expected: &[u16] = match route.kind {
             Kind::Form => &[303],
             Kind::Probe => &[200],
+            // no window
+            Kind::OpenCost => &[400],
             // an empty lake: the guide to the first steps, or no such figure
             Kind::Page => &[200, 404],
             // who pushes facts needs a token

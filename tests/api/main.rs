@@ -5,4 +5,5 @@ mod clusters;
 mod document;
 mod doors;
 mod figures;
+mod opencost;
 mod site;

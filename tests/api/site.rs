@@ -149,6 +149,11 @@ impl Site {
         }
     }
 
+    /// A router over a folder that lives as long.
+    pub fn of(router: Router, dir: tempfile::TempDir) -> Site {
+        Site { router, dir }
+    }
+
     pub fn dir(&self) -> &Path {
         self.dir.path()
     }

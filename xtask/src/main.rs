@@ -77,6 +77,7 @@ fn run(cli: &Cli) -> Result<Verdict> {
         Command::Ci(args) => test::run(&workspace, &args.clone().into(), true),
         Command::Bench(bench::BenchCommand::Ingest(args)) => bench::ingest(&workspace, args),
         Command::Bench(bench::BenchCommand::Allocation(args)) => bench::allocation(&workspace, args),
+        Command::Bench(bench::BenchCommand::Api(args)) => bench::api::run(&workspace, args),
         Command::Dist => dist::run(&workspace),
     }
 }

@@ -10,6 +10,7 @@ pub mod drivers;
 pub mod drivers_prometheus;
 pub mod explain;
 pub mod ingest;
+pub mod opencost;
 pub mod push;
 pub mod receive;
 pub mod reports;
@@ -35,6 +36,7 @@ pub struct App {
     pub(crate) clock: Clock,
     pub(crate) scratch: PathBuf,
     pub(crate) cubes: Arc<CubeCache>,
+    pub(crate) opencost: Arc<opencost::OpenCostCache>,
     /// Polars work is bounded by the cores.
     heavy: Arc<tokio::sync::Semaphore>,
 }
@@ -69,6 +71,7 @@ impl App {
             clock,
             scratch: scratch.to_owned(),
             cubes: Arc::new(CubeCache::default()),
+            opencost: Arc::default(),
             heavy: Arc::new(tokio::sync::Semaphore::new(cores)),
         }
     }
@@ -83,6 +86,11 @@ impl App {
     #[must_use]
     pub fn lake(&self) -> &Lake {
         &self.lake
+    }
+
+    /// How much blocking work runs at once.
+    pub(crate) fn cores(&self) -> usize {
+        std::thread::available_parallelism().map_or(2, std::num::NonZero::get)
     }
 
     /// Runs blocking work off the async threads, at most one job per core.

@@ -112,6 +112,14 @@ impl ApiError {
         self.finish((self.status, text).into_response())
     }
 
+    /// Status and text, for answers with an envelope of their own.
+    pub(super) fn in_short(&self) -> (StatusCode, String) {
+        let mut text: Vec<&str> = self.problems.iter().map(|problem| problem.detail.as_str()).collect();
+        let id = format!("request id {}", self.request_id.as_str());
+        text.push(&id);
+        (self.status, text.join("; "))
+    }
+
     /// JSON below `/api/`, else plain text.
     pub(super) fn for_path(&self, path: &str) -> Response {
         if path.starts_with("/api/") {

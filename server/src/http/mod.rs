@@ -11,6 +11,7 @@ mod error;
 mod metrics;
 mod observe;
 mod openapi;
+mod opencost;
 mod pages;
 mod probes;
 mod receive;

@@ -29,12 +29,15 @@ async fn reachable(web: &Web) -> Result<(), AppError> {
     web.app.heavy("cannot reach the lake", begin).await
 }
 
-/// Counts, durations and what is held, for Prometheus.
+/// Counts, durations, what is held, and costs of nodes and workloads, for
+/// Prometheus.
 pub(super) async fn metrics(State(web): State<Web>, ask: Ask) -> Response {
     match gauges(&web).await {
         Ok(gauges) => {
             let kind = [(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")];
-            (kind, web.metrics.print(&gauges)).into_response()
+            let mut text = web.metrics.print(&gauges);
+            text.push_str(&String::from_utf8_lossy(&web.app.cost_metrics().await));
+            (kind, text).into_response()
         }
         Err(error) => ApiError::of(&error, &ask.request_id).plain(),
     }

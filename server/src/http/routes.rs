@@ -3,7 +3,7 @@
 
 use super::error::ApiError;
 use super::observe::RequestId;
-use super::{Web, api, assets, downloads, openapi, pages, probes, receive, theme};
+use super::{Web, api, assets, downloads, openapi, opencost, pages, probes, receive, theme};
 use crate::app::push::MAX_BODY_BYTES;
 use axum::extract::{DefaultBodyLimit, Request};
 use axum::http::{StatusCode, Uri};
@@ -22,6 +22,8 @@ pub enum Kind {
     Download,
     /// JSON, described by `/api/openapi.json`.
     Api,
+    /// JSON in the shape of OpenCost, for its clients.
+    OpenCost,
     /// For machines that watch the server.
     Probe,
     /// A built file: script, style, font, icon.
@@ -45,6 +47,13 @@ pub(super) enum Answer {
     Periods,
     ReceiveFacts,
     OpenApi,
+    Allocation,
+    AllocationSummary,
+    Assets,
+    CloudCost,
+    CloudCostGraph,
+    CloudCostTotals,
+    CloudCostTable,
     Health,
     Ready,
     Metrics,
@@ -200,6 +209,104 @@ pub const ROUTES: &[Route] = &[
         Answer::OpenApi,
         "This API as an OpenAPI document",
     ),
+    gets(
+        "/allocation",
+        Kind::OpenCost,
+        Answer::Allocation,
+        "OpenCost: cost of workloads",
+    ),
+    gets(
+        "/allocation/compute",
+        Kind::OpenCost,
+        Answer::Allocation,
+        "OpenCost: cost of workloads, the same",
+    ),
+    gets(
+        "/allocation/summary",
+        Kind::OpenCost,
+        Answer::AllocationSummary,
+        "OpenCost: cost of workloads, fewer fields",
+    ),
+    gets(
+        "/allocation/compute/summary",
+        Kind::OpenCost,
+        Answer::AllocationSummary,
+        "OpenCost: cost of workloads, fewer fields, the same",
+    ),
+    gets("/assets", Kind::OpenCost, Answer::Assets, "OpenCost: nodes and disks"),
+    gets(
+        "/cloudCost",
+        Kind::OpenCost,
+        Answer::CloudCost,
+        "OpenCost: the bill by account, service and the like",
+    ),
+    gets(
+        "/cloudCost/view/graph",
+        Kind::OpenCost,
+        Answer::CloudCostGraph,
+        "OpenCost: the bill by day, for a chart",
+    ),
+    gets(
+        "/cloudCost/view/totals",
+        Kind::OpenCost,
+        Answer::CloudCostTotals,
+        "OpenCost: the bill in one row, and how many rows there are",
+    ),
+    gets(
+        "/cloudCost/view/table",
+        Kind::OpenCost,
+        Answer::CloudCostTable,
+        "OpenCost: the bill as a table",
+    ),
+    gets(
+        "/model/allocation",
+        Kind::OpenCost,
+        Answer::Allocation,
+        "As without /model",
+    ),
+    gets(
+        "/model/allocation/compute",
+        Kind::OpenCost,
+        Answer::Allocation,
+        "As without /model",
+    ),
+    gets(
+        "/model/allocation/summary",
+        Kind::OpenCost,
+        Answer::AllocationSummary,
+        "As without /model",
+    ),
+    gets(
+        "/model/allocation/compute/summary",
+        Kind::OpenCost,
+        Answer::AllocationSummary,
+        "As without /model",
+    ),
+    gets("/model/assets", Kind::OpenCost, Answer::Assets, "As without /model"),
+    gets(
+        "/model/cloudCost",
+        Kind::OpenCost,
+        Answer::CloudCost,
+        "As without /model",
+    ),
+    gets(
+        "/model/cloudCost/view/graph",
+        Kind::OpenCost,
+        Answer::CloudCostGraph,
+        "As without /model",
+    ),
+    gets(
+        "/model/cloudCost/view/totals",
+        Kind::OpenCost,
+        Answer::CloudCostTotals,
+        "As without /model",
+    ),
+    gets(
+        "/model/cloudCost/view/table",
+        Kind::OpenCost,
+        Answer::CloudCostTable,
+        "As without /model",
+    ),
     gets("/healthz", Kind::Probe, Answer::Health, "The process is up"),
     gets(
         "/readyz",
@@ -257,6 +364,13 @@ fn handler(answer: Answer) -> MethodRouter<Web> {
         Answer::Periods => get(api::periods),
         Answer::ReceiveFacts => post(receive::facts).layer(DefaultBodyLimit::max(MAX_BODY_BYTES)),
         Answer::OpenApi => get(openapi::document),
+        Answer::Allocation => get(opencost::allocation),
+        Answer::AllocationSummary => get(opencost::summary),
+        Answer::Assets => get(opencost::assets),
+        Answer::CloudCost => get(opencost::cloud_cost),
+        Answer::CloudCostGraph => get(opencost::cloud_cost_graph),
+        Answer::CloudCostTotals => get(opencost::cloud_cost_totals),
+        Answer::CloudCostTable => get(opencost::cloud_cost_table),
         Answer::Health => get(probes::health),
         Answer::Ready => get(probes::ready),
         Answer::Metrics => get(probes::metrics),
@@ -340,6 +454,7 @@ mod tests {
             Kind::Form => "form",
             Kind::Download => "download",
             Kind::Api => "api",
+            Kind::OpenCost => "opencost",
             Kind::Probe => "probe",
             Kind::File => "file",
         };

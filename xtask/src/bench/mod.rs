@@ -1,8 +1,10 @@
 //! `cargo xtask bench`: time and memory against a peer that does the same work in the same run.
 
 mod allocation;
+pub mod api;
 mod decimal;
 mod duckdb;
+mod fleet;
 mod generate;
 mod measure;
 mod report;
@@ -40,6 +42,8 @@ pub enum BenchCommand {
     Ingest(IngestArgs),
     /// A month of a cluster to container-days and the cube, against DuckDB SQL with doubles
     Allocation(AllocationArgs),
+    /// The OpenCost-shaped `/allocation` over a month, by many clients
+    Api(api::ApiArgs),
 }
 
 /// Options of `bench ingest`.

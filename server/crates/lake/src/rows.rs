@@ -19,6 +19,7 @@ const TAGS: &str = "Tags";
 const CATEGORY: &str = "ChargeCategory";
 const CURRENCY: &str = "BillingCurrency";
 const AMOUNTS: [&str; 2] = ["BilledCost", "EffectiveCost"];
+const LIST: &str = "ListCost";
 const SPAN: [&str; 2] = ["ChargePeriodStart", "ChargePeriodEnd"];
 /// What a charge is joined to a machine by.
 const RESOURCE: &str = "ResourceId";
@@ -44,6 +45,8 @@ pub(crate) struct Row {
     pub span: Span,
     pub billed: Money,
     pub effective: Money,
+    /// ListCost, where it is read and there.
+    pub list: Option<Money>,
     /// What it names, when the usage knows it.
     pub target: Option<Target>,
     /// What a charge of a load balancer counts (A32).
@@ -66,6 +69,7 @@ pub(crate) struct Charges<'p> {
     program: &'p Program,
     columns: Vec<String>,
     with_tags: bool,
+    with_list: bool,
     join: Option<&'p Join>,
     ids: PlHashMap<Box<[u8]>, u32>,
     sets: Vec<Set>,
@@ -92,6 +96,7 @@ impl<'p> Charges<'p> {
             program,
             columns: columns.into_iter().collect(),
             with_tags: true,
+            with_list: false,
             join: None,
             ids: PlHashMap::default(),
             sets: Vec::new(),
@@ -131,6 +136,12 @@ impl<'p> Charges<'p> {
         &self.resource
     }
 
+    /// Charges of which ListCost is read too.
+    pub fn listing(mut self) -> Charges<'p> {
+        self.with_list = true;
+        self
+    }
+
     /// The program.
     pub fn program(&self) -> &'p Program {
         self.program
@@ -168,7 +179,15 @@ impl<'p> Charges<'p> {
             .into_iter()
             .filter(|name| self.join.is_some() && schema.contains(name))
             .filter(|name| !self.columns.iter().any(|known| known == name));
-        let wanted: Vec<String> = texts.chain(fixed).chain(joined).map(str::to_owned).collect();
+        let list = [LIST]
+            .into_iter()
+            .filter(|name| self.with_list && schema.contains(name));
+        let wanted: Vec<String> = texts
+            .chain(fixed)
+            .chain(joined)
+            .chain(list)
+            .map(str::to_owned)
+            .collect();
         scan::batches(local.path(), &file.path, &wanted, |frame| {
             self.frame(frame, &file.path, &mut each)
         })
@@ -208,6 +227,7 @@ impl<'p> Charges<'p> {
             let texts = [RESOURCE, UNIT].map(|name| scan::text(frame, name));
             (join, texts, scan::units(frame, QUANTITY))
         });
+        let list = self.with_list.then(|| scan::units(frame, LIST)).flatten();
         let mut key = Vec::new();
         let mut last: (Vec<u8>, Option<u32>) = (Vec::new(), None);
         for row in 0..frame.height() {
@@ -244,6 +264,7 @@ impl<'p> Charges<'p> {
                 }
             }
             let charge = Row {
+                list: list.and_then(|column| column.get(row)).and_then(Money::from_units),
                 target,
                 charged,
                 consumed_s,

@@ -5,6 +5,7 @@ mod schemas;
 
 use super::routes::{Answer, Kind, ROUTES, Route};
 use axum::Json;
+use schemas::opencost;
 use serde_json::{Map, Value, json};
 
 /// The document.
@@ -14,7 +15,7 @@ pub(super) async fn document() -> Json<Value> {
 
 fn build() -> Value {
     let mut paths = Map::new();
-    for route in ROUTES.iter().filter(|route| route.kind == Kind::Api) {
+    for route in ROUTES.iter().filter(|route| is_documented(route)) {
         paths.insert(
             route.path.to_owned(),
             json!({ route.method.to_ascii_lowercase(): operation(route) }),
@@ -26,7 +27,8 @@ fn build() -> Value {
             "title": "Tonnage",
             "version": env!("CARGO_PKG_VERSION"),
             "description": "Costs by owner that add up to the bill. Money is an exact decimal string: no exponent, \
-                            no trailing zeros, never a float. Periods are billing months, YYYY-MM; instants are \
+                            no trailing zeros, never a float; only the OpenCost-shaped routes write numbers, rounded from \
+                            the exact figure. Periods are billing months, YYYY-MM; instants are \
                             RFC 3339 in UTC; shares are permille. Fields may be added; none is changed or removed.",
         },
         "paths": paths,
@@ -37,13 +39,25 @@ fn build() -> Value {
     })
 }
 
+fn is_documented(route: &Route) -> bool {
+    matches!(route.kind, Kind::Api | Kind::OpenCost)
+}
+
 fn operation(route: &Route) -> Value {
     let (schema, parameters) = shape(route.answer);
     let id = route
         .path
         .trim_start_matches("/api/")
+        .trim_start_matches('/')
         .replace(['/', '.'], "_")
         .replace(['{', '}'], "");
+    let problem = |description: &str| {
+        let schema = match route.kind {
+            Kind::OpenCost => schemas::to("OpenCostError"),
+            _ => schemas::to("Errors"),
+        };
+        problem(description, &schema)
+    };
     let mut operation = json!({
         "operationId": id,
         "summary": route.summary,
@@ -76,8 +90,8 @@ fn operation(route: &Route) -> Value {
     operation
 }
 
-fn problem(description: &str) -> Value {
-    json!({ "description": description, "content": { "application/json": { "schema": schemas::to("Errors") } } })
+fn problem(description: &str, schema: &Value) -> Value {
+    json!({ "description": description, "content": { "application/json": { "schema": schema } } })
 }
 
 /// The schema of an answer and the parameters that lead to it.
@@ -93,6 +107,13 @@ fn shape(answer: Answer) -> (Value, Vec<Value>) {
         Answer::Sources => (schemas::to("Sources"), page()),
         Answer::Periods => (schemas::to("Periods"), Vec::new()),
         Answer::ReceiveFacts => (schemas::to("FactsReceipt"), vec![push_id()]),
+        Answer::Allocation => (schemas::to("Allocations"), opencost::allocation_parameters()),
+        Answer::AllocationSummary => (schemas::to("AllocationSummary"), opencost::allocation_parameters()),
+        Answer::Assets => (schemas::to("Assets"), opencost::asset_parameters()),
+        Answer::CloudCost => (schemas::to("CloudCosts"), opencost::cloud_parameters(false)),
+        Answer::CloudCostGraph => (schemas::to("CloudCostGraph"), opencost::cloud_parameters(true)),
+        Answer::CloudCostTotals => (schemas::to("CloudCostTotals"), opencost::cloud_parameters(true)),
+        Answer::CloudCostTable => (schemas::to("CloudCostTable"), opencost::cloud_parameters(true)),
         // the document itself, and answers that are no API
         Answer::OpenApi
         | Answer::Page
@@ -241,7 +262,7 @@ mod tests {
     #[test]
     fn every_api_route_is_described_with_its_path_parameters() {
         let document = build();
-        for route in ROUTES.iter().filter(|route| route.kind == Kind::Api) {
+        for route in ROUTES.iter().filter(|route| is_documented(route)) {
             let operation = &document["paths"][route.path][route.method.to_ascii_lowercase()];
             assert_eq!(operation["summary"], route.summary);
             let named = operation["parameters"].as_array().expect("a list");

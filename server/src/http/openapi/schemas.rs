@@ -2,6 +2,7 @@
 #![expect(clippy::needless_pass_by_value, reason = "schemas are put together once, inside out")]
 
 mod clusters;
+pub(super) mod opencost;
 mod push;
 
 use serde_json::{Map, Value, json};
@@ -82,6 +83,7 @@ pub(super) fn all() -> Value {
         clusters::sources(),
         push::push(),
         push::pushed_resources(),
+        opencost::opencost(),
     ];
     let named = groups
         .into_iter()

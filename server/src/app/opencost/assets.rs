@@ -1,0 +1,286 @@
+//! Nodes and their root disks in the shape of `/assets`.
+
+use super::answer::WindowJson;
+use super::number::{byte_hours, core_hours, count, gpu_hours, minutes, money};
+use super::row::sanitized;
+use domain::Money;
+use domain::instant::Span;
+use domain::money::{MoneyOverflow, MoneySum};
+use serde::Serialize;
+use serde::ser::Serializer;
+use std::collections::BTreeMap;
+
+/// A node in `/assets`.
+#[derive(Debug, Clone, Default)]
+pub struct NodeAsset {
+    /// Cluster.
+    pub cluster: String,
+    /// Name.
+    pub name: String,
+    /// Machine.
+    pub provider_id: String,
+    /// Pool.
+    pub pool: String,
+    /// `spot` and the like.
+    pub capacity_type: String,
+    /// Instance type, from its labels.
+    pub node_type: String,
+    /// Labels.
+    pub labels: domain::tags::Tags,
+    /// When it was there.
+    pub span: Option<Span>,
+    /// Capacity over its Ready seconds.
+    pub capacity: domain::usage::Measure,
+    /// Seconds it was Ready.
+    pub ready_s: u64,
+    /// CPU, memory, accelerators.
+    pub costs: [Money; 3],
+    /// Of these: by containers, system reserved, idle; permille of each resource.
+    pub idle: [Money; 3],
+    /// Kept from pods, and what no pod could follow.
+    pub system: [Money; 3],
+    /// Its root disk.
+    pub disk: Money,
+    /// The bill's id of that disk.
+    pub disk_id: String,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct AssetProperties<'a> {
+    category: &'static str,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    provider: &'static str,
+    service: &'static str,
+    cluster: &'a str,
+    name: &'a str,
+    #[serde(rename = "providerID", skip_serializing_if = "str::is_empty")]
+    provider_id: &'a str,
+}
+
+#[derive(Debug, Serialize)]
+struct Breakdown {
+    idle: f64,
+    other: f64,
+    system: f64,
+    user: f64,
+}
+
+impl Breakdown {
+    /// Shares of a cost; all zero without one.
+    fn of(total: Money, idle: Money, system: Money) -> Breakdown {
+        let share = |part: Money| {
+            if total.is_zero() {
+                0.0
+            } else {
+                money(part) / money(total)
+            }
+        };
+        let (idle, system) = (share(idle), share(system));
+        let user = if total.is_zero() { 0.0 } else { 1.0 - idle - system };
+        Breakdown {
+            idle,
+            other: 0.0,
+            system,
+            user,
+        }
+    }
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct NodeJson<'a> {
+    r#type: &'static str,
+    properties: AssetProperties<'a>,
+    labels: BTreeMap<String, &'a str>,
+    window: WindowJson,
+    start: String,
+    end: String,
+    minutes: f64,
+    node_type: &'a str,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    pool: &'a str,
+    cpu_cores: f64,
+    ram_bytes: f64,
+    cpu_core_hours: f64,
+    ram_byte_hours: f64,
+    #[serde(rename = "GPUHours")]
+    gpu_hours: f64,
+    cpu_breakdown: Breakdown,
+    ram_breakdown: Breakdown,
+    preemptible: f64,
+    discount: f64,
+    cpu_cost: f64,
+    gpu_cost: f64,
+    gpu_count: f64,
+    ram_cost: f64,
+    adjustment: f64,
+    total_cost: f64,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct DiskJson<'a> {
+    r#type: &'static str,
+    properties: AssetProperties<'a>,
+    labels: BTreeMap<String, &'a str>,
+    window: WindowJson,
+    start: String,
+    end: String,
+    minutes: f64,
+    byte_hours: f64,
+    bytes: f64,
+    byte_hours_used: Option<f64>,
+    byte_usage_max: Option<f64>,
+    breakdown: Breakdown,
+    adjustment: f64,
+    total_cost: f64,
+    storage_class: &'static str,
+    volume_name: &'a str,
+    claim_name: &'static str,
+    claim_namespace: &'static str,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+enum AssetJson<'a> {
+    Node(Box<NodeJson<'a>>),
+    Disk(Box<DiskJson<'a>>),
+}
+
+/// `/assets`: nodes, then their root disks, by name.
+#[derive(Debug)]
+pub struct Assets<'a> {
+    /// The window.
+    pub window: Span,
+    /// The nodes.
+    pub nodes: &'a [NodeAsset],
+    /// Which types are asked for: node, disk.
+    pub types: (bool, bool),
+}
+
+impl Serialize for Assets<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let nodes = self.nodes.iter().filter(|_| self.types.0);
+        let disks = self.nodes.iter().filter(|node| self.types.1 && !node.disk.is_zero());
+        let name = |node: &NodeAsset, kind: &str| format!("{}/{kind}/{}/{}", node.cluster, node.name, node.provider_id);
+        let nodes = nodes.map(|node| (name(node, "Node"), AssetJson::Node(Box::new(self.node(node)))));
+        let disks = disks.map(|node| (name(node, "Disk"), AssetJson::Disk(Box::new(self.disk(node)))));
+        serializer.collect_map(nodes.chain(disks))
+    }
+}
+
+/// Cloud of a machine, as the original names it.
+fn provider(provider_id: &str) -> &'static str {
+    match provider_id.split_once("://").map(|(scheme, _)| scheme) {
+        Some("aws") => "AWS",
+        Some("gce") => "GCP",
+        Some("azure") => "Azure",
+        _ => "",
+    }
+}
+
+impl<'a> Assets<'a> {
+    /// The exact sum of the assets asked for.
+    ///
+    /// # Errors
+    /// When it overflows.
+    pub fn total(&self) -> Result<Money, MoneyOverflow> {
+        let mut sum = MoneySum::default();
+        for node in self.nodes {
+            node.costs
+                .iter()
+                .filter(|_| self.types.0)
+                .for_each(|part| sum.add(*part));
+            if self.types.1 {
+                sum.add(node.disk);
+            }
+        }
+        sum.total()
+    }
+
+    fn properties(node: &'a NodeAsset, category: &'static str, id: &'a str) -> AssetProperties<'a> {
+        AssetProperties {
+            category,
+            provider: provider(&node.provider_id),
+            service: "Kubernetes",
+            cluster: &node.cluster,
+            name: &node.name,
+            provider_id: id,
+        }
+    }
+
+    fn node(&self, node: &'a NodeAsset) -> NodeJson<'a> {
+        let span = node.span.unwrap_or(self.window);
+        let minutes = minutes(span.start, span.end);
+        let hours = count(node.ready_s) / 3_600.0;
+        let mean = |amount: f64| if hours > 0.0 { amount / hours } else { 0.0 };
+        let (cores, bytes, gpus) = (
+            core_hours(&node.capacity),
+            byte_hours(&node.capacity),
+            gpu_hours(&node.capacity),
+        );
+        let total = Money::sum(node.costs).unwrap_or_default();
+        NodeJson {
+            r#type: "Node",
+            properties: Assets::properties(node, "Compute", &node.provider_id),
+            labels: labels(node),
+            window: WindowJson::of(self.window),
+            start: span.start.to_string(),
+            end: span.end.to_string(),
+            minutes,
+            node_type: &node.node_type,
+            pool: &node.pool,
+            cpu_cores: mean(cores),
+            ram_bytes: mean(bytes),
+            cpu_core_hours: cores,
+            ram_byte_hours: bytes,
+            gpu_hours: gpus,
+            cpu_breakdown: Breakdown::of(node.costs[0], node.idle[0], node.system[0]),
+            ram_breakdown: Breakdown::of(node.costs[1], node.idle[1], node.system[1]),
+            preemptible: if node.capacity_type.eq_ignore_ascii_case("spot") {
+                1.0
+            } else {
+                0.0
+            },
+            discount: 0.0,
+            cpu_cost: money(node.costs[0]),
+            gpu_cost: money(node.costs[2]),
+            gpu_count: mean(gpus),
+            ram_cost: money(node.costs[1]),
+            adjustment: 0.0,
+            total_cost: money(total),
+        }
+    }
+
+    fn disk(&self, node: &'a NodeAsset) -> DiskJson<'a> {
+        let span = node.span.unwrap_or(self.window);
+        DiskJson {
+            r#type: "Disk",
+            properties: Assets::properties(node, "Storage", &node.disk_id),
+            labels: labels(node),
+            window: WindowJson::of(self.window),
+            start: span.start.to_string(),
+            end: span.end.to_string(),
+            minutes: minutes(span.start, span.end),
+            byte_hours: 0.0,
+            bytes: 0.0,
+            byte_hours_used: None,
+            byte_usage_max: None,
+            breakdown: Breakdown::of(Money::ZERO, Money::ZERO, Money::ZERO),
+            adjustment: 0.0,
+            total_cost: money(node.disk),
+            storage_class: "",
+            volume_name: &node.disk_id,
+            claim_name: "",
+            claim_namespace: "",
+        }
+    }
+}
+
+fn labels(node: &NodeAsset) -> BTreeMap<String, &str> {
+    node.labels
+        .iter()
+        .map(|(key, value)| (format!("label_{}", sanitized(key)), value.as_str()))
+        .collect()
+}

@@ -1,0 +1,399 @@
+//! The OpenCost-shaped answers: `/allocation`, `/assets`, `/cloudCost`, made of
+//! stored container-days and charges, so that existing clients and dashboards
+//! see the figures of the bill.
+//!
+//! The laws are in `laws.rs`: sums do not depend on grouping, filter or step,
+//! and sharing keeps the total. To keep them, what is shared is shared row by
+//! row, per UTC day (per hour when sets are cut within days), and before the
+//! filter. Money is exact until it is written as a JSON number.
+
+pub mod aggregate;
+pub mod answer;
+pub mod ask;
+pub mod assets;
+mod cache;
+pub mod cloud;
+mod days;
+mod facts;
+pub mod filter;
+#[cfg(test)]
+mod laws;
+pub mod metrics;
+mod number;
+pub mod row;
+pub mod share;
+pub mod window;
+
+pub use ask::BadAsk;
+
+use super::App;
+use crate::error::AppError;
+use aggregate::{Group, Groups};
+use answer::{Allocations, Envelope, Set, Summary, total};
+use ask::{AllocationAsk, CurrencyWish, Params, WindowAsk};
+use assets::Assets;
+use cache::Kept;
+use days::{DayKey, Days};
+use domain::instant::Span;
+use domain::{BillingPeriod, Currency};
+use facts::Nodes;
+use serde::Serialize;
+use std::collections::BTreeSet;
+use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
+use std::sync::Arc;
+use window::{Piece, by_day, pieces};
+
+/// Groups of days kept in memory, in bytes.
+const KEPT_GROUP_BYTES: usize = 128 << 20;
+/// Answers kept in memory, in bytes.
+const KEPT_ANSWER_BYTES: usize = 32 << 20;
+/// Months of the bill kept in memory, in bytes.
+const KEPT_MONTH_BYTES: usize = 64 << 20;
+/// Groups one answer may have, over all its sets.
+const MAX_GROUPS: usize = 200_000;
+/// Answers made at once per share of the keys; the same one is made once.
+const GATES: usize = 16;
+
+/// Why there is no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum NoAnswer {
+    /// The request does not fit.
+    #[error(transparent)]
+    Bad(#[from] BadAsk),
+    /// The use case failed.
+    #[error(transparent)]
+    App(#[from] AppError),
+}
+
+impl From<domain::money::MoneyOverflow> for NoAnswer {
+    fn from(error: domain::money::MoneyOverflow) -> NoAnswer {
+        NoAnswer::App(error.into())
+    }
+}
+
+/// In what form allocations are wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Form {
+    /// Every field.
+    Full,
+    /// Fewer fields, sets with their windows.
+    Summary,
+}
+
+/// What is kept between requests.
+pub struct OpenCostCache {
+    groups: Kept<GroupKey, Vec<Group>>,
+    answers: Kept<AnswerKey, Vec<u8>>,
+    months: Kept<cloud::MonthKey, cloud::Month>,
+    days: std::sync::RwLock<Option<Arc<Days>>>,
+    gates: [tokio::sync::Mutex<()>; GATES],
+}
+
+/// Groups of a piece of time: of which files, in which shape and currency.
+type GroupKey = (DayKey, Piece, Arc<str>);
+/// An answer: of which manifest version, to what.
+type AnswerKey = (i64, String);
+
+impl Default for OpenCostCache {
+    fn default() -> OpenCostCache {
+        OpenCostCache {
+            groups: Kept::new(KEPT_GROUP_BYTES),
+            answers: Kept::new(KEPT_ANSWER_BYTES),
+            months: Kept::new(KEPT_MONTH_BYTES),
+            days: std::sync::RwLock::default(),
+            gates: std::array::from_fn(|_| tokio::sync::Mutex::default()),
+        }
+    }
+}
+
+impl OpenCostCache {
+    fn gate(&self, key: &AnswerKey) -> &tokio::sync::Mutex<()> {
+        let hash = BuildHasherDefault::<DefaultHasher>::default().hash_one(key);
+        let at = usize::try_from(hash % GATES as u64).unwrap_or(0);
+        &self.gates[at]
+    }
+}
+
+impl App {
+    /// `/allocation` and `/allocation/summary`, as JSON.
+    ///
+    /// # Errors
+    /// What does not fit in the request, and what the use case ends in.
+    pub async fn opencost_allocation(&self, query: &str, form: Form) -> Result<Arc<Vec<u8>>, NoAnswer> {
+        let ask = AllocationAsk::parse(&Params::parse(query), self.clock.now())?;
+        let key = format!("{form:?} {ask:?}");
+        self.kept_answer(key, || self.make_allocation(&ask, form)).await
+    }
+
+    /// `/assets`, as JSON.
+    ///
+    /// # Errors
+    /// As [`App::opencost_allocation`].
+    pub async fn opencost_assets(&self, query: &str) -> Result<Arc<Vec<u8>>, NoAnswer> {
+        let params = Params::parse(query);
+        let mut ask = WindowAsk::parse(&params, self.clock.now())?;
+        let types = asset_types(params.get("filter"), params.get("filterTypes"))?;
+        ask.warnings.extend(params.unknown());
+        let key = format!("assets {types:?} {ask:?}");
+        self.kept_answer(key, || self.make_assets(&ask, types)).await
+    }
+
+    /// An answer from memory, or made once, also when many ask at the same time.
+    async fn kept_answer<F>(&self, what: String, make: impl Fn() -> F) -> Result<Arc<Vec<u8>>, NoAnswer>
+    where
+        F: Future<Output = Result<Vec<u8>, NoAnswer>>,
+    {
+        let cache = self.opencost.clone();
+        let key = (self.store.manifest_version().await.map_err(AppError::from)?, what);
+        if let Some(answer) = cache.answers.get(&key) {
+            return Ok(answer);
+        }
+        let _alone = cache.gate(&key).lock().await;
+        if let Some(answer) = cache.answers.get(&key) {
+            return Ok(answer);
+        }
+        let answer = make().await?;
+        let bytes = answer.len() + key.1.len();
+        // an allocation made on the way has moved the version on
+        let version = self.store.manifest_version().await.map_err(AppError::from)?;
+        if version != key.0 {
+            return Ok(Arc::new(answer));
+        }
+        Ok(cache.answers.put(key, answer, bytes))
+    }
+
+    async fn make_allocation(&self, ask: &AllocationAsk, form: Form) -> Result<Vec<u8>, NoAnswer> {
+        let mut warnings = ask.warnings.clone();
+        let Some(days) = self.days(ask.window.hours).await? else {
+            warnings.push(AppError::NoData.to_string());
+            return json(&Envelope::new([serde_json::json!({})], warnings, None, None));
+        };
+        let currency = choose(&ask.currency, &days.currencies(ask.window.hours))?;
+        warnings.extend(days.missing(ask.window.hours));
+        let by_day = by_day(&ask.sets);
+        let mut sets = Vec::with_capacity(ask.sets.len());
+        let mut count = 0;
+        for window in &ask.sets {
+            let groups = self.set(ask, &days, &currency, &pieces(*window, by_day)).await?;
+            count += groups.len();
+            if count > MAX_GROUPS {
+                return Err(too_many().into());
+            }
+            sets.push(Set {
+                window: *window,
+                groups,
+            });
+        }
+        let (volume, network, balancer) = known_parts(&sets);
+        warnings.extend(unknown_parts(volume, network, balancer));
+        let sum = total(&sets)?;
+        let code = Some(currency.as_str());
+        match form {
+            Form::Full => json(&Envelope::new(
+                Allocations { ask, sets: &sets },
+                warnings,
+                code,
+                Some(sum),
+            )),
+            Form::Summary => json(&Envelope::new(Summary { ask, sets: &sets }, warnings, code, Some(sum))),
+        }
+    }
+
+    /// The groups of a set, added up over its pieces.
+    async fn set(
+        &self,
+        ask: &AllocationAsk,
+        days: &Arc<Days>,
+        currency: &Currency,
+        pieces: &[Piece],
+    ) -> Result<Vec<Group>, NoAnswer> {
+        let mut groups = Groups::default();
+        let shape: Arc<str> = format!("{currency} {}", ask.shape).into();
+        let mut at = 0;
+        while at < pieces.len() {
+            // as many days at once as there are cores: each is a job of its own
+            let mut batch = Vec::new();
+            while batch.len() < self.cores() && at < pieces.len() {
+                let day = pieces[at].day;
+                let end = at + pieces[at..].iter().take_while(|piece| piece.day == day).count();
+                batch.push(self.day_groups(&ask.shape, days, currency, &shape, pieces[at..end].to_vec()));
+                at = end;
+            }
+            for day in futures::future::try_join_all(batch).await? {
+                for piece in day {
+                    groups.add(&piece)?;
+                }
+                if groups.count() > MAX_GROUPS {
+                    return Err(too_many().into());
+                }
+            }
+        }
+        Ok(groups.finish())
+    }
+
+    /// The groups of pieces of one day, from memory where they are kept.
+    async fn day_groups(
+        &self,
+        shape: &ask::Shape,
+        days: &Arc<Days>,
+        currency: &Currency,
+        kept_as: &Arc<str>,
+        pieces: Vec<Piece>,
+    ) -> Result<Vec<Arc<Vec<Group>>>, NoAnswer> {
+        let Some(day) = pieces.first().map(|piece| piece.day) else {
+            return Ok(Vec::new());
+        };
+        let key = days.key(day);
+        let kept: Vec<Option<Arc<Vec<Group>>>> = pieces
+            .iter()
+            .map(|piece| self.opencost.groups.get(&(key.clone(), *piece, kept_as.clone())))
+            .collect();
+        if kept.iter().all(Option::is_some) {
+            return Ok(kept.into_iter().flatten().collect());
+        }
+        let (days, currency, shape) = (days.clone(), currency.clone(), shape.clone());
+        let (lake, asked) = (self.lake.clone(), pieces.clone());
+        let made = self
+            .heavy("cannot read the container-days", move || {
+                days.groups(&lake, &shape, &currency, &asked)
+            })
+            .await?;
+        let keep = |(piece, groups): (Piece, Vec<Group>)| {
+            let bytes = groups.iter().map(Group::weight).sum::<usize>() + kept_as.len();
+            self.opencost
+                .groups
+                .put((key.clone(), piece, kept_as.clone()), groups, bytes)
+        };
+        Ok(pieces.into_iter().zip(made).map(keep).collect())
+    }
+
+    async fn make_assets(&self, ask: &WindowAsk, types: (bool, bool)) -> Result<Vec<u8>, NoAnswer> {
+        let mut warnings = ask.warnings.clone();
+        let Some(days) = self.days(ask.window.hours).await? else {
+            warnings.push(AppError::NoData.to_string());
+            return json(&Envelope::new(serde_json::json!({}), warnings, None, None));
+        };
+        let currency = choose(&ask.currency, &days.currencies(ask.window.hours))?;
+        warnings.extend(days.missing(ask.window.hours));
+        warnings.push(
+            "nodes and their root disks only: volumes, load balancers and control planes are bill lines without a \
+             node, see /cloudCost; sizes of disks are not known and 0"
+                .to_owned(),
+        );
+        let mut nodes = Nodes::default();
+        for piece in pieces(ask.window.hours, true) {
+            let (days, lake, currency) = (days.clone(), self.lake.clone(), currency.clone());
+            let mut so_far = std::mem::take(&mut nodes);
+            nodes = self
+                .heavy("cannot read the container-days", move || {
+                    days.nodes(&lake, &currency, piece, &mut so_far)?;
+                    Ok(so_far)
+                })
+                .await?;
+        }
+        let nodes = nodes.finish();
+        let answer = Assets {
+            window: ask.window.hours,
+            nodes: &nodes,
+            types,
+        };
+        let sum = answer.total()?;
+        json(&Envelope::new(answer, warnings, Some(currency.as_str()), Some(sum)))
+    }
+}
+
+fn json<T: Serialize>(envelope: &Envelope<T>) -> Result<Vec<u8>, NoAnswer> {
+    serde_json::to_vec(envelope).map_err(|error| AppError::broken("cannot write the answer", error).into())
+}
+
+fn too_many() -> BadAsk {
+    BadAsk::new(format!(
+        "the answer would have more than {MAX_GROUPS} rows; aggregate by fewer fields, filter, or ask for fewer sets"
+    ))
+}
+
+/// The one currency of an answer: amounts of two are never added.
+fn choose(wish: &CurrencyWish, known: &BTreeSet<Currency>) -> Result<Currency, BadAsk> {
+    if let Some(currency) = &wish.0 {
+        return Ok(currency.clone());
+    }
+    let mut all = known.iter();
+    match (all.next(), all.next()) {
+        (only, None) => Ok(only.cloned().unwrap_or_else(Currency::unknown)),
+        _ => {
+            let names: Vec<&str> = known.iter().map(Currency::as_str).collect();
+            Err(BadAsk::new(format!(
+                "the window has costs in {}; choose one with currency=",
+                names.join(", ")
+            )))
+        }
+    }
+}
+
+/// Which parts any row has a cost of.
+fn known_parts(sets: &[Set]) -> (bool, bool, bool) {
+    let mut known = (false, false, false);
+    for group in sets.iter().flat_map(|set| &set.groups) {
+        known.0 |= !group.costs.volume.is_zero();
+        known.1 |= !group.costs.network.is_zero();
+        known.2 |= !group.costs.balancer.is_zero();
+    }
+    known
+}
+
+/// The shape has no word for "unknown": what is not split is 0 there and said.
+fn unknown_parts(volume: bool, network: bool, balancer: bool) -> Option<String> {
+    let named = [
+        (volume, "pvCost"),
+        (network, "networkCost"),
+        (balancer, "loadBalancerCost"),
+    ];
+    let unknown: Vec<&str> = named
+        .iter()
+        .filter(|(known, _)| !known)
+        .map(|(_, name)| *name)
+        .collect();
+    (!unknown.is_empty()).then(|| {
+        format!(
+            "{} not split among workloads: 0 stands for unknown; the money is in /cloudCost",
+            match unknown.as_slice() {
+                [one] => format!("{one} is"),
+                many => format!("{} are", many.join(", ")),
+            }
+        )
+    })
+}
+
+/// Which assets are asked for: nodes, disks. Knows `assetType:"node"` and the
+/// older `filterTypes=Node`.
+fn asset_types(filter: &str, types: &str) -> Result<(bool, bool), BadAsk> {
+    let all = [("node", (true, false)), ("disk", (false, true))];
+    let wanted = types.to_ascii_lowercase();
+    if filter.is_empty() {
+        if wanted.is_empty() {
+            return Ok((true, true));
+        }
+        let mut found = (false, false);
+        for name in filter::list(&wanted) {
+            let hit = all.iter().find(|(known, _)| *known == name);
+            let (node, disk) = hit.map_or((false, false), |(_, which)| *which);
+            found = (found.0 || node, found.1 || disk);
+        }
+        return Ok(found);
+    }
+    let field = |name: &str, key: Option<&str>| {
+        (key.is_none() && ["assettype", "type"].contains(&name.to_ascii_lowercase().as_str())).then_some(())
+    };
+    let filter = filter::parse(filter, field)?;
+    let holds = |name: &'static str| filter.holds(&|()| name.into());
+    Ok((holds("node"), holds("disk")))
+}
+
+/// Billing periods whose bills may pay for a window.
+fn around(window: Span) -> (BillingPeriod, BillingPeriod) {
+    let last = domain::instant::Instant(window.end.0 - 1);
+    (
+        BillingPeriod::of(window.start).previous(),
+        BillingPeriod::of(last).next(),
+    )
+}

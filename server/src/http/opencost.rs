@@ -1,0 +1,75 @@
+//! The OpenCost-shaped routes, with and without `/model` before them. Errors
+//! come in their envelope: `{"code":400,"message":...}`.
+
+use super::Web;
+use super::api::Ask;
+use super::error::ApiError;
+use crate::app::opencost::cloud::View;
+use crate::app::opencost::{Form, NoAnswer};
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use std::sync::Arc;
+
+type Answered = Result<Arc<Vec<u8>>, NoAnswer>;
+
+pub(super) async fn allocation(State(web): State<Web>, ask: Ask) -> Response {
+    respond(web.app.opencost_allocation(&ask.query, Form::Full).await, &ask)
+}
+
+pub(super) async fn summary(State(web): State<Web>, ask: Ask) -> Response {
+    respond(web.app.opencost_allocation(&ask.query, Form::Summary).await, &ask)
+}
+
+pub(super) async fn assets(State(web): State<Web>, ask: Ask) -> Response {
+    respond(web.app.opencost_assets(&ask.query).await, &ask)
+}
+
+pub(super) async fn cloud_cost(State(web): State<Web>, ask: Ask) -> Response {
+    respond(web.app.opencost_cloud(&ask.query, View::Sets).await, &ask)
+}
+
+pub(super) async fn cloud_cost_graph(State(web): State<Web>, ask: Ask) -> Response {
+    respond(web.app.opencost_cloud(&ask.query, View::Graph).await, &ask)
+}
+
+pub(super) async fn cloud_cost_totals(State(web): State<Web>, ask: Ask) -> Response {
+    respond(web.app.opencost_cloud(&ask.query, View::Totals).await, &ask)
+}
+
+pub(super) async fn cloud_cost_table(State(web): State<Web>, ask: Ask) -> Response {
+    respond(web.app.opencost_cloud(&ask.query, View::Table).await, &ask)
+}
+
+fn respond(answer: Answered, ask: &Ask) -> Response {
+    let json = [(header::CONTENT_TYPE, "application/json")];
+    match answer {
+        Ok(bytes) => (json, Body::from(Shared(bytes).into_bytes())).into_response(),
+        Err(NoAnswer::Bad(error)) => refuse(StatusCode::BAD_REQUEST, &error.to_string()),
+        Err(NoAnswer::App(error)) => {
+            let (status, message) = ApiError::of(&error, &ask.request_id).in_short();
+            refuse(status, &message)
+        }
+    }
+}
+
+/// An answer that is kept in memory and sent from there.
+struct Shared(Arc<Vec<u8>>);
+
+impl AsRef<[u8]> for Shared {
+    fn as_ref(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl Shared {
+    fn into_bytes(self) -> axum::body::Bytes {
+        axum::body::Bytes::from_owner(self)
+    }
+}
+
+fn refuse(status: StatusCode, message: &str) -> Response {
+    let body = serde_json::json!({ "code": status.as_u16(), "message": message });
+    (status, axum::Json(body)).into_response()
+}
