@@ -183,18 +183,20 @@ impl Resources {
                 targets.insert(target, history);
             }
         }
-        let mut facts: BTreeMap<SlotId, BTreeMap<Hour, SizingHour>> = BTreeMap::new();
+        let mut facts: BTreeMap<SlotId, Vec<SizingHour>> = BTreeMap::new();
         for slot in slots.iter().filter(|slot| !slot.slot.container.is_empty()) {
             let hours = facts.entry(slot.slot.id()).or_default();
             // kept as bytes: a sketch in memory is twenty times as large
-            let sizing = match hours.get(&slot.hour.hour) {
-                Some(known) => together(known, slot),
+            let at = hours.iter().position(|known| known.hour == slot.hour.hour);
+            let sizing = match at.map(|at| hours.swap_remove(at)) {
+                Some(known) => together(&known, slot),
                 None => SizingHour::of(slot.hour.hour, slot.metered_s, &slot.profile),
             };
-            hours.insert(slot.hour.hour, self.known(asked, slot, &targets, sizing));
+            hours.reserve_exact(1);
+            hours.push(self.known(asked, slot, &targets, sizing));
         }
-        let hours = |(slot, hours): (SlotId, BTreeMap<Hour, SizingHour>)| (slot, hours.into_values().collect());
-        facts.into_iter().map(hours).collect()
+        facts.values_mut().for_each(|hours| hours.sort());
+        facts.into_iter().collect()
     }
 
     fn known(
