@@ -91,7 +91,7 @@ impl App {
         let cursor_key = format!("prometheus-driver-cursor/{source}/{}", request.driver.name);
         let cursor = self.store.get_setting(&cursor_key).await?;
         let cursor = cursor.and_then(|text| text.parse().ok().map(Day));
-        let days = self.days(request, cursor);
+        let days = self.driver_days(request, cursor);
         let mut resume = days.start;
         let mut loaded = LoadedDriver {
             source: source.clone(),
@@ -134,7 +134,7 @@ impl App {
     }
 
     /// The days to load.
-    fn days(&self, request: &IngestPrometheusDriver, cursor: Option<Day>) -> std::ops::Range<Day> {
+    fn driver_days(&self, request: &IngestPrometheusDriver, cursor: Option<Day>) -> std::ops::Range<Day> {
         let now = self.clock.now();
         // a day is complete when all its samples had time to arrive
         let settled = Instant(now.0 - SETTLE_S * SECOND_US).day();

@@ -67,14 +67,7 @@ pub fn rows<'d>(source: &Source<'d>, currency: &Currency, into: &mut Vec<Row<'d>
 
 /// What of a node is with no container.
 fn left_over(cost: &NodeCost) -> Result<(Costs, Unused), MoneyOverflow> {
-    let of = |resource: usize| {
-        Money::sum([
-            cost.idle[resource],
-            cost.system_left[resource],
-            cost.not_ready[resource],
-            cost.unobserved[resource],
-        ])
-    };
+    let of = |resource: usize| Money::sum([cost.idle[resource], cost.not_ready[resource], cost.unobserved[resource]]);
     let costs = Costs {
         cpu: of(0)?,
         ram: of(1)?,
@@ -86,7 +79,8 @@ fn left_over(cost: &NodeCost) -> Result<(Costs, Unused), MoneyOverflow> {
         idle_capacity: Money::sum(cost.idle)?,
         not_ready: Money::sum(cost.not_ready)?,
         unobserved: Money::sum(cost.unobserved)?,
-        system_reserved: Money::sum(cost.system_left)?,
+        // follows the pods of the node, and is idle capacity without any (A27)
+        system_reserved: Money::ZERO,
         other: cost.disk_left,
     };
     Ok((costs, unused))
@@ -128,11 +122,7 @@ impl Nodes {
             if cost.currency != *currency {
                 continue;
             }
-            for (sums, parts) in [
-                (&mut asset.costs, &cost.total),
-                (&mut asset.idle, &cost.idle),
-                (&mut asset.system, &cost.system_left),
-            ] {
+            for (sums, parts) in [(&mut asset.costs, &cost.total), (&mut asset.idle, &cost.idle)] {
                 for (sum, part) in sums.iter_mut().zip(parts) {
                     *sum = sum.checked_add(*part)?;
                 }
