@@ -519,33 +519,22 @@ async fn the_demo_company_is_the_same_here_as_in_its_reports() {
         let window = format!("{},{}", i64::from(*first) * 86_400, (i64::from(*last) + 1) * 86_400);
         for total in &allocation.totals {
             let currency = total.currency.as_str();
-            let (mut whole, mut shop) = (Money::ZERO, Money::ZERO);
-            let mut namespace: Option<String> = None;
+            let mut whole = Money::ZERO;
             for (key, value) in cube.lines.iter().filter(|(key, _)| key.currency.as_str() == currency) {
                 // volumes, load balancers, control planes and traffic are not in container-days
                 let of_nodes = matches!(key.class, Class::NodeCompute | Class::NodeDisk);
-                // cluster, namespace
-                if key.columns[6].is_none() || !of_nodes {
-                    continue;
-                }
-                whole = whole.checked_add(value.effective).expect("small");
-                if namespace.is_none() {
-                    namespace.clone_from(&key.columns[8]);
-                }
-                if key.columns[8].is_some() && key.columns[8] == namespace {
-                    shop = shop.checked_add(value.effective).expect("small");
+                // the cluster
+                if key.columns[6].is_some() && of_nodes {
+                    whole = whole.checked_add(value.effective).expect("small");
                 }
             }
-            let base = format!("/allocation?window={window}&currency={currency}");
-            let answer = json(&site, &format!("{base}&includeIdle=true&aggregate=cluster")).await;
-            assert_eq!(exact(&answer), whole, "{} {currency}", allocation.period);
-            let Some(namespace) = namespace else { continue };
-            let answer = json(
-                &site,
-                &format!("{base}&aggregate=pod&filter=namespace:%22{namespace}%22"),
-            )
-            .await;
-            assert_eq!(exact(&answer), shop, "{namespace} {currency}");
+            // by namespace they differ on purpose: here the pods that serve the cluster pay for
+            // themselves, in reports the cluster's other pods do (A27)
+            let base = format!("/allocation?window={window}&currency={currency}&includeIdle=true");
+            for aggregate in ["cluster", "namespace"] {
+                let answer = json(&site, &format!("{base}&aggregate={aggregate}")).await;
+                assert_eq!(exact(&answer), whole, "{} {currency} by {aggregate}", allocation.period);
+            }
             compared += 1;
         }
     }
