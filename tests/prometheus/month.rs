@@ -119,7 +119,9 @@ impl Books {
         };
         let loaded = books.app.ingest_prometheus(&request, &|_| {}).await;
         let loaded = loaded.unwrap_or_else(|error| panic!("{}", error.chain()));
-        assert!(loaded.findings.is_empty(), "{:?}", loaded.findings);
+        // a silence is told; nothing else is remarkable
+        let others = loaded.findings.iter().filter(|f| f.code != "unobserved_node_hours");
+        assert_eq!(others.count(), 0, "{:?}", loaded.findings);
         Some(books)
     }
 
@@ -173,7 +175,12 @@ fn same_facts(found: &[ClusterDay], expected: &[ClusterDay]) {
                 assert_eq!(found, expected, "{slot:?} at {}", found.hour);
             }
         }
-        assert_eq!(found, expected);
+        // what sizing needs is spread over samples there and made up in the files: money does not see it
+        let money = |day: &ClusterDay| ClusterDay {
+            sizing: Vec::new(),
+            ..day.clone()
+        };
+        assert_eq!(money(found), money(expected));
     }
 }
 
