@@ -153,7 +153,7 @@ fn count(value: &Value, name: &str) -> Result<u64> {
         .with_context(|| format!("there is no {name} in an answer"))
 }
 
-fn side(measured: Measured) -> Result<Side> {
+fn side(measured: &Measured) -> Result<Side> {
     let answer: Value = serde_json::from_str(&measured.stdout).context("an answer is not one JSON document")?;
     Ok(Side {
         seconds: number(&answer, "seconds")?,
@@ -209,13 +209,13 @@ impl World {
         self.clean()?;
         let output = self.folder.join("peer");
         std::fs::create_dir_all(&output)?;
-        let ours = side(measure::run(Command::new(program).arg("allocate").arg(&self.folder))?)?;
+        let ours = side(&measure::run(Command::new(program).arg("allocate").arg(&self.folder))?)?;
         let mut peer = duckdb.script(SCRIPT);
         peer.arg("split")
             .arg(&self.folder)
             .arg(&output)
             .arg(threads.to_string());
-        let peer = side(measure::run(&mut peer)?)?;
+        let peer = side(&measure::run(&mut peer)?)?;
         println!(
             "    round {number}: tonnage {:.2} s, {} MiB; DuckDB {:.2} s, {} MiB",
             ours.seconds,

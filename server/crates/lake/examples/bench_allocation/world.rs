@@ -35,6 +35,9 @@ fn mix(seed: u64) -> u64 {
     z ^ (z >> 31)
 }
 
+/// A day as it was written: its usage, its charges, what they add up to, and counts of it.
+type WrittenDay = (UsageFile, ChargeFile, Money, [u64; 3]);
+
 struct Random(u64);
 
 impl Random {
@@ -357,7 +360,7 @@ impl World {
     pub fn write(&self, folder: &Path) -> Result<Manifest> {
         let lake = Lake::file(&folder.join("lake"))?;
         let next = AtomicUsize::new(0);
-        let done: Mutex<Vec<(UsageFile, ChargeFile, Money, [u64; 3])>> = Mutex::new(Vec::new());
+        let done: Mutex<Vec<WrittenDay>> = Mutex::new(Vec::new());
         let days = usize::try_from(self.days)?;
         let work = || -> std::result::Result<(), String> {
             loop {
