@@ -189,23 +189,7 @@ impl State {
         let rows = store.usage_days(Day(i32::MIN), Day(i32::MAX)).await.expect("days");
         let hashes = rows.iter().map(|row| row.sha256.clone()).collect();
         let read = |row: store::UsageDayRow| {
-            let file = lake::usage::UsageFile {
-                cluster: row.cluster_id,
-                day: row.day,
-                nodes_path: row.nodes_path,
-                slots_path: row.slots_path,
-                hours_path: row.hours_path,
-                volumes_path: row.volumes_path,
-                balancers_path: row.balancers_path,
-                sizing_path: row.sizing_path,
-                sha256: row.sha256,
-                slot_hours: row.slot_hours,
-                node_hours: row.node_hours,
-                ready_s: row.ready_s,
-                observed_s: row.observed_s,
-                last_hour: row.last_hour,
-                pools: row.pools,
-            };
+            let file = tonnage::app::usage::usage_file(row);
             lake::usage::read_day(&lake, &file).expect("a day")
         };
         let days = rows.into_iter().map(read).collect();

@@ -323,7 +323,9 @@ fn day_row(file: UsageFile) -> UsageDayRow {
     }
 }
 
-pub(crate) fn usage_file(row: UsageDayRow) -> UsageFile {
+/// A day as the lake reads it.
+#[must_use]
+pub fn usage_file(row: UsageDayRow) -> UsageFile {
     UsageFile {
         cluster: row.cluster_id,
         day: row.day,

@@ -12,9 +12,8 @@ use domain::finding::Severity;
 use lake::usage::UsageFile;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use store::UsageDayRow;
 use tonnage::app::App;
-use tonnage::app::usage::IngestUsage;
+use tonnage::app::usage::{IngestUsage, usage_file};
 
 /// What a truth of 18 decimals and a program of 24 may differ by in a line.
 const CLOSE: &str = "0.000000001";
@@ -224,26 +223,6 @@ async fn wrong_usage(app: &App, rules: &str, truth: &Costs) {
         ("all alike", right.clone(), all_alike),
     ] {
         assert!(noticed(&usage, split), "the truth does not notice {what}");
-    }
-}
-
-fn usage_file(row: UsageDayRow) -> UsageFile {
-    UsageFile {
-        cluster: row.cluster_id,
-        day: row.day,
-        nodes_path: row.nodes_path,
-        slots_path: row.slots_path,
-        hours_path: row.hours_path,
-        volumes_path: row.volumes_path,
-        balancers_path: row.balancers_path,
-        sizing_path: row.sizing_path,
-        sha256: row.sha256,
-        slot_hours: row.slot_hours,
-        node_hours: row.node_hours,
-        ready_s: row.ready_s,
-        observed_s: row.observed_s,
-        last_hour: row.last_hour,
-        pools: row.pools,
     }
 }
 

@@ -197,7 +197,6 @@ struct UnusedJson {
     idle_capacity: f64,
     not_ready: f64,
     unobserved: f64,
-    system_reserved: f64,
     other: f64,
 }
 
@@ -361,7 +360,6 @@ fn allocation(group: &Group, window: Span, metadata: bool) -> AllocationJson<'_>
             idle_capacity: money(unused.idle_capacity),
             not_ready: money(unused.not_ready),
             unobserved: money(unused.unobserved),
-            system_reserved: money(unused.system_reserved),
             other: money(unused.other),
         }),
     }

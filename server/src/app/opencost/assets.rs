@@ -35,10 +35,8 @@ pub struct NodeAsset {
     pub ready_s: u64,
     /// CPU, memory, accelerators.
     pub costs: [Money; 3],
-    /// Of these: by containers, system reserved, idle; permille of each resource.
+    /// Of these: idle capacity. The rest is the containers': system reserved follows them (A27).
     pub idle: [Money; 3],
-    /// Kept from pods, and what no pod could follow.
-    pub system: [Money; 3],
     /// Its root disk.
     pub disk: Money,
     /// The bill's id of that disk.
@@ -68,20 +66,18 @@ struct Breakdown {
 
 impl Breakdown {
     /// Shares of a cost; all zero without one.
-    fn of(total: Money, idle: Money, system: Money) -> Breakdown {
-        let share = |part: Money| {
-            if total.is_zero() {
-                0.0
-            } else {
-                money(part) / money(total)
-            }
+    fn of(total: Money, idle: Money) -> Breakdown {
+        let (idle, user) = if total.is_zero() {
+            (0.0, 0.0)
+        } else {
+            let idle = money(idle) / money(total);
+            (idle, 1.0 - idle)
         };
-        let (idle, system) = (share(idle), share(system));
-        let user = if total.is_zero() { 0.0 } else { 1.0 - idle - system };
         Breakdown {
             idle,
             other: 0.0,
-            system,
+            // it has no cost of its own: it follows the containers
+            system: 0.0,
             user,
         }
     }
@@ -236,8 +232,8 @@ impl<'a> Assets<'a> {
             cpu_core_hours: cores,
             ram_byte_hours: bytes,
             gpu_hours: gpus,
-            cpu_breakdown: Breakdown::of(node.costs[0], node.idle[0], node.system[0]),
-            ram_breakdown: Breakdown::of(node.costs[1], node.idle[1], node.system[1]),
+            cpu_breakdown: Breakdown::of(node.costs[0], node.idle[0]),
+            ram_breakdown: Breakdown::of(node.costs[1], node.idle[1]),
             preemptible: if node.capacity_type.eq_ignore_ascii_case("spot") {
                 1.0
             } else {
@@ -267,7 +263,7 @@ impl<'a> Assets<'a> {
             bytes: 0.0,
             byte_hours_used: None,
             byte_usage_max: None,
-            breakdown: Breakdown::of(Money::ZERO, Money::ZERO, Money::ZERO),
+            breakdown: Breakdown::of(Money::ZERO, Money::ZERO),
             adjustment: 0.0,
             total_cost: money(node.disk),
             storage_class: "",

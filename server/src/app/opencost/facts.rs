@@ -79,8 +79,6 @@ fn left_over(cost: &NodeCost) -> Result<(Costs, Unused), MoneyOverflow> {
         idle_capacity: Money::sum(cost.idle)?,
         not_ready: Money::sum(cost.not_ready)?,
         unobserved: Money::sum(cost.unobserved)?,
-        // follows the pods of the node, and is idle capacity without any (A27)
-        system_reserved: Money::ZERO,
         other: cost.disk_left,
     };
     Ok((costs, unused))

@@ -242,7 +242,6 @@ fn workloads(text: &mut Text, groups: &[Group], currency: &Currency) -> Result<(
             ("idle_capacity", group.unused.idle_capacity),
             ("not_ready", group.unused.not_ready),
             ("unobserved", group.unused.unobserved),
-            ("system_reserved", group.unused.system_reserved),
             ("node_disk", group.unused.other),
         ] {
             if !cost.is_zero() {

@@ -81,8 +81,6 @@ pub struct Unused {
     pub not_ready: Money,
     /// Ready, without facts (A5).
     pub unobserved: Money,
-    /// System reserved, without pods to follow (A27).
-    pub system_reserved: Money,
     /// Any other cost of the node that nothing on it can take.
     pub other: Money,
 }
@@ -97,7 +95,6 @@ impl Unused {
             (&mut self.idle_capacity, other.idle_capacity),
             (&mut self.not_ready, other.not_ready),
             (&mut self.unobserved, other.unobserved),
-            (&mut self.system_reserved, other.system_reserved),
             (&mut self.other, other.other),
         ] {
             *sum = sum.checked_add(part)?;

@@ -193,7 +193,6 @@ pub(super) fn opencost() -> Named {
                 ("idleCapacity", float()),
                 ("notReady", float()),
                 ("unobserved", float()),
-                ("systemReserved", float()),
                 ("other", float()),
             ]),
         ),
