@@ -8,16 +8,16 @@ pub use ask::Dimension;
 use super::answer::{Envelope, WindowJson};
 use super::ask::Params;
 use super::number::money;
-use super::{App, BadAsk, NoAnswer, around, choose, json};
+use super::{App, BadAsk, CurrencyLines, NoAnswer, around, choose, json};
 use crate::app::allocate::charge_file;
 use crate::error::AppError;
 use ask::{CloudAsk, Metric, Sort};
 use domain::instant::Span;
 use domain::money::{MoneyOverflow, MoneySum};
-use domain::{BillingPeriod, Currency, Money};
+use domain::{BillingPeriod, Money};
 use lake::cloud::{CloudCosts, CloudKey, cloud_costs};
 use serde::Serialize;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// Items of a bar in a graph; the last stands for the rest.
@@ -152,13 +152,12 @@ impl App {
         let window = ask.base.window.hours;
         let mut warnings = ask.base.warnings.clone();
         let months = self.months(ask).await?;
-        let currencies: BTreeSet<Currency> = months
-            .iter()
-            .flat_map(|month| month.keys())
-            .filter(|key| (window.start..window.end).contains(&key.day.start()))
-            .map(|key| key.currency.clone())
-            .collect();
-        let currency = choose(&ask.base.currency, &currencies)?;
+        let mut lines = CurrencyLines::new();
+        let keys = months.iter().flat_map(|month| month.keys());
+        for key in keys.filter(|key| (window.start..window.end).contains(&key.day.start())) {
+            *lines.entry(key.currency.clone()).or_default() += 1;
+        }
+        let currency = choose(&ask.base.currency, &lines, &mut warnings);
         let mut sets: Vec<Items> = ask.sets.iter().map(|_| Items::new()).collect();
         let mut count = 0;
         for (key, costs) in months.iter().flat_map(|month| month.iter()) {
@@ -183,7 +182,7 @@ impl App {
             }
         }
         let total = told(&sets, ask.metric, view, &mut warnings)?;
-        let code = Some(currency.as_str()).filter(|_| !currencies.is_empty());
+        let code = Some(currency.as_str()).filter(|_| !lines.is_empty());
         match view {
             View::Sets => json(&Envelope::new(sets_json(ask, &sets), warnings, code, Some(total))),
             View::Graph => json(&Envelope::new(graph(ask, &sets)?, warnings, code, Some(total))),

@@ -5,7 +5,7 @@ use super::ask::Shape;
 use super::facts::{Nodes, Source, rows};
 use super::share::{ShareError, share};
 use super::window::Piece;
-use super::{App, around};
+use super::{App, CurrencyLines, around};
 use crate::app::allocate::charge_file;
 use crate::error::AppError;
 use domain::allocate::Program;
@@ -14,7 +14,7 @@ use domain::{BillingPeriod, Currency};
 use lake::container_days::{ContainerDayFile, DayCosts, HourCosts, hours_of_day, read_day};
 use lake::usage::UsageFile;
 use lake::{ChargeFile, Lake};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// Names the content of a day: the paths of its files, which never change.
@@ -41,7 +41,7 @@ pub(crate) struct Days {
     last: BillingPeriod,
     by_day: BTreeMap<Day, Vec<DayFile>>,
     inputs: BTreeMap<BillingPeriod, Inputs>,
-    currencies: BTreeMap<BillingPeriod, BTreeSet<Currency>>,
+    currencies: BTreeMap<BillingPeriod, CurrencyLines>,
 }
 
 impl App {
@@ -92,8 +92,10 @@ impl App {
 
     async fn add_period(&self, days: &mut Days, period: BillingPeriod) -> Result<(), AppError> {
         let (row, _) = self.fresh_allocation(period).await?;
-        let currencies = row.totals.iter().map(|total| total.currency.clone()).collect();
-        days.currencies.insert(period, currencies);
+        let lines = days.currencies.entry(period).or_default();
+        for delivered in self.store.active_totals(Some(period)).await? {
+            *lines.entry(delivered.total.currency).or_default() += delivered.total.rows;
+        }
         let files = self.store.active_files(Some(period)).await?;
         let (program, _) = self.active_program().await?;
         let inputs = Inputs {
@@ -134,11 +136,14 @@ impl Days {
         }
     }
 
-    /// Currencies of the bills around a window.
-    pub fn currencies(&self, window: Span) -> BTreeSet<Currency> {
+    /// Lines of the bills around a window, by currency.
+    pub fn currencies(&self, window: Span) -> CurrencyLines {
         let (first, last) = (BillingPeriod::of(window.start), around(window).1.previous());
-        let inside = self.currencies.range(first..=last);
-        inside.flat_map(|(_, currencies)| currencies.iter().cloned()).collect()
+        let mut all = CurrencyLines::new();
+        for (currency, lines) in self.currencies.range(first..=last).flat_map(|(_, lines)| lines) {
+            *all.entry(currency.clone()).or_default() += lines;
+        }
+        all
     }
 
     /// The newest day before this one that has costs.

@@ -134,7 +134,7 @@ impl App {
         };
         text.line("tonnage_cost_day_start_seconds", &[], day_start_s(day));
         let month = BillingPeriod::of(day.start()).span();
-        for currency in days.currencies(month) {
+        for (currency, _) in days.currencies(month) {
             let piece = whole(day);
             let (days, lake, wanted) = (days.clone(), self.lake.clone(), currency.clone());
             let (groups, nodes) = self

@@ -38,10 +38,13 @@ use domain::instant::Span;
 use domain::{BillingPeriod, Currency};
 use facts::Nodes;
 use serde::Serialize;
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
 use std::sync::Arc;
 use window::{Piece, by_day, pieces};
+
+/// Bill lines by currency.
+type CurrencyLines = BTreeMap<Currency, u64>;
 
 /// Groups of days kept in memory, in bytes.
 const KEPT_GROUP_BYTES: usize = 128 << 20;
@@ -168,7 +171,7 @@ impl App {
             warnings.push(AppError::NoData.to_string());
             return json(&Envelope::new([serde_json::json!({})], warnings, None, None));
         };
-        let currency = choose(&ask.currency, &days.currencies(ask.window.hours))?;
+        let currency = choose(&ask.currency, &days.currencies(ask.window.hours), &mut warnings);
         warnings.extend(days.missing(ask.window.hours));
         let by_day = by_day(&ask.sets);
         let mut sets = Vec::with_capacity(ask.sets.len());
@@ -273,7 +276,7 @@ impl App {
             warnings.push(AppError::NoData.to_string());
             return json(&Envelope::new(serde_json::json!({}), warnings, None, None));
         };
-        let currency = choose(&ask.currency, &days.currencies(ask.window.hours))?;
+        let currency = choose(&ask.currency, &days.currencies(ask.window.hours), &mut warnings);
         warnings.extend(days.missing(ask.window.hours));
         warnings.push(
             "nodes and their root disks only: volumes, load balancers and control planes are bill lines without a \
@@ -312,22 +315,31 @@ fn too_many() -> BadAsk {
     ))
 }
 
-/// The one currency of an answer: amounts of two are never added.
-fn choose(wish: &CurrencyWish, known: &BTreeSet<Currency>) -> Result<Currency, BadAsk> {
+/// The one currency of an answer: amounts of two are never added. Clients that
+/// know of one currency only do not ask for any: they get the one most bill
+/// lines are in, and are told of the others.
+fn choose(wish: &CurrencyWish, lines: &CurrencyLines, warnings: &mut Vec<String>) -> Currency {
     if let Some(currency) = &wish.0 {
-        return Ok(currency.clone());
+        return currency.clone();
     }
-    let mut all = known.iter();
-    match (all.next(), all.next()) {
-        (only, None) => Ok(only.cloned().unwrap_or_else(Currency::unknown)),
-        _ => {
-            let names: Vec<&str> = known.iter().map(Currency::as_str).collect();
-            Err(BadAsk::new(format!(
-                "the window has costs in {}; choose one with currency=",
-                names.join(", ")
-            )))
-        }
+    // of two with as many lines the first by code
+    let most = lines.iter().max_by(|a, b| a.1.cmp(b.1).then(b.0.cmp(a.0)));
+    let Some((chosen, _)) = most else {
+        return Currency::unknown();
+    };
+    let others: Vec<&str> = lines
+        .keys()
+        .filter(|currency| *currency != chosen)
+        .map(Currency::as_str)
+        .collect();
+    if !others.is_empty() {
+        warnings.push(format!(
+            "amounts are in {chosen}; the window also has costs in {}, which are not in this answer: ask for them \
+             with currency=",
+            others.join(", ")
+        ));
     }
+    chosen.clone()
 }
 
 /// Which parts any row has a cost of.
@@ -396,4 +408,27 @@ fn around(window: Span) -> (BillingPeriod, BillingPeriod) {
         BillingPeriod::of(window.start).previous(),
         BillingPeriod::of(last).next(),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_is_in_one_currency_and_tells_of_the_others() {
+        let code = |code: &str| Currency::parse(code).expect(code);
+        let none = CurrencyWish(None);
+        for (wish, lines, chosen, told) in [
+            (&none, &[][..], "XXX", 0),
+            (&none, &[("EUR", 3)], "EUR", 0),
+            (&none, &[("EUR", 3), ("USD", 9)], "USD", 1),
+            (&none, &[("USD", 9), ("EUR", 9)], "EUR", 1),
+            (&CurrencyWish(Some(code("EUR"))), &[("EUR", 3), ("USD", 9)], "EUR", 0),
+        ] {
+            let lines: CurrencyLines = lines.iter().map(|(name, count)| (code(name), *count)).collect();
+            let mut warnings = Vec::new();
+            let currency = choose(wish, &lines, &mut warnings);
+            assert_eq!((currency.as_str(), warnings.len()), (chosen, told), "{lines:?}");
+        }
+    }
 }
