@@ -3,6 +3,7 @@
 use super::aggregate::{Group, group};
 use super::ask::Shape;
 use super::facts::{Nodes, Source, rows};
+use super::resources::{self, ResourceDays};
 use super::share::{ShareError, share};
 use super::window::Piece;
 use super::{App, CurrencyLines, around};
@@ -42,6 +43,8 @@ pub(crate) struct Days {
     by_day: BTreeMap<Day, Vec<DayFile>>,
     inputs: BTreeMap<BillingPeriod, Inputs>,
     currencies: BTreeMap<BillingPeriod, CurrencyLines>,
+    /// By period: the cube, and what it has besides nodes.
+    resources: BTreeMap<BillingPeriod, (String, ResourceDays)>,
 }
 
 impl App {
@@ -72,6 +75,7 @@ impl App {
                 by_day: BTreeMap::new(),
                 inputs: BTreeMap::new(),
                 currencies: BTreeMap::new(),
+                resources: BTreeMap::new(),
             };
             let periods = view.periods.iter().filter(|period| (first..=last).contains(*period));
             for period in periods {
@@ -96,6 +100,11 @@ impl App {
         for delivered in self.store.active_totals(Some(period)).await? {
             *lines.entry(delivered.total.currency).or_default() += delivered.total.rows;
         }
+        let (lake, cube) = (self.lake.clone(), row.cube_path.clone());
+        let found = self
+            .heavy("cannot read the cube", move || resources::read(&lake, &cube))
+            .await?;
+        days.resources.insert(period, (row.cube_path, found));
         let files = self.store.active_files(Some(period)).await?;
         let (program, _) = self.active_program().await?;
         let inputs = Inputs {
@@ -154,7 +163,11 @@ impl Days {
     /// What a day is kept under.
     pub fn key(&self, day: Day) -> DayKey {
         let files = self.by_day.get(&day).into_iter().flatten();
-        let paths: Vec<&str> = files.map(|file| file.file.path.as_str()).collect();
+        let cubes = self.resources.values().filter(|(_, days)| days.contains_key(&day));
+        let paths: Vec<&str> = files
+            .map(|file| file.file.path.as_str())
+            .chain(cubes.map(|(path, _)| path.as_str()))
+            .collect();
         paths.join("\n").into()
     }
 
@@ -186,6 +199,9 @@ impl Days {
             let mut all = Vec::new();
             for source in costs.iter().flat_map(|costs| costs.sources(piece)) {
                 rows(&source, currency, &mut all)?;
+            }
+            for cost in self.resources.values().filter_map(|(_, days)| days.get(&day)).flatten() {
+                all.extend(cost.row(piece, currency).map_err(|error| refused(error.into()))?);
             }
             let shared = share(all, &shape.sharing, shape.filter.as_ref(), piece.span()).map_err(refused)?;
             groups.push(group(&shared, &shape.grouping)?);

@@ -20,6 +20,7 @@ pub mod filter;
 mod laws;
 pub mod metrics;
 mod number;
+mod resources;
 pub mod row;
 pub mod share;
 pub mod window;
@@ -34,7 +35,7 @@ use ask::{AllocationAsk, CurrencyWish, Params, WindowAsk};
 use assets::Assets;
 use cache::Kept;
 use days::{DayKey, Days};
-use domain::instant::Span;
+use domain::instant::{Day, Span};
 use domain::{BillingPeriod, Currency};
 use facts::Nodes;
 use serde::Serialize;
@@ -173,20 +174,16 @@ impl App {
         };
         let currency = choose(&ask.currency, &days.currencies(ask.window.hours), &mut warnings);
         warnings.extend(days.missing(ask.window.hours));
-        let by_day = by_day(&ask.sets);
-        let mut sets = Vec::with_capacity(ask.sets.len());
-        let mut count = 0;
-        for window in &ask.sets {
-            let groups = self.set(ask, &days, &currency, &pieces(*window, by_day)).await?;
-            count += groups.len();
-            if count > MAX_GROUPS {
-                return Err(too_many().into());
-            }
-            sets.push(Set {
+        let groups = self.sets(ask, &days, &currency).await?;
+        let sets: Vec<Set> = ask
+            .sets
+            .iter()
+            .zip(groups)
+            .map(|(window, groups)| Set {
                 window: *window,
-                groups,
-            });
-        }
+                groups: groups.finish(),
+            })
+            .collect();
         let (volume, network, balancer) = known_parts(&sets);
         warnings.extend(unknown_parts(volume, network, balancer));
         let sum = total(&sets)?;
@@ -202,36 +199,34 @@ impl App {
         }
     }
 
-    /// The groups of a set, added up over its pieces.
-    async fn set(
-        &self,
-        ask: &AllocationAsk,
-        days: &Arc<Days>,
-        currency: &Currency,
-        pieces: &[Piece],
-    ) -> Result<Vec<Group>, NoAnswer> {
-        let mut groups = Groups::default();
-        let shape: Arc<str> = format!("{currency} {}", ask.shape).into();
-        let mut at = 0;
-        while at < pieces.len() {
-            // as many days at once as there are cores: each is a job of its own
-            let mut batch = Vec::new();
-            while batch.len() < self.cores() && at < pieces.len() {
-                let day = pieces[at].day;
-                let end = at + pieces[at..].iter().take_while(|piece| piece.day == day).count();
-                batch.push(self.day_groups(&ask.shape, days, currency, &shape, pieces[at..end].to_vec()));
-                at = end;
-            }
-            for day in futures::future::try_join_all(batch).await? {
-                for piece in day {
-                    groups.add(&piece)?;
-                }
-                if groups.count() > MAX_GROUPS {
-                    return Err(too_many().into());
-                }
+    /// The groups of every set, added up over its pieces. A day is read once
+    /// for all sets that have a piece of it.
+    async fn sets(&self, ask: &AllocationAsk, days: &Arc<Days>, currency: &Currency) -> Result<Vec<Groups>, NoAnswer> {
+        let by_day = by_day(&ask.sets);
+        let mut wanted: BTreeMap<Day, Vec<(usize, Piece)>> = BTreeMap::new();
+        for (set, window) in ask.sets.iter().enumerate() {
+            for piece in pieces(*window, by_day) {
+                wanted.entry(piece.day).or_default().push((set, piece));
             }
         }
-        Ok(groups.finish())
+        let mut sets: Vec<Groups> = ask.sets.iter().map(|_| Groups::default()).collect();
+        let shape: Arc<str> = format!("{currency} {}", ask.shape).into();
+        let wanted: Vec<Vec<(usize, Piece)>> = wanted.into_values().collect();
+        // as many days at once as there are cores: each is a job of its own
+        for batch in wanted.chunks(self.cores()) {
+            let jobs = batch.iter().map(|day| {
+                let pieces = day.iter().map(|(_, piece)| *piece).collect();
+                self.day_groups(&ask.shape, days, currency, &shape, pieces)
+            });
+            let made = futures::future::try_join_all(jobs).await?;
+            for ((set, _), groups) in batch.iter().flatten().zip(made.into_iter().flatten()) {
+                sets[*set].add(&groups)?;
+            }
+            if sets.iter().map(Groups::count).sum::<usize>() > MAX_GROUPS {
+                return Err(too_many().into());
+            }
+        }
+        Ok(sets)
     }
 
     /// The groups of pieces of one day, from memory where they are kept.
