@@ -7,6 +7,7 @@ mod commands;
 mod deliveries;
 mod drivers;
 mod folder;
+mod manifests;
 mod natives;
 mod published;
 mod reports;

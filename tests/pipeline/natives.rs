@@ -189,3 +189,19 @@ async fn an_actual_and_an_amortized_export_make_one_bill() {
     assert_eq!(Some(rows), combined["rows"].as_u64());
     assert_eq!(sums, (total("BilledCost"), total("EffectiveCost")));
 }
+
+/// Two samples come as their buckets have them, with manifests.
+#[test]
+fn the_samples_with_manifests_are_read_by_them() {
+    let Some(shared) = shared() else { return };
+    for sample in ["aws_cur_legacy/s3", "aws_cur2/s3"] {
+        let folder = Folder::new();
+        let answer = folder
+            .run(&["ingest", "billing", &shared.path(sample), "--json"])
+            .exits(0)
+            .json();
+        let delivery = &answer["deliveries"][0];
+        assert_eq!(delivery["state"], "final", "the manifest says so: {answer}");
+        assert_eq!(delivery["periods"].as_array().map(Vec::len), Some(1), "{answer}");
+    }
+}

@@ -168,6 +168,12 @@ impl App {
             findings.extend(staged.findings);
             return Err(AppError::Refused(findings));
         }
+        let periods: BTreeSet<BillingPeriod> = staged.totals.iter().map(|total| total.period).collect();
+        let rows = staged.totals.iter().map(|total| total.rows).sum::<u64>() + staged.rejected_rows;
+        if let Some(broken) = input.promised.broken(&periods, rows) {
+            self.forget(&staged).await;
+            return Err(AppError::Refused(vec![broken]));
+        }
         let source = named.unwrap_or_else(|| default_source(&staged, &input));
         let ingested = self.commit(request, &input, &source, &delivery_id, &staged).await;
         if ingested.is_err() {
@@ -186,7 +192,8 @@ impl App {
     ) -> Result<Staged, AppError> {
         let (lake, input) = (self.lake.clone(), input.clone());
         let (label, delivery_id) = (label.to_owned(), delivery_id.to_owned());
-        let (on_error, period, mixed) = (request.on_error, request.period, request.allow_mixed_currencies);
+        let period = request.period.or_else(|| input.promised.period());
+        let (on_error, mixed) = (request.on_error, request.allow_mixed_currencies);
         self.heavy("cannot ingest", move || {
             let request = Request {
                 delivery_id: &delivery_id,

@@ -5,11 +5,13 @@
 mod detect;
 pub mod kubernetes;
 mod locate;
+mod manifest;
 pub mod prometheus;
 mod sight;
 
 pub use detect::{Detected, detect, known_formats};
 pub use locate::{Located, locate, locate_drivers};
+pub use manifest::{Bills, locate_bills};
 pub use sight::{Sighted, first_rows, header_row, sha256, sight};
 
 use domain::Finding;

@@ -1,6 +1,7 @@
 //! From what the user typed to a list of files: a file, a folder, a glob.
 
 use crate::SourceError;
+use crate::manifest::ENDING;
 use domain::Finding;
 use std::path::{Path, PathBuf};
 
@@ -33,8 +34,11 @@ const DRIVERS: Kind = Kind {
     files: "files of drivers",
     remedy: "they end in .csv, .json, .jsonl, .ndjson, each also with .gz, or in .parquet",
 };
-/// Lists of the files of a delivery, beside them.
-const MANIFEST: &str = "manifest.json";
+const MANIFESTS: Kind = Kind {
+    endings: &[ENDING],
+    files: "manifests",
+    remedy: "",
+};
 
 /// Resolves one argument. Folders are searched to any depth; hidden files,
 /// manifests and other endings are passed over. The result is in name order.
@@ -43,6 +47,16 @@ const MANIFEST: &str = "manifest.json";
 /// When nothing is there, naming what was looked for.
 pub fn locate(argument: &str) -> Result<Vec<Located>, SourceError> {
     find(argument, &BILLS)
+}
+
+/// The bill files of a folder, without a look at manifests; there may be none.
+pub(crate) fn bills_in(folder: &Path) -> Result<Vec<Located>, SourceError> {
+    walk(folder, &BILLS, &|_| true)
+}
+
+/// The manifests of a folder; there may be none.
+pub(crate) fn manifests(folder: &Path) -> Result<Vec<Located>, SourceError> {
+    walk(folder, &MANIFESTS, &|_| true)
 }
 
 /// As [`locate`], for files of drivers, which may be JSON as well.
@@ -125,7 +139,7 @@ fn walk(root: &Path, kind: &Kind, wanted: &dyn Fn(&Path) -> bool) -> Result<Vec<
                 folders.push(path);
             } else if path.is_file()
                 && kind.endings.iter().any(|ending| name.ends_with(ending))
-                && !name.to_ascii_lowercase().ends_with(MANIFEST)
+                && (kind.endings == MANIFESTS.endings || !name.ends_with(ENDING))
             {
                 let shown = path.strip_prefix("./").unwrap_or(&path).to_owned();
                 if wanted(&shown) || wanted(&path) {

@@ -2,13 +2,13 @@
 
 use crate::app::hash_of;
 use crate::error::AppError;
-use domain::Finding;
 use domain::dialect::Container;
 use domain::dialect::native::Native;
 use domain::dialect::native::azure::{self, AzureRows};
+use domain::{BillingPeriod, Finding};
 use lake::ingest::Part;
 use sources::{Located, Sighted, SourceError};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use store::InputFile;
 
 /// The files of a call, looked at.
@@ -21,18 +21,83 @@ pub(super) struct Input {
     pub(super) format_version: String,
     pub(super) provider: Option<String>,
     pub(super) findings: Vec<Finding>,
+    /// What the manifests say of the files.
+    pub(super) promised: Promised,
     /// Azure exports: which part, and whether it is an amortized one, where that can be told.
     azure: Vec<(usize, Option<bool>)>,
     /// What standard input was kept in; removed with this, however the call ends.
     _spooled: Vec<tempfile::TempPath>,
 }
 
+/// What manifests say of all files of a call; nothing when a file has none.
+#[derive(Debug, Default)]
+pub(super) struct Promised {
+    arguments: usize,
+    silent: bool,
+    periods: BTreeSet<BillingPeriod>,
+    rows: u64,
+    counted: usize,
+    finals: usize,
+}
+
+impl Promised {
+    fn nothing(&mut self) {
+        (self.arguments, self.silent) = (self.arguments + 1, true);
+    }
+
+    fn add(&mut self, found: &sources::Bills) {
+        self.arguments += 1;
+        match &found.periods {
+            Some(periods) => self.periods.extend(periods),
+            None => self.silent = true,
+        }
+        self.finals += usize::from(found.is_final);
+        if let Some(rows) = found.rows {
+            (self.rows, self.counted) = (self.rows.saturating_add(rows), self.counted + 1);
+        }
+    }
+
+    /// Whether every manifest says that its month will not change any more.
+    pub(super) fn is_final(&self) -> Option<bool> {
+        (self.arguments > 0 && self.finals == self.arguments).then_some(true)
+    }
+
+    /// The only month there may be rows of.
+    pub(super) fn period(&self) -> Option<BillingPeriod> {
+        let only = self.periods.first().filter(|_| self.periods.len() == 1 && !self.silent);
+        only.copied()
+    }
+
+    /// What of a delivery is not as its manifests say.
+    pub(super) fn broken(&self, periods: &BTreeSet<BillingPeriod>, rows: u64) -> Option<Finding> {
+        let other = periods.iter().find(|period| !self.periods.contains(period));
+        if let Some(other) = other.filter(|_| !self.silent) {
+            let finding = Finding::error(
+                "wrong_period",
+                format!("the files have rows of the billing period {other}, which no manifest is for"),
+            );
+            return Some(finding.remedy("fetch the delivery again, whole; nothing of it was taken in"));
+        }
+        let known = self.counted == self.arguments && self.arguments > 0;
+        (known && self.rows != rows).then(|| {
+            Finding::error(
+                "changed_part",
+                format!("the files have {rows} rows, their manifests say {}", self.rows),
+            )
+            .remedy("fetch the delivery again, whole; nothing of it was taken in")
+        })
+    }
+}
+
 /// Finds, hashes and recognises the files.
 pub(super) fn look(paths: &[String], format: &str, scratch: &std::path::Path) -> Result<Input, AppError> {
     let mut located = Vec::new();
     let mut spooled = Vec::new();
+    let mut findings = Vec::new();
+    let mut promised = Promised::default();
     for path in paths {
         if path == "-" {
+            promised.nothing();
             let path = spool(scratch)?;
             located.push(Located {
                 name: "standard input".to_owned(),
@@ -40,7 +105,10 @@ pub(super) fn look(paths: &[String], format: &str, scratch: &std::path::Path) ->
             });
             spooled.push(path);
         } else {
-            located.extend(sources::locate(path).map_err(refused)?);
+            let found = sources::locate_bills(path).map_err(refused)?;
+            promised.add(&found);
+            findings.extend(found.findings);
+            located.extend(found.files);
         }
     }
     located.sort_by(|a, b| a.name.cmp(&b.name));
@@ -51,7 +119,8 @@ pub(super) fn look(paths: &[String], format: &str, scratch: &std::path::Path) ->
         format: String::new(),
         format_version: String::new(),
         provider: None,
-        findings: Vec::new(),
+        findings,
+        promised,
         azure: Vec::new(),
         _spooled: spooled,
     };
@@ -216,6 +285,8 @@ fn pair_azure(input: &mut Input) -> Result<(), AppError> {
             Some(true) => {}
             Some(false) => {
                 part.dialect = domain::dialect::of_native(Native::Azure(AzureRows::CommitmentPurchases), &[]);
+                // not all of its rows count
+                input.promised.counted = 0;
                 let finding = Finding::info(
                     "actual_beside_amortized",
                     "only its purchases and refunds of commitments count: the amortized export has the rest",

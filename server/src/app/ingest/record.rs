@@ -47,7 +47,8 @@ pub(super) fn new_delivery(
     now: Instant,
 ) -> NewDelivery {
     let totals: Vec<TotalRow> = staged.totals.iter().map(|total| total_row(total, source)).collect();
-    let is_final = request.is_final.unwrap_or_else(|| looks_final(staged, now));
+    let said = request.is_final.or_else(|| input.promised.is_final());
+    let is_final = said.unwrap_or_else(|| looks_final(staged, now));
     NewDelivery {
         delivery_id: delivery_id.to_owned(),
         source_id: source.to_owned(),
