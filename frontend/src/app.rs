@@ -8,6 +8,7 @@ use leptos_router::{ParamSegment, SsrMode, StaticSegment};
 use crate::components::frame::Frame;
 use crate::pages::clusters::Clusters;
 use crate::pages::costs::Costs;
+use crate::pages::delivery::DeliveryPage;
 use crate::pages::explain::Explain;
 use crate::pages::glossary::Glossary;
 use crate::pages::not_found::NotFound;
@@ -32,6 +33,7 @@ pub fn App() -> impl IntoView {
                     <Route path=(StaticSegment("explain"), ParamSegment("id")) view=Explain ssr=SsrMode::Async />
                     <Route path=StaticSegment("rules") view=Rules ssr=SsrMode::Async />
                     <Route path=StaticSegment("sources") view=Sources ssr=SsrMode::Async />
+                    <Route path=(StaticSegment("deliveries"), ParamSegment("id")) view=DeliveryPage ssr=SsrMode::Async />
                     <Route path=StaticSegment("glossary") view=Glossary ssr=SsrMode::Async />
                 </Routes>
             </Frame>

@@ -3,8 +3,8 @@
 
 use async_trait::async_trait;
 use wire::{
-    ClustersPage, CostsPage, CostsQuery, ExplainPage, OverviewPage, PageError, ReconciliationPage, RulesPage, Site,
-    SourcesPage,
+    ClustersPage, CostsPage, CostsQuery, DeliveryChanges, ExplainPage, OverviewPage, PageError, ReconciliationPage,
+    RulesPage, Site, SourcesPage,
 };
 
 use crate::query::PageQuery;
@@ -38,6 +38,9 @@ pub trait Backend: Send + Sync + 'static {
 
     /// Is the data in, and whole?
     async fn sources(&self, query: PageQuery) -> Result<SourcesPage, PageError>;
+
+    /// What did the delivery with this id change?
+    async fn delivery(&self, id: String) -> Result<DeliveryChanges, PageError>;
 }
 
 /// What the Rules page is asked for.

@@ -188,3 +188,107 @@ async fn standard_input_is_a_bill_too_and_leaves_nothing_behind() {
     let left = tonnage_tests::listing(&folder.data().join("scratch"));
     assert!(left.is_empty(), "{left:?}");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_replaced_delivery_can_be_compared_with_the_one_that_replaced_it() {
+    let folder = Folder::new();
+    let ingest = |name: &str, text: String| {
+        let bill = folder.write(name, text);
+        let answer = folder
+            .run(&["ingest", "billing", &bill, "--source", "s", "--json"])
+            .exits(0)
+            .json();
+        let delivery = &answer["deliveries"][0];
+        let codes = delivery["findings"].as_array().expect("findings").iter();
+        let codes: Vec<String> = codes
+            .map(|finding| finding["code"].as_str().expect("a code").to_owned())
+            .collect();
+        (delivery["delivery_id"].as_str().expect("an id").to_owned(), codes)
+    };
+    let diff = |ids: &[&str]| {
+        let args: Vec<&str> = ["deliveries", "diff"]
+            .iter()
+            .chain(ids)
+            .chain(&["--json"])
+            .copied()
+            .collect();
+        folder.run(&args).exits(0).json()
+    };
+    let (one, _) = ingest("one.csv", first());
+    assert_eq!(diff(&[&one])["kind"], "first");
+    let (two, codes) = ingest("two.csv", corrected());
+    assert!(!codes.iter().any(|code| code == "metadata_restatement"));
+    let changes = diff(&[&two]);
+    assert_eq!(
+        (changes["kind"].as_str(), changes["against"][0]["delivery_id"].as_str()),
+        (Some("money"), Some(one.as_str()))
+    );
+    let total = &changes["totals"][0];
+    assert_eq!(
+        (&total["name"], &total["rows_before"], &total["rows_after"]),
+        (&OCTOBER.into(), &3.into(), &2.into())
+    );
+    assert_eq!(
+        (total["billed_before"].as_str(), total["billed_after"].as_str()),
+        (Some(FIRST), Some("90.25"))
+    );
+    // day 1: 100.000000000000000000000001 -> 90, day 2: 1.81E-8 -> 0.25, day 3: -20.5 -> nothing; the largest first
+    let rows = changes["changes"].as_array().expect("changes");
+    let listed: Vec<(&str, &str)> = rows
+        .iter()
+        .map(|row| {
+            (
+                row["day"].as_str().expect("a day"),
+                row["effective_change"].as_str().expect("an amount"),
+            )
+        })
+        .collect();
+    assert_eq!(
+        listed,
+        [
+            ("2026-10-03", "20.5"),
+            ("2026-10-01", "-10.000000000000000000000001"),
+            ("2026-10-02", "0.2499999819"),
+        ]
+    );
+    assert_eq!(changes["changes_total"], 3);
+    // the other way round, and by the beginning of an id
+    let back = diff(&[&one, &two[..12]]);
+    assert_eq!(back["changes"][0]["effective_change"], "-20.5");
+    // A45: the same money with other tags
+    let retagged = csv(&[
+        charge(OCTOBER, 1, "initech", "90"),
+        charge(OCTOBER, 2, "globex", "0.25"),
+    ]);
+    let (three, codes) = ingest("three.csv", retagged);
+    assert!(codes.iter().any(|code| code == "metadata_restatement"), "{codes:?}");
+    let changes = diff(&[&three]);
+    assert_eq!(
+        (changes["kind"].as_str(), changes["changes_total"].as_u64()),
+        (Some("tags_only"), Some(1))
+    );
+    assert_eq!(changes["changes"][0]["tags_only"], true);
+    // the order of lines is nothing that counts
+    let turned = csv(&[
+        charge(OCTOBER, 2, "globex", "0.25"),
+        charge(OCTOBER, 1, "initech", "90"),
+    ]);
+    let (four, _) = ingest("four.csv", turned);
+    assert_eq!(diff(&[&four])["kind"], "same");
+    let list = folder.run(&["deliveries", "list", "--json"]).exits(0).json();
+    assert_eq!(list["deliveries"].as_array().map(Vec::len), Some(4));
+    for (args, words) in [
+        (&["deliveries", "show", "nothing"][..], "there is no delivery nothing"),
+        (&["deliveries", "list", "--source", "x"], "there is no source"),
+    ] {
+        let ended = folder.run(args).exits(2);
+        assert!(ended.err.contains(words), "{}", ended.err);
+    }
+    assert!(
+        folder
+            .run(&["deliveries", "show", &two])
+            .exits(0)
+            .out
+            .contains("two.csv")
+    );
+}

@@ -4,6 +4,7 @@ use leptos::prelude::*;
 use wire::{Delivery, DeliveryPeriod, DeliveryState};
 
 use crate::components::figures::{findings, money};
+use crate::query::encode;
 use crate::{format, words};
 
 /// Deliveries, a row for each period and currency they hold.
@@ -65,7 +66,9 @@ fn row(delivery: &Delivery, at: usize, period: Option<&DeliveryPeriod>) -> AnyVi
         let received = format::instant(&delivery.received_at);
         view! {
             <th scope="row">
-                <code class="id" title=delivery.delivery_id.clone()>{short_id(&delivery.delivery_id)}</code>
+                <a href=format!("/deliveries/{}", encode(&delivery.delivery_id))>
+                    <code class="id" title=delivery.delivery_id.clone()>{short_id(&delivery.delivery_id)}</code>
+                </a>
                 <span class="note">{delivery.source.clone()}" · "{delivery.format.clone()}</span>
             </th>
             <td class="muted">{received}</td>

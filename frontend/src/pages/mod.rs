@@ -2,6 +2,7 @@
 
 pub(crate) mod clusters;
 pub(crate) mod costs;
+pub(crate) mod delivery;
 pub(crate) mod explain;
 pub(crate) mod glossary;
 pub(crate) mod not_found;

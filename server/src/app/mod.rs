@@ -6,6 +6,7 @@ pub mod clusters;
 pub mod collect;
 pub mod cube;
 mod current;
+pub mod deliveries;
 pub mod drivers;
 pub mod drivers_prometheus;
 pub mod explain;

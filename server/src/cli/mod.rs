@@ -5,6 +5,7 @@
 mod agent;
 mod allocate;
 mod config;
+mod deliveries;
 mod demo;
 mod drivers;
 mod explain;
@@ -64,6 +65,9 @@ enum Command {
     /// Take in bills
     #[command(subcommand)]
     Ingest(ingest::Ingest),
+    /// Deliveries of bills, and what each changed
+    #[command(subcommand)]
+    Deliveries(deliveries::Deliveries),
     /// Bring every period's allocation up to date
     Allocate(allocate::Allocate),
     /// Prove that invoice, bill, allocation and owners add up; exit 1 if not
@@ -163,6 +167,7 @@ async fn run(cli: Cli) -> Result<Outcome, AppError> {
         Command::Agent(args) => agent::run(&config, args, cli.json).await,
         Command::Token(args) => token::run(&app, args, cli.json).await,
         Command::Ingest(args) => ingest::run(&app, args, cli.json).await,
+        Command::Deliveries(args) => deliveries::run(&app, args, cli.json).await,
         Command::Allocate(args) => allocate::run(&app, args, cli.json).await,
         Command::Reconcile(args) => reconcile::run(&app, args, cli.json).await,
         Command::Report(args) => report::run(&app, args, cli.json).await,
@@ -177,9 +182,12 @@ async fn run(cli: Cli) -> Result<Outcome, AppError> {
 /// its name was misspelled.
 fn reads_only(command: &Command) -> bool {
     match command {
-        Command::Allocate(_) | Command::Reconcile(_) | Command::Report(_) | Command::Explain(_) | Command::Lake(_) => {
-            true
-        }
+        Command::Deliveries(_)
+        | Command::Allocate(_)
+        | Command::Reconcile(_)
+        | Command::Report(_)
+        | Command::Explain(_)
+        | Command::Lake(_) => true,
         Command::Rules(rules) => !matches!(rules, rules::Rules::Apply(_)),
         Command::Token(token) => !matches!(token, token::Token::Create(_)),
         Command::Demo(_) | Command::Serve(_) | Command::Agent(_) | Command::Ingest(_) | Command::Config(_) => false,

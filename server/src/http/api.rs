@@ -16,7 +16,8 @@ use frontend::query::{parse_costs, parse_explain, parse_page, parse_rules};
 use serde::Serialize;
 use std::convert::Infallible;
 use wire::{
-    ClustersPage, Context, CostReport, Explain, OverviewPage, PageError, Reconciliation, RulesPage, SourcesPage,
+    ClustersPage, Context, CostReport, Delivery, DeliveryChanges, Explain, OverviewPage, PageError, Reconciliation,
+    RulesPage, SourcesPage,
 };
 
 /// What a handler needs to know of its request.
@@ -49,6 +50,11 @@ impl Ask {
 
     fn answer<T>(&self, answer: Result<T, AppError>) -> Result<T, ApiError> {
         answer.map_err(|error| ApiError::of(&error, &self.request_id))
+    }
+
+    fn unreadable(&self, error: &PathRejection) -> ApiError {
+        let detail = error.body_text();
+        ApiError::refused(StatusCode::BAD_REQUEST, "bad_parameter", detail, &self.request_id)
     }
 
     /// Every row, unless a page of them is asked for.
@@ -107,15 +113,7 @@ pub(super) async fn explain(
     id: Result<Path<String>, PathRejection>,
     ask: Ask,
 ) -> Answer<Report<Explain>> {
-    let unreadable = |error: PathRejection| {
-        ApiError::refused(
-            StatusCode::BAD_REQUEST,
-            "bad_parameter",
-            error.body_text(),
-            &ask.request_id,
-        )
-    };
-    let Path(id) = id.map_err(unreadable)?;
+    let Path(id) = id.map_err(|error| ask.unreadable(&error))?;
     let listed = Lines::Page(ask.parse(parse_explain)?);
     let page = ask.answer(web.app.explain(&id, listed).await)?;
     Ok(Json(Report {
@@ -132,6 +130,26 @@ pub(super) async fn rules(State(web): State<Web>, ask: Ask) -> Answer<RulesPage>
 pub(super) async fn sources(State(web): State<Web>, ask: Ask) -> Answer<SourcesPage> {
     let query = ask.parse(parse_page)?;
     Ok(Json(ask.answer(web.app.sources_page(&query).await)?))
+}
+
+/// Deliveries of bills.
+#[derive(Serialize)]
+pub(super) struct Deliveries {
+    deliveries: Vec<Delivery>,
+}
+
+pub(super) async fn deliveries(State(web): State<Web>, ask: Ask) -> Answer<Deliveries> {
+    let deliveries = ask.answer(web.app.deliveries(None).await)?;
+    Ok(Json(Deliveries { deliveries }))
+}
+
+pub(super) async fn delivery(
+    State(web): State<Web>,
+    id: Result<Path<String>, PathRejection>,
+    ask: Ask,
+) -> Answer<DeliveryChanges> {
+    let Path(id) = id.map_err(|error| ask.unreadable(&error))?;
+    Ok(Json(ask.answer(web.app.delivery_changes(&id, None, ask.rows()).await)?))
 }
 
 /// Billing periods with data, oldest first.

@@ -9,8 +9,8 @@ use async_trait::async_trait;
 use frontend::backend::{Backend, RulesQuery};
 use frontend::query::PageQuery;
 use wire::{
-    ClustersPage, CostsPage, CostsQuery, ExplainPage, OverviewPage, PageError, ReconciliationPage, RulesPage, Site,
-    SourcesPage,
+    ClustersPage, CostsPage, CostsQuery, DeliveryChanges, ExplainPage, OverviewPage, PageError, ReconciliationPage,
+    RulesPage, Site, SourcesPage,
 };
 
 /// Answers one request's questions; what breaks is logged under its id.
@@ -74,6 +74,13 @@ impl Backend for Answers {
     async fn rules(&self, query: RulesQuery) -> Result<RulesPage, PageError> {
         self.app
             .rules_page(&query)
+            .await
+            .map_err(|error| page_error(&error, &self.request_id))
+    }
+
+    async fn delivery(&self, id: String) -> Result<DeliveryChanges, PageError> {
+        self.app
+            .delivery_changes(&id, None, Rows::Page)
             .await
             .map_err(|error| page_error(&error, &self.request_id))
     }

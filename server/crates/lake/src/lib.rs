@@ -11,6 +11,7 @@ pub mod error;
 pub mod ingest;
 pub mod object;
 pub mod query;
+pub mod restated;
 pub mod schema;
 pub mod usage;
 

@@ -11,6 +11,7 @@ mod chart;
 mod clusters;
 mod context;
 mod costs;
+mod deliveries;
 mod error;
 mod explain;
 mod month;
@@ -28,6 +29,7 @@ pub use costs::{
     Change, ChangeKind, CostReport, CostRow, CostsPage, CostsQuery, GroupOption, PageInfo, ReconciliationLine, RowKind,
     SortKey, SortOrder,
 };
+pub use deliveries::{ChangeAmounts, ChangeRow, ChangeTotal, DeliveryChanges, DeliveryFile, Restated};
 pub use error::PageError;
 pub use explain::{BillLine, Explain, ExplainPage, ExplainStep, StepKind};
 pub use month::month_name;

@@ -35,6 +35,7 @@ impl App {
             let mut new = new_delivery(request, input, source, delivery_id, staged, now);
             if !request.shadow {
                 new.findings.extend(self.changes(source, &new).await?);
+                new.findings.extend(self.only_tags(source, &new).await?);
             }
             self.check_addable(source, &new).await?;
             match self.store.commit_delivery(&new, mode, version).await {

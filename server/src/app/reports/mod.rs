@@ -13,6 +13,7 @@ mod sources;
 pub(crate) use change::permille;
 pub use costs::Rows;
 pub(crate) use costs::basis_word;
+pub(in crate::app) use sources::delivery;
 
 use super::cube::{BILL_KEYS, PeriodCube};
 use crate::error::AppError;

@@ -160,7 +160,7 @@ fn holdings(held: &[&DeliveredTotal]) -> Vec<Holding> {
 }
 
 /// A delivery as it travels; with a period, as it stands there.
-pub(super) fn delivery(record: &DeliveryRecord, period: Option<BillingPeriod>) -> Result<Delivery, AppError> {
+pub(in crate::app) fn delivery(record: &DeliveryRecord, period: Option<BillingPeriod>) -> Result<Delivery, AppError> {
     let here = period.and_then(|period| record.periods.iter().find(|p| p.period == period));
     let state = match here.map_or(record.state, |p| p.state) {
         DeliveryState::Open => wire::DeliveryState::Open,

@@ -104,6 +104,8 @@ fn shape(answer: Answer) -> (Value, Vec<Value>) {
         Answer::Reconciliation => (schemas::to("Reconciliation"), page()),
         Answer::Explain => (schemas::to("Explain"), vec![explain_id(), lines_page()]),
         Answer::Rules => (schemas::to("Rules"), [page(), vec![version()]].concat()),
+        Answer::Deliveries => (schemas::to("Deliveries"), Vec::new()),
+        Answer::Delivery => (schemas::to("DeliveryChanges"), vec![delivery_id()]),
         Answer::Sources => (schemas::to("Sources"), page()),
         Answer::Periods => (schemas::to("Periods"), Vec::new()),
         Answer::ReceiveFacts => (schemas::to("FactsReceipt"), vec![push_id()]),
@@ -171,6 +173,14 @@ fn explain_id() -> Value {
     json!({
         "name": "id", "in": "path", "required": true,
         "description": "An explain_id of another answer; stable over the years",
+        "schema": { "type": "string" },
+    })
+}
+
+fn delivery_id() -> Value {
+    json!({
+        "name": "id", "in": "path", "required": true,
+        "description": "A delivery_id of another answer, or how it begins",
         "schema": { "type": "string" },
     })
 }

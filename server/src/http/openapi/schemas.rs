@@ -2,6 +2,7 @@
 #![expect(clippy::needless_pass_by_value, reason = "schemas are put together once, inside out")]
 
 mod clusters;
+mod deliveries;
 pub(super) mod opencost;
 mod push;
 
@@ -81,6 +82,7 @@ pub(super) fn all() -> Value {
         explain(),
         rules(),
         clusters::sources(),
+        deliveries::deliveries(),
         push::push(),
         push::pushed_resources(),
         opencost::opencost(),
