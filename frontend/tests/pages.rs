@@ -15,7 +15,7 @@ use frontend::shell::{SiteAssets, StatusSink, Theme, shell};
 use leptos::prelude::provide_context;
 use wire::{Chart, ChartPoint, ChartTable, PageError, Site};
 
-const PAGES: [&str; 8] = [
+const PAGES: [&str; 9] = [
     "/",
     "/costs?by=tenant,service&f=environment:production&f=tenant:",
     "/clusters?period=2026-11",
@@ -23,6 +23,7 @@ const PAGES: [&str; 8] = [
     "/explain/9f86d081884c0",
     "/rules?version=v3",
     "/sources",
+    "/deliveries/b5bb9d80",
     "/glossary",
 ];
 
@@ -244,6 +245,21 @@ async fn clusters_lead_to_their_costs_and_say_what_is_not_known() {
     empty.has("tonnage ingest usage");
     empty.has("docs/FORMATS.md");
     empty.has("77.13");
+}
+
+#[tokio::test]
+async fn a_delivery_says_what_it_changed() {
+    let page = plain("/deliveries/b5bb9d80").await;
+    for part in [
+        "Effective cost changed by +1.01 USD in Nov 2026.",
+        "100 → 90",
+        "The 2 largest of 348 changes",
+        "Usage · only tags",
+        "(none)",
+        "2026-11.csv.gz",
+    ] {
+        page.has(part);
+    }
 }
 
 #[tokio::test]

@@ -104,8 +104,8 @@ async fn found(folder: &Folder) -> Sums {
             let group = (
                 key.period.to_string(),
                 key.currency.to_string(),
-                provider,
-                category,
+                provider.as_deref().map(str::to_owned),
+                category.as_deref().map(str::to_owned),
                 key.category.to_string(),
             );
             let sum = sums.entry(group).or_default();

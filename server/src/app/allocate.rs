@@ -294,15 +294,13 @@ fn findings(cube: &Cube) -> Result<Vec<Finding>, AppError> {
     let mut unexplained = Sums::new();
     for (key, value) in &cube.lines {
         if key.class == Class::Other {
-            let service = key.columns[5].clone().unwrap_or_else(|| "(no ServiceName)".to_owned());
+            let service = key.columns[5].as_deref().unwrap_or("(no ServiceName)").to_owned();
             let sum = unmapped.entry((service, key.currency.clone())).or_default();
             *sum = (sum.0.checked_add(value.effective)?, sum.1 + value.charges);
         }
         let difference = value.effective.checked_sub(value.billed)?;
         if key.term == domain::bridge::BridgeTerm::None && !difference.is_zero() {
-            let account = key.columns[0]
-                .clone()
-                .unwrap_or_else(|| "(no BillingAccountId)".to_owned());
+            let account = key.columns[0].as_deref().unwrap_or("(no BillingAccountId)").to_owned();
             let sum = unexplained.entry((account, key.currency.clone())).or_default();
             *sum = (sum.0.checked_add(difference)?, sum.1 + value.charges);
         }

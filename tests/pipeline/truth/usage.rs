@@ -89,7 +89,7 @@ fn column(key: &CubeKey, name: &str) -> String {
         .iter()
         .position(|column| *column == name)
         .expect("a column");
-    key.columns[at].clone().unwrap_or_default()
+    key.columns[at].as_deref().unwrap_or_default().to_owned()
 }
 
 fn add_parts(parts: &mut Parts, cube: &Cube) {

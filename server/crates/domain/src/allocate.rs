@@ -18,6 +18,7 @@ use crate::owner::{Assignment, Dimensions};
 use crate::period::BillingPeriod;
 use crate::rule::RuleSet;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use thiserror::Error;
 
 pub mod balancers;
@@ -83,7 +84,7 @@ pub struct CubeKey {
     /// UTC day the cost is shown on; `None` in a cube by months.
     pub day: Option<Day>,
     /// The values of [`CUBE_COLUMNS`]; ProviderName falls back as [`Attributes::provider`] says.
-    pub columns: [Option<String>; CUBE_COLUMNS.len()],
+    pub columns: [Option<Arc<str>>; CUBE_COLUMNS.len()],
     /// FOCUS ChargeCategory.
     pub category: ChargeCategory,
     /// Class.
@@ -93,7 +94,7 @@ pub struct CubeKey {
     /// Whether the lines carry an InvoiceId.
     pub invoiced: bool,
     /// Owners and the rules that set them.
-    pub assignment: Assignment,
+    pub assignment: Arc<Assignment>,
 }
 
 /// Amounts of one cube line.
@@ -251,10 +252,10 @@ pub fn key_of_class(
     attributes: &Attributes,
     at: Instant,
 ) -> CubeKey {
-    let column = |name: &str| attributes.column(name).map(str::to_owned);
+    let column = |name: &str| attributes.column(name).map(Arc::from);
     let columns = CUBE_COLUMNS.map(|name| {
         if name == "ProviderName" {
-            attributes.provider().map(str::to_owned)
+            attributes.provider().map(Arc::from)
         } else {
             column(name)
         }
@@ -268,7 +269,7 @@ pub fn key_of_class(
         class,
         term: BridgeTerm::of(category, attributes),
         invoiced: attributes.column("InvoiceId").is_some(),
-        assignment: program.rules.assign(attributes, at),
+        assignment: Arc::new(program.rules.assign(attributes, at)),
     }
 }
 

@@ -160,17 +160,62 @@ pub fn split_day(
 /// Amounts by position of the key, billing month and day.
 type Sums = PlHashMap<(u32, BillingPeriod, Day), CubeValue>;
 
+/// The lines of the sums. They are put in the order of a cube by numbers, since
+/// comparing keys text by text, line by line, is what would take the time.
 fn cube(sums: Sums, charges: &Charges<'_>) -> Result<Cube, LakeError> {
-    let mut cube = Cube::new(charges.program().rules.dimensions.clone());
-    for ((key, period, day), value) in sums {
-        let key = CubeKey {
-            period,
-            day: Some(day),
-            ..charges.key(key).clone()
-        };
-        cube.add(key, value).map_err(|_| LakeError::Overflow {
-            what: "the charges".to_owned(),
-        })?;
+    let mut ids: Vec<u32> = sums.keys().map(|(key, _, _)| *key).collect();
+    ids.sort_unstable();
+    ids.dedup();
+    ids.sort_by(|a, b| without_time(charges.key(*a)).cmp(&without_time(charges.key(*b))));
+    // equal but for their time: one line, when the time is the same too
+    let mut rank: PlHashMap<u32, (u32, u32)> = PlHashMap::default();
+    let (mut currency, mut place) = (0, 0);
+    for (at, id) in ids.iter().enumerate() {
+        if at > 0 {
+            let (last, key) = (charges.key(ids[at - 1]), charges.key(*id));
+            currency += u32::from(last.currency != key.currency);
+            place += u32::from(without_time(last) != without_time(key));
+        }
+        rank.insert(*id, (currency, place));
     }
+    let mut lines: Vec<_> = sums
+        .into_iter()
+        .map(|((id, period, day), value)| {
+            let (currency, place) = rank[&id];
+            ((period, currency, day, place), id, value)
+        })
+        .collect();
+    lines.sort_unstable_by_key(|(order, _, _)| *order);
+    let mut last = None;
+    let mut merged: Vec<(CubeKey, CubeValue)> = Vec::with_capacity(lines.len());
+    for (order, id, value) in lines {
+        match merged.last_mut() {
+            Some((_, sum)) if last == Some(order) => sum.add(value).map_err(|_| LakeError::Overflow {
+                what: "the charges".to_owned(),
+            })?,
+            _ => {
+                let (period, _, day, _) = order;
+                let key = CubeKey {
+                    period,
+                    day: Some(day),
+                    ..charges.key(id).clone()
+                };
+                merged.push((key, value));
+            }
+        }
+        last = Some(order);
+    }
+    let mut cube = Cube::new(charges.program().rules.dimensions.clone());
+    cube.lines = merged.into_iter().collect();
     Ok(cube)
+}
+
+/// What of a key orders lines of one month, currency and day.
+fn without_time(key: &CubeKey) -> impl Ord + PartialEq {
+    (
+        key.currency.as_str(),
+        &key.columns,
+        (key.category, key.class, key.term, key.invoiced),
+        &key.assignment,
+    )
 }

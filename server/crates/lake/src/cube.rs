@@ -92,7 +92,7 @@ pub fn read_cube(lake: &Lake, path: &str) -> Result<Cube, LakeError> {
 }
 
 fn frame(dimensions: &Dimensions, lines: &[(&CubeKey, &CubeValue)]) -> Result<DataFrame, LakeError> {
-    let text = |name: &str, value: &dyn Fn(&CubeKey) -> Option<String>| {
+    let text = |name: &str, value: &dyn for<'k> Fn(&'k CubeKey) -> Option<&'k str>| {
         let mut builder = StringChunkedBuilder::new(name.into(), lines.len());
         lines.iter().for_each(|(key, _)| builder.append_option(value(key)));
         builder.finish().into_column()
@@ -108,19 +108,19 @@ fn frame(dimensions: &Dimensions, lines: &[(&CubeKey, &CubeValue)]) -> Result<Da
     let invoiced: BooleanChunked = lines.iter().map(|(key, _)| Some(key.invoiced)).collect();
     let mut columns = vec![
         Int32Chunked::from_vec("billing_period".into(), periods).into_column(),
-        text("currency", &|key| Some(key.currency.as_str().to_owned())),
+        text("currency", &|key| Some(key.currency.as_str())),
         days.with_name("day".into()).into_date().into_column(),
     ];
     for (at, name) in CUBE_COLUMNS.iter().enumerate() {
-        columns.push(text(name, &|key| key.columns[at].clone()));
+        columns.push(text(name, &|key| key.columns[at].as_deref()));
     }
-    columns.push(text("category", &|key| Some(key.category.as_str().to_owned())));
-    columns.push(text("class", &|key| Some(key.class.as_str().to_owned())));
-    columns.push(text("term", &|key| Some(key.term.as_str().to_owned())));
+    columns.push(text("category", &|key| Some(key.category.as_str())));
+    columns.push(text("class", &|key| Some(key.class.as_str())));
+    columns.push(text("term", &|key| Some(key.term.as_str())));
     columns.push(invoiced.with_name("invoiced".into()).into_column());
     for (at, name) in dimensions.keys().iter().enumerate() {
         columns.push(text(&format!("{OWNER}{name}"), &|key| {
-            key.assignment.values.get(at)?.as_deref().map(str::to_owned)
+            key.assignment.values.get(at)?.as_deref()
         }));
         let rules: Int64Chunked = lines
             .iter()
@@ -185,7 +185,7 @@ fn add(
     let amount = |name: &str| scan::units(frame, name).ok_or_else(|| damaged(name));
     let (billed, effective) = (amount("billed")?, amount("effective")?);
     for row in 0..frame.height() {
-        let mut owner = |column: &StringChunked| {
+        let mut owner = |column: &StringChunked| -> Option<StdArc<str>> {
             column
                 .get(row)
                 .map(|text| StdArc::clone(texts.entry(text.to_owned()).or_insert_with(|| text.into())))
@@ -194,7 +194,7 @@ fn add(
         values
             .iter_mut()
             .zip(&columns)
-            .for_each(|(value, column)| *value = column.get(row).map(str::to_owned));
+            .for_each(|(value, column)| *value = owner(column));
         let key = CubeKey {
             period: period
                 .get(row)
@@ -216,13 +216,13 @@ fn add(
                 .and_then(BridgeTerm::parse)
                 .ok_or_else(|| damaged("term"))?,
             invoiced: invoiced.get(row).ok_or_else(|| damaged("invoiced"))?,
-            assignment: Assignment {
+            assignment: StdArc::new(Assignment {
                 values: owners.iter().map(|column| owner(column)).collect(),
                 rules: rules
                     .iter()
                     .map(|column| column.get(row).and_then(|rule| u32::try_from(rule).ok()))
                     .collect(),
-            },
+            }),
         };
         let charges = charges
             .get(row)

@@ -181,7 +181,7 @@ fn overflow(_: domain::money::MoneyOverflow) -> LakeError {
 }
 
 fn add_share(share: &mut Option<Share>, part: Money, key: &CubeKey) -> Result<(), LakeError> {
-    let first = || (Money::ZERO, (key.class, key.assignment.clone()));
+    let first = || (Money::ZERO, (key.class, Assignment::clone(&key.assignment)));
     let (sum, of) = share.take().unwrap_or_else(first);
     *share = Some((sum.checked_add(part).map_err(overflow)?, of));
     Ok(())

@@ -163,7 +163,7 @@ proptest! {
             let found = bill_lines(&lake, &files, &[], &program, &|k| k == key, Basis::Effective, 0..2).expect("finds");
             prop_assert_eq!(found.total, value.effective);
             prop_assert!(found.count >= 1 && found.lines.len() <= 2);
-            prop_assert!(found.lines.iter().all(|line| line.assignment == key.assignment));
+            prop_assert!(found.lines.iter().all(|line| line.assignment == *key.assignment));
         }
         let billed = bill_lines(&lake, &files, &[], &program, &|_| true, Basis::Billed, 0..1_000).expect("finds");
         // a page is a stretch of all of them, whatever it leaves out

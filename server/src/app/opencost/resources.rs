@@ -51,7 +51,7 @@ pub(super) fn read(lake: &Lake, cube_path: &str) -> Result<ResourceDays, AppErro
         };
         let slot = slot_of(key, places);
         let sum = sums
-            .entry((day, cluster.clone(), slot, key.currency.clone()))
+            .entry((day, cluster.to_string(), slot, key.currency.clone()))
             .or_default();
         sum[part] = sum[part].checked_add(value.effective)?;
     }
@@ -79,7 +79,7 @@ fn part_of(class: Class) -> Option<usize> {
 }
 
 fn slot_of(key: &CubeKey, [namespace, kind, workload, container]: [usize; 4]) -> Slot {
-    let text = |at: usize| key.columns[at].clone().unwrap_or_default();
+    let text = |at: usize| key.columns[at].as_deref().unwrap_or_default().to_owned();
     Slot {
         namespace: match text(namespace) {
             none if none.is_empty() => UNMOUNTED.to_owned(),

@@ -109,7 +109,7 @@ fn landed(charges: &[Charge], days: &[ClusterDay]) -> Vec<(String, String, Strin
     let mut sums: BTreeMap<(String, String, String), Money> = BTreeMap::new();
     let mut lines = 0;
     for (key, value) in &cube.lines {
-        let column = |at: usize| key.columns[at].clone().unwrap_or_default();
+        let column = |at: usize| key.columns[at].as_deref().unwrap_or_default().to_owned();
         let sum = sums.entry((column(8), column(10), column(11))).or_default();
         *sum = sum.checked_add(value.effective).expect("small");
         lines += value.charges;

@@ -191,7 +191,7 @@ fn allocate(charges: &[Charge], days: &[ClusterDay]) -> Cube {
 fn by_column(cube: &Cube, at: usize) -> BTreeMap<String, (Money, Money, u64)> {
     let mut sums: BTreeMap<String, (Money, Money, u64)> = BTreeMap::new();
     for (key, value) in &cube.lines {
-        let sum = sums.entry(key.columns[at].clone().unwrap_or_default()).or_default();
+        let sum = sums.entry(key.columns[at].as_deref().unwrap_or_default().to_owned()).or_default();
         sum.0 = sum.0.checked_add(value.billed).expect("small");
         sum.1 = sum.1.checked_add(value.effective).expect("small");
         sum.2 += value.charges;
@@ -355,7 +355,7 @@ proptest! {
             let cube = allocate_with_usage(&charges, &days, &PROGRAM, apportion).expect("allocates");
             let mut sums: BTreeMap<(String, String), Money> = BTreeMap::new();
             for (key, value) in &cube.lines {
-                let column = |at: usize| key.columns[at].clone().unwrap_or_default();
+                let column = |at: usize| key.columns[at].as_deref().unwrap_or_default().to_owned();
                 let place = (column(11), if column(11) == "cluster_services" { String::new() } else { column(8) });
                 let sum = sums.entry(place).or_default();
                 *sum = sum.checked_add(value.effective).expect("small");
