@@ -3,6 +3,7 @@
 //! everything that must be refused.
 
 mod bad_input;
+mod buckets;
 mod commands;
 mod deliveries;
 mod drivers;

@@ -5,6 +5,7 @@
 //! the commit can be killed: files the manifest does not name count nothing,
 //! and the same call again writes the same bytes under the same names.
 
+mod bucket;
 mod commit;
 mod input;
 mod record;
@@ -142,11 +143,25 @@ impl App {
     /// [`AppError::Refused`] for bad input, [`AppError::Held`] when another
     /// source holds the bill; the lake and the manifest are then as before.
     pub async fn ingest_billing(&self, request: &IngestBilling, progress: OnProgress) -> Result<Ingested, AppError> {
-        let scratch = self.scratch.clone();
-        let (paths, format) = (request.paths.clone(), request.format.clone());
+        let mut copies = Vec::new();
+        let mut paths = Vec::with_capacity(request.paths.len());
+        for path in &request.paths {
+            if lake::bucket::Bucket::is_address(path) {
+                let copy = self.copy_of(path, &progress).await?;
+                paths.push(copy.path.clone());
+                copies.push(copy);
+            } else {
+                paths.push(path.clone());
+            }
+        }
+        let (scratch, format) = (self.scratch.clone(), request.format.clone());
+        let looked = self
+            .heavy("cannot look at the files", move || look(&paths, &format, &scratch))
+            .await;
         let input = Arc::new(
-            self.heavy("cannot look at the files", move || look(&paths, &format, &scratch))
-                .await?,
+            copies
+                .iter()
+                .fold(looked, |looked, copy| input::as_from(looked, copy))?,
         );
         let named = request.source.clone().filter(|name| !name.trim().is_empty());
         if let Some(source) = &named {

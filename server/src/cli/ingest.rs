@@ -12,6 +12,7 @@ use clap::{Args, Subcommand, ValueEnum};
 use domain::{BillingPeriod, Finding, Severity};
 use lake::ingest::OnError;
 use serde::Serialize;
+use std::time::Duration;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Ingest {
@@ -91,10 +92,12 @@ pub(super) struct Usage {
   tonnage ingest billing focus-2026-10.csv.gz
   tonnage ingest billing 'exports/2026-10/*.parquet' --source aws-payer
   zcat bill.csv.gz | tonnage ingest billing - --source aws-payer
+  tonnage ingest billing s3://billing/exports/focus --source aws-payer   only what is new is fetched
+  tonnage ingest billing gs://bucket/export az://container/costs --every 6h
   tonnage ingest billing other-export.csv --shadow        compare, never count
   tonnage ingest billing messy.csv --on-error quarantine  keep the good rows")]
 pub(super) struct Billing {
-    /// Files, folders, patterns in quotes, or - for standard input
+    /// Files, folders, patterns in quotes, addresses (s3:// gs:// az:// https://), or - for standard input
     #[arg(required = true, value_name = "PATH")]
     paths: Vec<String>,
     /// Name of the source [default: made from the billing account]
@@ -121,6 +124,9 @@ pub(super) struct Billing {
     /// Take several currencies in one billing account and period; they are kept apart
     #[arg(long)]
     allow_mixed_currencies: bool,
+    /// Do it again and again, until Ctrl-C: what is new at the path is taken in
+    #[arg(long, value_name = "TIME", value_parser = every)]
+    every: Option<Duration>,
     /// Leave allocation to `tonnage allocate` or the next reader
     #[arg(long)]
     no_allocate: bool,
@@ -140,15 +146,18 @@ struct Answer<'a> {
 }
 
 pub(super) async fn run(app: &App, args: Ingest, json: bool) -> Result<Outcome, AppError> {
-    let args = match args {
-        Ingest::Billing(args) => args,
-        Ingest::Usage(args) if args.prometheus.is_some() => return from_prometheus(app, *args, json).await,
-        Ingest::Usage(args) if args.kube.is_some() || args.in_cluster => {
-            return from_kubernetes(app, *args, json).await;
-        }
-        Ingest::Usage(args) => return usage(app, *args, json).await,
-        Ingest::Drivers(args) => return drivers::ingest(app, *args, json).await,
-    };
+    match args {
+        Ingest::Billing(args) => billing(app, args, json).await,
+        Ingest::Usage(args) if args.prometheus.is_some() => from_prometheus(app, *args, json).await,
+        Ingest::Usage(args) if args.kube.is_some() || args.in_cluster => from_kubernetes(app, *args, json).await,
+        Ingest::Usage(args) => usage(app, *args, json).await,
+        Ingest::Drivers(args) => drivers::ingest(app, *args, json).await,
+    }
+}
+
+/// Takes in once, or again and again: then a failure is told and does not end it.
+async fn billing(app: &App, args: Billing, json: bool) -> Result<Outcome, AppError> {
+    let (every, allocates) = (args.every, !args.no_allocate && !args.shadow);
     let request = IngestBilling {
         paths: args.paths,
         source: args.source,
@@ -168,8 +177,36 @@ pub(super) async fn run(app: &App, args: Ingest, json: bool) -> Result<Outcome, 
         },
         allow_mixed_currencies: args.allow_mixed_currencies,
     };
-    let ingested = app.ingest_billing(&request, progress::ingest()).await?;
-    if !args.no_allocate && !args.shadow {
+    let Some(every) = every else {
+        return once(app, &request, allocates, json).await;
+    };
+    loop {
+        if let Err(error) = once(app, &request, allocates, json).await {
+            output::error(&error, json);
+        }
+        tokio::select! {
+            () = tokio::time::sleep(every) => {}
+            _ = tokio::signal::ctrl_c() => return Ok(Outcome::Done),
+        }
+    }
+}
+
+/// `90s`, `15m`, `6h`, `1d`; not under a second.
+fn every(text: &str) -> Result<Duration, String> {
+    let unit = [("s", 1), ("m", 60), ("h", 3_600), ("d", 86_400)];
+    let found = unit.iter().find_map(|(unit, seconds)| {
+        let number: u64 = text.trim().strip_suffix(unit)?.trim().parse().ok()?;
+        number
+            .checked_mul(*seconds)
+            .filter(|seconds| (1..=31 * 86_400).contains(seconds))
+    });
+    let wrong = || "write a time between 1s and 31d, such as 90s, 15m, 6h or 1d".to_owned();
+    found.map(Duration::from_secs).ok_or_else(wrong)
+}
+
+async fn once(app: &App, request: &IngestBilling, allocates: bool, json: bool) -> Result<Outcome, AppError> {
+    let ingested = app.ingest_billing(request, progress::ingest()).await?;
+    if allocates {
         let mut periods: Vec<BillingPeriod> = ingested.periods.iter().map(|p| p.billing_period).collect();
         periods.dedup();
         let counted = app.store().periods().await?;

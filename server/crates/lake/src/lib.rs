@@ -3,6 +3,7 @@
 //! `polars` and `object_store`.
 
 pub mod allocate;
+pub mod bucket;
 pub mod cloud;
 pub mod container_days;
 pub mod cube;

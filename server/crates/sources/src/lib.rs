@@ -10,8 +10,8 @@ pub mod prometheus;
 mod sight;
 
 pub use detect::{Detected, detect, known_formats};
-pub use locate::{Located, locate, locate_drivers};
-pub use manifest::{Bills, locate_bills};
+pub use locate::{Located, is_bill, locate, locate_drivers};
+pub use manifest::{Bills, files_of_newest, is_manifest, locate_bills};
 pub use sight::{Sighted, first_rows, header_row, sha256, sight};
 
 use domain::Finding;

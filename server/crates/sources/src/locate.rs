@@ -49,6 +49,14 @@ pub fn locate(argument: &str) -> Result<Vec<Located>, SourceError> {
     find(argument, &BILLS)
 }
 
+/// Whether a file of this name would be taken from a folder as a bill.
+#[must_use]
+pub fn is_bill(name: &str) -> bool {
+    let name = name.to_lowercase();
+    let hidden = name.rsplit('/').next().is_some_and(|file| file.starts_with(['.', '_']));
+    !hidden && !name.ends_with(ENDING) && BILLS.endings.iter().any(|ending| name.ends_with(ending))
+}
+
 /// The bill files of a folder, without a look at manifests; there may be none.
 pub(crate) fn bills_in(folder: &Path) -> Result<Vec<Located>, SourceError> {
     walk(folder, &BILLS, &|_| true)

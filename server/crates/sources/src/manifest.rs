@@ -10,7 +10,7 @@
 mod choose;
 mod read;
 
-pub use choose::{Bills, locate_bills};
+pub use choose::{Bills, files_of_newest, is_manifest, locate_bills};
 
 use domain::BillingPeriod;
 use std::path::PathBuf;

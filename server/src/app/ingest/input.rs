@@ -1,5 +1,6 @@
 //! From what was typed to files that were hashed and recognised.
 
+use super::bucket::Copy;
 use crate::app::hash_of;
 use crate::error::AppError;
 use domain::dialect::Container;
@@ -305,6 +306,27 @@ fn pair_azure(input: &mut Input) -> Result<(), AppError> {
         }
     }
     Ok(())
+}
+
+/// Files of a copy go by their names in the bucket.
+pub(super) fn as_from(looked: Result<Input, AppError>, copy: &Copy) -> Result<Input, AppError> {
+    let told = |findings: Vec<Finding>| findings.into_iter().map(|finding| copy.told(finding)).collect();
+    match looked {
+        Ok(mut input) => {
+            input.findings = told(input.findings);
+            input
+                .parts
+                .iter_mut()
+                .for_each(|part| part.name = copy.said(&part.name));
+            input
+                .files
+                .iter_mut()
+                .for_each(|file| file.name = copy.said(&file.name));
+            Ok(input)
+        }
+        Err(AppError::Refused(findings)) => Err(AppError::Refused(told(findings))),
+        Err(error) => Err(error),
+    }
 }
 
 /// Standard input can be read once; the file it becomes can be looked at twice.

@@ -37,7 +37,6 @@ pub struct Bills {
 /// there or are of another length, or the newest of several cannot be told.
 pub fn locate_bills(argument: &str) -> Result<Bills, SourceError> {
     let path = Path::new(argument);
-    let is_manifest = |name: &str| name.to_lowercase().ends_with(ENDING);
     if path.is_file() && is_manifest(argument) {
         let file = Located {
             name: argument.to_owned(),
@@ -73,6 +72,29 @@ pub fn locate_bills(argument: &str) -> Result<Bills, SourceError> {
     let mut bills = bills(chosen, Vec::new())?;
     bills.findings = passed_over(&locate::bills_in(path)?, &bills.files, &all);
     Ok(bills)
+}
+
+/// The keys of the files that the newest manifests of a folder name; `None`
+/// when there is no manifest. The files need not be there.
+///
+/// # Errors
+/// When a manifest is broken, or the newest of several cannot be told.
+pub fn files_of_newest(folder: &Path) -> Result<Option<BTreeSet<String>>, SourceError> {
+    let mut manifests = Vec::new();
+    for file in locate::manifests(folder)? {
+        manifests.extend(read::read(&file)?);
+    }
+    if manifests.is_empty() {
+        return Ok(None);
+    }
+    let parts = newest(manifests)?.into_iter().flat_map(|manifest| manifest.parts);
+    Ok(Some(parts.map(|part| part.key).collect()))
+}
+
+/// Whether a file goes by the name of a manifest.
+#[must_use]
+pub fn is_manifest(name: &str) -> bool {
+    name.to_lowercase().ends_with(ENDING)
 }
 
 /// Of each export and month the newest manifest.

@@ -191,7 +191,9 @@ fn allocate(charges: &[Charge], days: &[ClusterDay]) -> Cube {
 fn by_column(cube: &Cube, at: usize) -> BTreeMap<String, (Money, Money, u64)> {
     let mut sums: BTreeMap<String, (Money, Money, u64)> = BTreeMap::new();
     for (key, value) in &cube.lines {
-        let sum = sums.entry(key.columns[at].as_deref().unwrap_or_default().to_owned()).or_default();
+        let sum = sums
+            .entry(key.columns[at].as_deref().unwrap_or_default().to_owned())
+            .or_default();
         sum.0 = sum.0.checked_add(value.billed).expect("small");
         sum.1 = sum.1.checked_add(value.effective).expect("small");
         sum.2 += value.charges;
