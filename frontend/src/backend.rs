@@ -3,8 +3,8 @@
 
 use async_trait::async_trait;
 use wire::{
-    ClustersPage, CostsPage, CostsQuery, DeliveryChanges, ExplainPage, OverviewPage, PageError, ReconciliationPage,
-    RulesPage, Site, SourcesPage,
+    ClustersPage, CommitmentsPage, CostsPage, CostsQuery, DeliveryChanges, ExplainPage, OverviewPage, PageError,
+    ReconciliationPage, RulesPage, Site, SourcesPage,
 };
 
 use crate::query::PageQuery;
@@ -25,6 +25,9 @@ pub trait Backend: Send + Sync + 'static {
 
     /// How well do we use what we pay for?
     async fn clusters(&self, query: PageQuery) -> Result<ClustersPage, PageError>;
+
+    /// What did we commit to, and how well is it used?
+    async fn commitments(&self, query: PageQuery) -> Result<CommitmentsPage, PageError>;
 
     /// Does it add up to the invoice?
     async fn reconciliation(&self, query: PageQuery) -> Result<ReconciliationPage, PageError>;

@@ -15,13 +15,14 @@ use frontend::shell::{SiteAssets, StatusSink, Theme, shell};
 use leptos::prelude::provide_context;
 use wire::{Chart, ChartPoint, ChartTable, PageError, Site};
 
-const PAGES: [&str; 9] = [
+const PAGES: [&str; 10] = [
     "/",
     "/costs?by=tenant,service&f=environment:production&f=tenant:",
     "/clusters?period=2026-11",
     "/reconciliation",
     "/explain/9f86d081884c0",
     "/rules?version=v3",
+    "/commitments",
     "/sources",
     "/deliveries/b5bb9d80",
     "/glossary",
@@ -245,6 +246,24 @@ async fn clusters_lead_to_their_costs_and_say_what_is_not_known() {
     empty.has("tonnage ingest usage");
     empty.has("docs/FORMATS.md");
     empty.has("77.13");
+}
+
+#[tokio::test]
+async fn commitments_say_what_is_known_and_what_is_not() {
+    let page = plain("/commitments").await;
+    for part in [
+        "2 commitments; 1 not fully used. One ends within 30 days.",
+        "Savings Plan · AWS · 4711 · 1yr",
+        "1 of 2 hours not full, the worst at 75.0",
+        "in 28 days",
+        "1 row without a list price, in neither",
+        "End unknown",
+    ] {
+        page.has(part);
+    }
+    assert!(page.count(">unknown<") >= 2, "utilisation and end of the second");
+    let empty = plain("/commitments?period=2025-10").await;
+    empty.has("No commitment is in the bill of");
 }
 
 #[tokio::test]

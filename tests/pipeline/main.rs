@@ -5,6 +5,7 @@
 mod bad_input;
 mod buckets;
 mod commands;
+mod commitments;
 mod deliveries;
 mod drivers;
 mod folder;

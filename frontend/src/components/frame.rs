@@ -12,10 +12,11 @@ use crate::shell::Theme;
 
 /// Pages in the order of the navigation: path, name, and whether period and
 /// basis are carried over.
-const MAIN: [(&str, &str); 4] = [
+const MAIN: [(&str, &str); 5] = [
     ("/", "Overview"),
     ("/costs", "Costs"),
     ("/clusters", "Clusters"),
+    ("/commitments", "Commitments"),
     ("/reconciliation", "Reconciliation"),
 ];
 const SET_UP: [(&str, &str); 2] = [("/rules", "Rules"), ("/sources", "Sources")];

@@ -94,7 +94,7 @@ fn totals(caption: &'static str, name: &'static str, totals: &[ChangeTotal]) -> 
             }
         })
         .collect();
-    table(caption.to_owned(), &[name], rows.into_any())
+    table(caption, &[name], rows.into_any())
 }
 
 fn amounts(amounts: &ChangeAmounts) -> AnyView {
@@ -121,7 +121,7 @@ fn amounts(amounts: &ChangeAmounts) -> AnyView {
     .into_any()
 }
 
-fn table(caption: String, keys: &[&'static str], rows: AnyView) -> AnyView {
+fn table(caption: &str, keys: &[&'static str], rows: AnyView) -> AnyView {
     let head = |key: &&'static str| view! { <th scope="col" class:r=*key == "Day">{*key}</th> };
     let heads: Vec<_> = keys.iter().map(head).collect();
     let amounts: Vec<_> = ["Rows", "Billed, change", "Effective before", "after", "change"]
@@ -129,9 +129,9 @@ fn table(caption: String, keys: &[&'static str], rows: AnyView) -> AnyView {
         .into_iter()
         .collect();
     view! {
-        <div class="scroll" tabindex="0" role="group" aria-label=caption.clone()>
+        <div class="scroll" tabindex="0" role="group" aria-label=caption.to_owned()>
             <table>
-                <caption>{caption.clone()}</caption>
+                <caption>{caption.to_owned()}</caption>
                 <thead><tr>{heads}{amounts}</tr></thead>
                 <tbody>{rows}</tbody>
             </table>
@@ -155,7 +155,7 @@ fn changes(page: &DeliveryChanges) -> Option<AnyView> {
         "Changes by account, service and day, the largest first".to_owned()
     };
     let rows: Vec<_> = page.changes.iter().map(change).collect();
-    Some(table(caption, &["Service", "Account", "Day"], rows.into_any()))
+    Some(table(&caption, &["Service", "Account", "Day"], rows.into_any()))
 }
 
 fn change(row: &ChangeRow) -> AnyView {

@@ -1,6 +1,7 @@
 //! One file for each page: one question, answered by one DTO.
 
 pub(crate) mod clusters;
+pub(crate) mod commitments;
 pub(crate) mod costs;
 pub(crate) mod delivery;
 pub(crate) mod explain;

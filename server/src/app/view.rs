@@ -6,6 +6,7 @@ use super::cube::PeriodCube;
 use crate::error::AppError;
 use domain::allocate::CubeValue;
 use domain::{BillingPeriod, Currency};
+use lake::commitments::MonthCommitments;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex};
 use store::{DeliveredTotal, DeliveryRecord};
@@ -27,6 +28,8 @@ pub(crate) struct View {
     cubes: Mutex<CubesByDays>,
     /// Sums of the charge files, read once per process and version.
     stored: Mutex<HashMap<BillingPeriod, StoredTotals>>,
+    /// What the bills of months say of commitments.
+    commitments: Mutex<HashMap<BillingPeriod, Arc<MonthCommitments>>>,
 }
 
 /// Cubes by month, and by the number of its first days.
@@ -56,6 +59,16 @@ impl View {
         }
     }
 
+    pub(crate) fn commitments(&self, period: BillingPeriod) -> Option<Arc<MonthCommitments>> {
+        self.commitments.lock().ok()?.get(&period).cloned()
+    }
+
+    pub(crate) fn keep_commitments(&self, period: BillingPeriod, found: &Arc<MonthCommitments>) {
+        if let Ok(mut known) = self.commitments.lock() {
+            known.insert(period, found.clone());
+        }
+    }
+
     /// The control totals of a month.
     pub(crate) fn totals_of(&self, period: BillingPeriod) -> impl Iterator<Item = &DeliveredTotal> {
         self.totals.iter().filter(move |held| held.total.period == period)
@@ -77,6 +90,7 @@ impl App {
                 deliveries: self.store.deliveries(None).await?,
                 cubes: Mutex::default(),
                 stored: Mutex::default(),
+                commitments: Mutex::default(),
             };
             // three reads are one picture only if nobody committed meanwhile
             if self.store.manifest_version().await? == version {

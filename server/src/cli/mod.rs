@@ -4,6 +4,7 @@
 
 mod agent;
 mod allocate;
+mod commitments;
 mod config;
 mod deliveries;
 mod demo;

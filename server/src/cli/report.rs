@@ -1,8 +1,8 @@
 //! `tonnage report costs`; drivers have a file of their own.
 
 use super::Outcome;
-use super::drivers;
 use super::output::{self, Table};
+use super::{commitments, drivers};
 use crate::app::App;
 use crate::app::cube::MAX_KEYS;
 use crate::app::reports::Rows;
@@ -20,6 +20,8 @@ use wire::{Basis, CostsPage, CostsQuery, SortKey, SortOrder};
 pub(super) enum Report {
     /// Costs of a month, grouped by one or more keys
     Costs(Costs),
+    /// Commitments of a month: what was used and not, coverage by service, when they end
+    Commitments(commitments::Report),
     /// Drivers of a month: what each receiver had of orders, requests, database time
     Drivers(drivers::Report),
 }
@@ -87,6 +89,7 @@ struct Row<'a> {
 pub(super) async fn run(app: &App, args: Report, json: bool) -> Result<Outcome, AppError> {
     let args = match args {
         Report::Costs(args) => args,
+        Report::Commitments(args) => return commitments::report(app, &args, json).await,
         Report::Drivers(args) => return drivers::report(app, args, json).await,
     };
     let basis = match args.basis {

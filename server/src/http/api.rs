@@ -16,8 +16,8 @@ use frontend::query::{parse_costs, parse_explain, parse_page, parse_rules};
 use serde::Serialize;
 use std::convert::Infallible;
 use wire::{
-    ClustersPage, Context, CostReport, Delivery, DeliveryChanges, Explain, OverviewPage, PageError, Reconciliation,
-    RulesPage, SourcesPage,
+    ClustersPage, CommitmentsPage, Context, CostReport, Delivery, DeliveryChanges, Explain, OverviewPage, PageError,
+    Reconciliation, RulesPage, SourcesPage,
 };
 
 /// What a handler needs to know of its request.
@@ -97,6 +97,11 @@ pub(super) async fn overview(State(web): State<Web>, ask: Ask) -> Answer<Overvie
 pub(super) async fn clusters(State(web): State<Web>, ask: Ask) -> Answer<ClustersPage> {
     let query = ask.parse(parse_page)?;
     Ok(Json(ask.answer(web.app.clusters_page(&query).await)?))
+}
+
+pub(super) async fn commitments(State(web): State<Web>, ask: Ask) -> Answer<CommitmentsPage> {
+    let query = ask.parse(parse_page)?;
+    Ok(Json(ask.answer(web.app.commitments_page(&query).await)?))
 }
 
 pub(super) async fn reconciliation(State(web): State<Web>, ask: Ask) -> Answer<Report<Reconciliation>> {

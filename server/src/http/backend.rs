@@ -9,8 +9,8 @@ use async_trait::async_trait;
 use frontend::backend::{Backend, RulesQuery};
 use frontend::query::PageQuery;
 use wire::{
-    ClustersPage, CostsPage, CostsQuery, DeliveryChanges, ExplainPage, OverviewPage, PageError, ReconciliationPage,
-    RulesPage, Site, SourcesPage,
+    ClustersPage, CommitmentsPage, CostsPage, CostsQuery, DeliveryChanges, ExplainPage, OverviewPage, PageError,
+    ReconciliationPage, RulesPage, Site, SourcesPage,
 };
 
 /// Answers one request's questions; what breaks is logged under its id.
@@ -53,6 +53,13 @@ impl Backend for Answers {
     async fn clusters(&self, query: PageQuery) -> Result<ClustersPage, PageError> {
         self.app
             .clusters_page(&query)
+            .await
+            .map_err(|error| page_error(&error, &self.request_id))
+    }
+
+    async fn commitments(&self, query: PageQuery) -> Result<CommitmentsPage, PageError> {
+        self.app
+            .commitments_page(&query)
             .await
             .map_err(|error| page_error(&error, &self.request_id))
     }

@@ -38,6 +38,7 @@ pub(super) enum Answer {
     CostsCsv,
     CostsXlsx,
     Clusters,
+    Commitments,
     Costs,
     Overview,
     Reconciliation,
@@ -102,6 +103,12 @@ pub const ROUTES: &[Route] = &[
         "Clusters: how well do we use what we pay for?",
     ),
     gets(
+        "/commitments",
+        Kind::Page,
+        Answer::Page,
+        "Commitments: how well are they used, and when do they end?",
+    ),
+    gets(
         "/reconciliation",
         Kind::Page,
         Answer::Page,
@@ -161,6 +168,12 @@ pub const ROUTES: &[Route] = &[
         Kind::Api,
         Answer::Clusters,
         "Node cost of each cluster by what it paid for, and its pools",
+    ),
+    gets(
+        "/api/v1/commitments",
+        Kind::Api,
+        Answer::Commitments,
+        "Commitments: what is used and not, coverage, when they end",
     ),
     gets(
         "/api/v1/costs",
@@ -375,6 +388,7 @@ fn handler(answer: Answer) -> MethodRouter<Web> {
         Answer::CostsCsv => get(downloads::csv),
         Answer::CostsXlsx => get(downloads::xlsx),
         Answer::Clusters => get(api::clusters),
+        Answer::Commitments => get(api::commitments),
         Answer::Costs => get(api::costs),
         Answer::Overview => get(api::overview),
         Answer::Reconciliation => get(api::reconciliation),

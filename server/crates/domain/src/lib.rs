@@ -10,6 +10,7 @@ pub mod apportion;
 pub mod bridge;
 pub mod charge;
 pub mod class;
+pub mod commitment;
 pub mod dialect;
 pub mod driver;
 pub mod finding;

@@ -5,6 +5,7 @@
 pub mod allocate;
 pub mod bucket;
 pub mod cloud;
+pub mod commitments;
 pub mod container_days;
 pub mod cube;
 pub mod drivers;

@@ -2,6 +2,7 @@
 
 mod change;
 mod clusters;
+mod commitments;
 mod context;
 mod costs;
 pub mod drivers;

@@ -100,6 +100,7 @@ fn shape(answer: Answer) -> (Value, Vec<Value>) {
     match answer {
         Answer::Costs => (schemas::to("CostReport"), [page(), grouping()].concat()),
         Answer::Clusters => (schemas::to("Clusters"), page()),
+        Answer::Commitments => (schemas::to("Commitments"), page()),
         Answer::Overview => (schemas::to("Overview"), page()),
         Answer::Reconciliation => (schemas::to("Reconciliation"), page()),
         Answer::Explain => (schemas::to("Explain"), vec![explain_id(), lines_page()]),

@@ -2,6 +2,7 @@
 #![expect(clippy::needless_pass_by_value, reason = "schemas are put together once, inside out")]
 
 mod clusters;
+mod commitments;
 mod deliveries;
 pub(super) mod opencost;
 mod push;
@@ -77,6 +78,7 @@ pub(super) fn all() -> Value {
         shared(),
         costs(),
         clusters::clusters(),
+        commitments::commitments(),
         overview(),
         reconciliation(),
         explain(),

@@ -1,0 +1,253 @@
+//! Commitments as the bill tells of them: what was bought, what of it was used
+//! and not, and how much of what it could cover it covered.
+//!
+//! Utilisation = used / (used + unused), coverage = covered / (covered + on
+//! demand), as the FinOps Framework has them. Money is what is counted: used and
+//! unused by EffectiveCost, covered and on demand by ListCost, so that a discount
+//! does not make a commitment look small.
+
+use crate::charge::{Attributes, ChargeCategory};
+use crate::money::{Money, MoneyOverflow};
+
+/// What a row is to a commitment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// It buys one: billed now, effective as it is used.
+    Bought,
+    /// It uses one.
+    Used,
+    /// Nobody used it.
+    Unused,
+    /// It used none, though it might have: usage at the standard price.
+    OnDemand,
+}
+
+/// FOCUS columns [`role`] looks at.
+pub const ROLE_COLUMNS: [&str; 3] = ["CommitmentDiscountId", "CommitmentDiscountStatus", "PricingCategory"];
+
+/// What a row is to a commitment; `None` = nothing: another category, or a
+/// price that no commitment could lower, such as that of spot capacity.
+#[must_use]
+pub fn role(category: ChargeCategory, attributes: &Attributes) -> Option<Role> {
+    let is = |column: &str, value: &str| {
+        let text = attributes.column(column);
+        text.is_some_and(|text| text.trim().eq_ignore_ascii_case(value))
+    };
+    let committed = attributes.column("CommitmentDiscountId").is_some();
+    match category {
+        ChargeCategory::Purchase if committed => Some(Role::Bought),
+        ChargeCategory::Usage if committed && is("CommitmentDiscountStatus", "Unused") => Some(Role::Unused),
+        ChargeCategory::Usage if committed => Some(Role::Used),
+        ChargeCategory::Usage
+            if attributes.column("PricingCategory").is_none() || is("PricingCategory", "Standard") =>
+        {
+            Some(Role::OnDemand)
+        }
+        _ => None,
+    }
+}
+
+/// What a commitment is, as far as its rows say; `None` = unknown.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Terms {
+    /// CommitmentDiscountName.
+    pub name: Option<String>,
+    /// CommitmentDiscountType, such as `Savings Plan`; else its category.
+    pub kind: Option<String>,
+    /// Who sells it.
+    pub provider: Option<String>,
+    /// The sub-account that bought it: of its purchase, else of its unused part.
+    pub account: Option<String>,
+    /// How long it runs, as the provider writes it.
+    pub term: Option<String>,
+    /// How it is paid, as the provider writes it.
+    pub payment: Option<String>,
+    /// First instant, as the provider writes it.
+    pub start: Option<String>,
+    /// First instant after it, as the provider writes it.
+    pub end: Option<String>,
+}
+
+/// Columns [`Terms::learn`] looks at beside FOCUS's: those of AWS Cost and
+/// Usage Reports, legacy and 2.0, and of Azure exports.
+pub const TERM_COLUMNS: [(&str, &[&str]); 4] = [
+    (
+        "term",
+        &[
+            "savingsPlan/PurchaseTerm",
+            "savings_plan_purchase_term",
+            "pricing/LeaseContractLength",
+            "pricing_lease_contract_length",
+            "Term",
+        ],
+    ),
+    (
+        "payment",
+        &[
+            "savingsPlan/PaymentOption",
+            "savings_plan_payment_option",
+            "pricing/PurchaseOption",
+            "pricing_purchase_option",
+        ],
+    ),
+    (
+        "start",
+        &[
+            "savingsPlan/StartTime",
+            "savings_plan_start_time",
+            "reservation/StartTime",
+            "reservation_start_time",
+        ],
+    ),
+    (
+        "end",
+        &[
+            "savingsPlan/EndTime",
+            "savings_plan_end_time",
+            "reservation/EndTime",
+            "reservation_end_time",
+        ],
+    ),
+];
+
+/// Every column that says something about a commitment.
+pub fn columns() -> impl Iterator<Item = &'static str> {
+    let focus = [
+        "CommitmentDiscountName",
+        "CommitmentDiscountCategory",
+        "CommitmentDiscountType",
+        "ProviderName",
+        "ServiceProviderName",
+        "SubAccountId",
+        "ServiceName",
+    ];
+    let terms = TERM_COLUMNS.iter().flat_map(|(_, names)| names.iter().copied());
+    ROLE_COLUMNS.into_iter().chain(focus).chain(terms)
+}
+
+impl Terms {
+    /// Takes what a row says and is not known yet.
+    pub fn learn(&mut self, role: Role, attributes: &Attributes) {
+        let text = |name: &str| attributes.column(name).map(str::trim).filter(|text| !text.is_empty());
+        let first = |names: &[&str]| names.iter().find_map(|name| text(name)).map(str::to_owned);
+        let learn = |known: &mut Option<String>, found: Option<String>| {
+            if known.is_none() {
+                *known = found;
+            }
+        };
+        learn(&mut self.name, first(&["CommitmentDiscountName"]));
+        learn(
+            &mut self.kind,
+            first(&["CommitmentDiscountType", "CommitmentDiscountCategory"]),
+        );
+        learn(&mut self.provider, attributes.provider().map(str::to_owned));
+        if role != Role::Used {
+            learn(&mut self.account, first(&["SubAccountId"]));
+        }
+        let places = [&mut self.term, &mut self.payment, &mut self.start, &mut self.end];
+        for (known, (_, names)) in places.into_iter().zip(TERM_COLUMNS) {
+            learn(known, first(names));
+        }
+    }
+}
+
+/// A share in thousandths of two amounts, the rest being the second; `None`
+/// when there is nothing, or one of them is below zero.
+///
+/// # Errors
+/// When their sum overflows.
+pub fn share_permille(part: Money, rest: Money) -> Result<Option<u32>, MoneyOverflow> {
+    let whole = part.checked_add(rest)?;
+    if part.units() < 0 || rest.units() < 0 || whole.is_zero() {
+        return Ok(None);
+    }
+    // dividing first keeps it in range; what is lost is far below a thousandth
+    let whole_units = whole.units();
+    let permille = if whole_units >= 1_000_000 {
+        part.units() / (whole_units / 1_000).max(1)
+    } else {
+        part.units() * 1_000 / whole_units
+    };
+    Ok(u32::try_from(permille.min(1_000)).ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(columns: &[(&str, &str)]) -> Attributes {
+        Attributes {
+            columns: columns
+                .iter()
+                .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+                .collect(),
+            ..Attributes::default()
+        }
+    }
+
+    #[test]
+    fn what_a_row_is_to_a_commitment() {
+        use ChargeCategory::{Purchase, Tax, Usage};
+        for (category, columns, expected) in [
+            (Purchase, &[("CommitmentDiscountId", "c")][..], Some(Role::Bought)),
+            (Purchase, &[], None),
+            (
+                Usage,
+                &[("CommitmentDiscountId", "c"), ("CommitmentDiscountStatus", "Used")],
+                Some(Role::Used),
+            ),
+            (
+                Usage,
+                &[("CommitmentDiscountId", "c"), ("CommitmentDiscountStatus", "unused")],
+                Some(Role::Unused),
+            ),
+            (Usage, &[], Some(Role::OnDemand)),
+            (Usage, &[("PricingCategory", "Standard")], Some(Role::OnDemand)),
+            (Usage, &[("PricingCategory", "Dynamic")], None),
+            (Tax, &[], None),
+        ] {
+            assert_eq!(role(category, &row(columns)), expected, "{category} {columns:?}");
+        }
+    }
+
+    #[test]
+    fn terms_are_learnt_from_whatever_row_has_them() {
+        let mut terms = Terms::default();
+        terms.learn(
+            Role::Used,
+            &row(&[("SubAccountId", "user"), ("CommitmentDiscountType", "Savings Plan")]),
+        );
+        terms.learn(
+            Role::Bought,
+            &row(&[
+                ("SubAccountId", "buyer"),
+                ("savings_plan_end_time", "2027-01-01T00:00:00Z"),
+            ]),
+        );
+        terms.learn(
+            Role::Bought,
+            &row(&[("SubAccountId", "other"), ("CommitmentDiscountType", "x")]),
+        );
+        assert_eq!(terms.account.as_deref(), Some("buyer"));
+        assert_eq!(terms.kind.as_deref(), Some("Savings Plan"));
+        assert_eq!(terms.end.as_deref(), Some("2027-01-01T00:00:00Z"));
+        assert_eq!((terms.term, terms.start), (None, None));
+    }
+
+    #[test]
+    fn shares() {
+        let money = |text: &str| Money::parse(text).expect(text);
+        for (part, rest, expected) in [
+            ("0", "0", None),
+            ("1", "-2", None),
+            ("1", "0", Some(1000)),
+            ("1", "2", Some(333)),
+            ("0.000000000000000000000001", "0.000000000000000000000001", Some(500)),
+            ("99999999999999", "0.01", Some(999)),
+            ("0", "5", Some(0)),
+        ] {
+            assert_eq!(share_permille(money(part), money(rest)), Ok(expected), "{part} {rest}");
+        }
+        assert!(share_permille(money("99999999999999"), money("99999999999999")).is_err());
+    }
+}

@@ -1,0 +1,91 @@
+use serde::{Deserialize, Serialize};
+
+use crate::{Context, Money};
+
+/// The Commitments page: a month's commitments, in every currency.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CommitmentsPage {
+    /// Period and freshness.
+    pub context: Context,
+    /// Every commitment the bill of the month names, the largest first.
+    pub commitments: Vec<Commitment>,
+    /// What commitments covered, by service.
+    pub coverage: Vec<ServiceCoverage>,
+    /// When they end, in order; the last step is those whose end is unknown.
+    pub expiry: Vec<ExpiryStep>,
+}
+
+/// A commitment in the month.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Commitment {
+    /// FOCUS `CommitmentDiscountId`.
+    pub id: String,
+    /// Its name; empty when the bill has none.
+    pub name: String,
+    /// `Savings Plan`, `Reserved Instance`; empty when unknown.
+    pub kind: String,
+    /// Who sells it; empty when unknown.
+    pub provider: String,
+    /// The sub-account that bought it; empty when unknown.
+    pub account: String,
+    /// Currency of the amounts.
+    pub currency: String,
+    /// How long it runs, as the provider writes it.
+    pub term: Option<String>,
+    /// How it is paid, as the provider writes it.
+    pub payment: Option<String>,
+    /// First day, `YYYY-MM-DD`.
+    pub start: Option<String>,
+    /// First day after it.
+    pub end: Option<String>,
+    /// Days from now until it ends; below zero when it has.
+    pub days_left: Option<i64>,
+    /// `BilledCost` of its purchases in the month.
+    pub bought: Money,
+    /// `EffectiveCost` of what used it.
+    pub used: Money,
+    /// `EffectiveCost` of what nobody used.
+    pub unused: Money,
+    /// used / (used + unused), in thousandths.
+    pub utilisation_permille: Option<u32>,
+    /// `ListCost` of what used it, less its cost, unused part included; `None` when a row has no `ListCost`.
+    pub saving: Option<Money>,
+    /// Hours with rows of an hour.
+    pub hours: u32,
+    /// Of these, hours in which some of it was unused.
+    pub hours_with_unused: u32,
+    /// Utilisation of the worst of them, in thousandths.
+    pub worst_hour_permille: Option<u32>,
+    /// Utilisation of the months before and this one, the oldest first; `None` where it was not there.
+    pub trend: Vec<(String, Option<u32>)>,
+}
+
+/// What commitments covered of a service's usage.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ServiceCoverage {
+    /// FOCUS `ServiceName`; empty for none.
+    pub service: String,
+    /// Currency of the amounts.
+    pub currency: String,
+    /// `ListCost` of usage that used a commitment.
+    pub covered: Money,
+    /// `ListCost` of usage at the standard price.
+    pub on_demand: Money,
+    /// covered / (covered + on demand), in thousandths.
+    pub coverage_permille: Option<u32>,
+    /// Rows without `ListCost`: they are in neither.
+    pub unlisted: u64,
+}
+
+/// Commitments that end in a stretch of time.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ExpiryStep {
+    /// In words: `within 30 days`.
+    pub when: String,
+    /// How many end then.
+    pub count: u32,
+    /// What they cost in the month, used and unused, by currency.
+    pub cost: Vec<(String, Money)>,
+    /// Their ids.
+    pub ids: Vec<String>,
+}

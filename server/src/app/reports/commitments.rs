@@ -1,0 +1,197 @@
+//! What did we commit to, how well is it used, and when does it end?
+
+use crate::app::App;
+use crate::app::allocate::charge_file;
+use crate::error::AppError;
+use domain::commitment::share_permille;
+use domain::instant::{DAY_US, Day, Instant};
+use domain::{BillingPeriod, Currency, Money};
+use frontend::query::PageQuery;
+use lake::ChargeFile;
+use lake::commitments::{CommitmentMonth, MonthCommitments};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use wire::{Commitment, CommitmentsPage, ExpiryStep, ServiceCoverage};
+
+/// Months of a trend, the one shown included.
+const TREND_MONTHS: usize = 6;
+/// Steps of the expiry ladder: days from now, and in words.
+const STEPS: [(i64, &str); 5] = [
+    (0, "ended"),
+    (30, "within 30 days"),
+    (60, "in 31 to 60 days"),
+    (90, "in 61 to 90 days"),
+    (365, "in 91 to 365 days"),
+];
+const LATER: &str = "in more than a year";
+const UNKNOWN: &str = "end unknown";
+
+impl App {
+    /// The Commitments page.
+    ///
+    /// # Errors
+    /// When there is no bill, or the lake cannot be read.
+    pub async fn commitments_page(&self, query: &PageQuery) -> Result<CommitmentsPage, AppError> {
+        let ground = self.ground(query).await?;
+        let mut months: Vec<(BillingPeriod, Option<Arc<MonthCommitments>>)> = Vec::with_capacity(TREND_MONTHS);
+        let mut period = ground.period;
+        for _ in 0..TREND_MONTHS {
+            let there = ground.periods.contains(&period);
+            months.push((
+                period,
+                if there {
+                    Some(self.month_commitments(period).await?)
+                } else {
+                    None
+                },
+            ));
+            period = period.previous();
+        }
+        months.reverse();
+        let Some((_, Some(month))) = months.last() else {
+            return Err(AppError::NoData);
+        };
+        let now = self.clock.now();
+        let mut sized = Vec::with_capacity(month.commitments.len());
+        for ((id, currency), of) in &month.commitments {
+            let size = of.used.checked_add(of.unused)?;
+            let trend = months.iter().map(|(period, month)| {
+                let key = (id.clone(), currency.clone());
+                let then = month.as_ref().and_then(|month| month.commitments.get(&key));
+                let share = then.map_or(Ok(None), |then| share_permille(then.used, then.unused))?;
+                Ok((period.to_string(), share))
+            });
+            let trend = trend.collect::<Result<Vec<_>, AppError>>()?;
+            sized.push((size, commitment(id, currency, of, trend, now)?));
+        }
+        sized.sort_by_key(|(size, _)| std::cmp::Reverse(*size));
+        let coverage = month.coverage.iter().map(|((service, currency), of)| {
+            Ok(ServiceCoverage {
+                service: service.clone(),
+                currency: currency.to_string(),
+                covered: of.covered.to_string(),
+                on_demand: of.on_demand.to_string(),
+                coverage_permille: share_permille(of.covered, of.on_demand)?,
+                unlisted: of.unlisted,
+            })
+        });
+        Ok(CommitmentsPage {
+            context: ground.context,
+            coverage: coverage.collect::<Result<_, AppError>>()?,
+            expiry: ladder(&sized)?,
+            commitments: sized.into_iter().map(|(_, commitment)| commitment).collect(),
+        })
+    }
+
+    /// What a month's bill says, read once per manifest version.
+    async fn month_commitments(&self, period: BillingPeriod) -> Result<Arc<MonthCommitments>, AppError> {
+        let view = self.view().await?;
+        if let Some(known) = view.commitments(period) {
+            return Ok(known);
+        }
+        let files = self.store.active_files(Some(period)).await?;
+        let files: Vec<ChargeFile> = files.iter().map(charge_file).collect();
+        let (program, _) = self.active_program().await?;
+        let lake = self.lake.clone();
+        let found = self
+            .heavy("cannot read the charges", move || {
+                Ok(lake::commitments::commitments(&lake, &files, &program)?)
+            })
+            .await?;
+        let found = Arc::new(found);
+        // what was read may belong to a later version: then the next reader asks again
+        if self.store.manifest_version().await? == view.version {
+            view.keep_commitments(period, &found);
+        }
+        Ok(found)
+    }
+}
+
+fn commitment(
+    id: &str,
+    currency: &Currency,
+    of: &CommitmentMonth,
+    trend: Vec<(String, Option<u32>)>,
+    now: Instant,
+) -> Result<Commitment, AppError> {
+    let terms = &of.terms;
+    let text = |known: &Option<String>| known.clone().unwrap_or_default();
+    let cost = of.used.checked_add(of.unused)?;
+    let saving = if of.unlisted == 0 && !of.covered.is_zero() {
+        Some(of.covered.checked_sub(cost)?.to_string())
+    } else {
+        None
+    };
+    let mut worst: Option<u32> = None;
+    for (used, unused) in of.hours.values() {
+        if let Some(share) = share_permille(*used, *unused)? {
+            worst = Some(worst.map_or(share, |least| least.min(share)));
+        }
+    }
+    let count = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
+    let end = terms.end.as_deref().and_then(day);
+    Ok(Commitment {
+        id: id.to_owned(),
+        name: text(&terms.name),
+        kind: text(&terms.kind),
+        provider: text(&terms.provider),
+        account: text(&terms.account),
+        currency: currency.to_string(),
+        term: terms.term.clone(),
+        payment: terms.payment.clone(),
+        start: terms.start.as_deref().and_then(day).map(|day| day.to_string()),
+        end: end.map(|day| day.to_string()),
+        days_left: end.map(|end| (end.start().0 - now.0).div_euclid(DAY_US)),
+        bought: of.bought.to_string(),
+        used: of.used.to_string(),
+        unused: of.unused.to_string(),
+        utilisation_permille: share_permille(of.used, of.unused)?,
+        saving,
+        hours: count(of.hours.len()),
+        hours_with_unused: count(of.hours.values().filter(|(_, unused)| unused.units() > 0).count()),
+        worst_hour_permille: worst,
+        trend,
+    })
+}
+
+/// The UTC day of a date as providers write it; `None` when it is none.
+fn day(text: &str) -> Option<Day> {
+    domain::instant::parse(text.as_bytes())
+        .ok()
+        .map(|parsed| parsed.instant.day())
+}
+
+fn ladder(sized: &[(Money, Commitment)]) -> Result<Vec<ExpiryStep>, AppError> {
+    let step_of = |commitment: &Commitment| match commitment.days_left {
+        None => UNKNOWN,
+        Some(left) if left < 0 => STEPS[0].1,
+        Some(left) => STEPS[1..]
+            .iter()
+            .find(|(days, _)| left <= *days)
+            .map_or(LATER, |(_, word)| word),
+    };
+    let mut steps = Vec::new();
+    for when in STEPS.iter().map(|(_, word)| *word).chain([LATER, UNKNOWN]) {
+        let mut step = ExpiryStep {
+            when: when.to_owned(),
+            count: 0,
+            cost: Vec::new(),
+            ids: Vec::new(),
+        };
+        let mut costs: BTreeMap<&str, Money> = BTreeMap::new();
+        for (cost, commitment) in sized.iter().filter(|(_, commitment)| step_of(commitment) == when) {
+            step.count += 1;
+            step.ids.push(commitment.id.clone());
+            let sum = costs.entry(&commitment.currency).or_default();
+            *sum = sum.checked_add(*cost)?;
+        }
+        step.cost = costs
+            .into_iter()
+            .map(|(currency, cost)| (currency.to_owned(), cost.to_string()))
+            .collect();
+        if step.count > 0 {
+            steps.push(step);
+        }
+    }
+    Ok(steps)
+}

@@ -1,0 +1,134 @@
+//! `tonnage report commitments`.
+
+use super::Outcome;
+use super::output::{self, Table};
+use crate::app::App;
+use crate::error::AppError;
+use clap::{Args, ValueEnum};
+use domain::BillingPeriod;
+use frontend::query::PageQuery;
+use wire::CommitmentsPage;
+
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  tonnage report commitments                        of the newest month with a bill
+  tonnage report commitments --period 2026-10 --json
+  tonnage report commitments --format csv > commitments.csv
+
+Utilisation = used / (used + unused), by EffectiveCost. Coverage = covered / (covered +
+on demand), by ListCost. What the bill does not say is empty, never zero.")]
+pub(super) struct Report {
+    /// Month [default: the newest with a bill]
+    #[arg(long, value_name = "YYYY-MM")]
+    period: Option<BillingPeriod>,
+    /// How to write it
+    #[arg(long, value_enum, default_value = "table")]
+    format: Format,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// For people
+    Table,
+    /// Comma-separated, one commitment a line
+    Csv,
+    /// One JSON document
+    Json,
+}
+
+const COLUMNS: [(&str, bool); 14] = [
+    ("id", false),
+    ("name", false),
+    ("kind", false),
+    ("provider", false),
+    ("account", false),
+    ("term", false),
+    ("payment", false),
+    ("start", false),
+    ("end", false),
+    ("used", true),
+    ("unused", true),
+    ("utilisation_permille", true),
+    ("saving", true),
+    ("currency", false),
+];
+
+pub(super) async fn report(app: &App, args: &Report, json: bool) -> Result<Outcome, AppError> {
+    let query = PageQuery {
+        period: args.period.map(|period| period.to_string()),
+        ..PageQuery::default()
+    };
+    let page = app.commitments_page(&query).await?;
+    match args.format {
+        _ if json => output::json(&page)?,
+        Format::Json => output::json(&page)?,
+        Format::Csv => csv(&page)?,
+        Format::Table => print(&page)?,
+    }
+    Ok(Outcome::Done)
+}
+
+fn rows(page: &CommitmentsPage) -> impl Iterator<Item = [String; 14]> {
+    page.commitments.iter().map(|one| {
+        let text = |known: &Option<String>| known.clone().unwrap_or_default();
+        [
+            one.id.clone(),
+            one.name.clone(),
+            one.kind.clone(),
+            one.provider.clone(),
+            one.account.clone(),
+            text(&one.term),
+            text(&one.payment),
+            text(&one.start),
+            text(&one.end),
+            one.used.clone(),
+            one.unused.clone(),
+            one.utilisation_permille
+                .map(|share| share.to_string())
+                .unwrap_or_default(),
+            text(&one.saving),
+            one.currency.clone(),
+        ]
+    })
+}
+
+fn csv(page: &CommitmentsPage) -> Result<(), AppError> {
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    let broken = |error: csv::Error| AppError::broken("cannot write CSV", error);
+    writer.write_record(COLUMNS.map(|(name, _)| name)).map_err(broken)?;
+    for row in rows(page) {
+        writer.write_record(&row).map_err(broken)?;
+    }
+    let bytes = writer
+        .into_inner()
+        .map_err(|error| AppError::broken("cannot write CSV", error.into_error()))?;
+    output::line(String::from_utf8_lossy(&bytes).trim_end())
+}
+
+fn print(page: &CommitmentsPage) -> Result<(), AppError> {
+    if page.commitments.is_empty() {
+        return output::line(&format!("no commitment is in the bill of {}", page.context.period));
+    }
+    let mut table = Table::new(&COLUMNS);
+    rows(page).for_each(|row| table.row(row));
+    table.print()?;
+    output::line("")?;
+    let columns = ["service", "covered", "on demand", "coverage_permille", "currency"];
+    let mut table = Table::new(&columns.map(|name| (name, !["service", "currency"].contains(&name))));
+    for one in &page.coverage {
+        table.row([
+            one.service.clone(),
+            one.covered.clone(),
+            one.on_demand.clone(),
+            one.coverage_permille.map(|share| share.to_string()).unwrap_or_default(),
+            one.currency.clone(),
+        ]);
+    }
+    table.print()?;
+    output::line("")?;
+    let mut table = Table::new(&[("ends", false), ("commitments", true)]);
+    for step in &page.expiry {
+        table.row([step.when.clone(), step.count.to_string()]);
+    }
+    table.print()
+}

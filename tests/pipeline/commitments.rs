@@ -1,0 +1,120 @@
+//! Commitments as a bill tells of them, against a reckoning by hand.
+
+use crate::folder::Folder;
+use std::fmt::Write as _;
+
+const HEADER: &str = "BilledCost,EffectiveCost,ListCost,BillingAccountId,BillingCurrency,BillingPeriodStart,BillingPeriodEnd,\
+ChargePeriodStart,ChargePeriodEnd,ChargeCategory,ServiceName,SubAccountId,PricingCategory,CommitmentDiscountId,\
+CommitmentDiscountName,CommitmentDiscountType,CommitmentDiscountStatus,savings_plan_end_time";
+
+/// A row of an hour of October: billed, effective, list, category, service, account, pricing, id, status.
+fn row(hour: u32, cells: [&str; 9]) -> String {
+    let [billed, effective, list, category, service, account, pricing, id, status] = cells;
+    let (name, kind, end) = match id {
+        "sp-1" => ("plan", "Savings Plan", "2026-12-20T00:00:00Z"),
+        "" => ("", "", ""),
+        _ => ("", "Reserved Instance", ""),
+    };
+    format!(
+        "{billed},{effective},{list},4711,USD,2026-10-01T00:00:00Z,2026-11-01T00:00:00Z,2026-10-01T{hour:02}:00:00Z,\
+         2026-10-01T{:02}:00:00Z,{category},{service},{account},{pricing},{id},{name},{kind},{status},{end}",
+        hour + 1
+    )
+}
+
+fn bill() -> String {
+    let rows = [
+        // the plan: 1.00 an hour; hour 0 fully used, hour 1 to three quarters
+        row(0, ["5", "0", "", "Purchase", "EC2", "payer", "", "sp-1", ""]),
+        row(
+            0,
+            ["0", "1", "1.5", "Usage", "EC2", "shop", "Committed", "sp-1", "Used"],
+        ),
+        row(
+            1,
+            ["0", "0.75", "1.25", "Usage", "EC2", "shop", "Committed", "sp-1", "Used"],
+        ),
+        row(
+            1,
+            ["0", "0.25", "", "Usage", "EC2", "payer", "Committed", "sp-1", "Unused"],
+        ),
+        // a reservation without list prices
+        row(0, ["0", "2", "", "Usage", "RDS", "shop", "Committed", "ri-1", "Used"]),
+        // on demand, and spot, which no commitment could lower
+        row(0, ["4.25", "4.25", "4.25", "Usage", "EC2", "shop", "Standard", "", ""]),
+        row(0, ["9", "9", "30", "Usage", "EC2", "shop", "Dynamic", "", ""]),
+        row(0, ["3", "3", "3", "Usage", "S3", "shop", "Standard", "", ""]),
+    ];
+    let mut text = format!("{HEADER}\n");
+    for row in rows {
+        let _ = writeln!(text, "{row}");
+    }
+    text
+}
+
+#[test]
+fn a_months_commitments_are_those_reckoned_by_hand() {
+    let folder = Folder::new();
+    let bill = folder.write("bill.csv", bill());
+    let _ = folder.run(&["ingest", "billing", &bill]).exits(0);
+    let page = folder
+        .run(&["report", "commitments", "--period", "2026-10", "--json"])
+        .exits(0)
+        .json();
+    let all = page["commitments"].as_array().expect("a list");
+    assert_eq!(all.len(), 2, "{page}");
+    let plan = all.iter().find(|one| one["id"] == "sp-1").expect("the plan");
+    for (field, expected) in [
+        ("name", "plan"),
+        ("kind", "Savings Plan"),
+        ("account", "payer"),
+        ("currency", "USD"),
+        ("bought", "5"),
+        ("used", "1.75"),
+        ("unused", "0.25"),
+        // list 2.75 less its cost of 2
+        ("saving", "0.75"),
+        ("end", "2026-12-20"),
+    ] {
+        assert_eq!(plan[field], expected, "{field} in {plan}");
+    }
+    for (field, expected) in [
+        ("utilisation_permille", 875),
+        ("hours", 2),
+        ("hours_with_unused", 1),
+        ("worst_hour_permille", 750),
+    ] {
+        assert_eq!(plan[field], expected, "{field} in {plan}");
+    }
+    let reservation = all.iter().find(|one| one["id"] == "ri-1").expect("the reservation");
+    assert!(
+        reservation["saving"].is_null() && reservation["end"].is_null(),
+        "unknown is not zero: {reservation}"
+    );
+    assert_eq!(reservation["account"], "", "who used it need not have bought it");
+    // 2.75 covered, 4.25 on demand: 39.2 %; storage has no commitment, the database no list price
+    let coverage = page["coverage"].as_array().expect("a list");
+    assert_eq!(coverage.len(), 1, "{page}");
+    assert_eq!(
+        (&coverage[0]["service"], &coverage[0]["coverage_permille"]),
+        (&"EC2".into(), &392.into())
+    );
+    let steps: Vec<(&str, u64)> = page["expiry"]
+        .as_array()
+        .expect("a list")
+        .iter()
+        .map(|step| {
+            (
+                step["when"].as_str().expect("words"),
+                step["count"].as_u64().expect("a count"),
+            )
+        })
+        .collect();
+    assert_eq!(steps, [("within 30 days", 1), ("end unknown", 1)], "{page}");
+    let csv = folder.run(&["report", "commitments", "--format", "csv"]).exits(0);
+    assert!(
+        csv.out.starts_with("id,name,kind,") && csv.out.lines().count() == 3,
+        "{}",
+        csv.out
+    );
+}
