@@ -4,6 +4,7 @@
 mod claims;
 mod deliveries;
 mod drivers;
+mod invoices;
 mod tokens;
 mod usage;
 mod versions;

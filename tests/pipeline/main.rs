@@ -9,6 +9,7 @@ mod commitments;
 mod deliveries;
 mod drivers;
 mod folder;
+mod invoices;
 mod manifests;
 mod natives;
 mod published;

@@ -1,7 +1,7 @@
 //! Does it add up to the invoice?
 
 use leptos::prelude::*;
-use wire::{CurrencyReconciliation, ReconciliationPage};
+use wire::{CurrencyReconciliation, InvoiceCheck, ReconciliationPage};
 
 use crate::components::bar::{Controls, bar};
 use crate::components::deliveries::deliveries;
@@ -65,8 +65,76 @@ fn currency(report: &CurrencyReconciliation) -> AnyView {
                 <div>{ladder(report)}{checks(report)}</div>
                 <div>{classes(report)}{causes(report)}</div>
             </div>
+            {missing(&report.missing_accounts)}
+            {invoices(report)}
             {deliveries(format!("Deliveries, {}", report.currency), &report.deliveries)}
         </section>
+    }
+    .into_any()
+}
+
+/// Accounts the bill had last month and has no longer.
+fn missing(accounts: &[String]) -> Option<AnyView> {
+    (!accounts.is_empty()).then(|| {
+        let names = accounts.join(", ");
+        view! {
+            <p class="banner warn" role="note">
+                <b>"Missing: "</b>
+                {format!("billing account {names} was in the bill of the month before and is not in this one.")}
+            </p>
+        }
+        .into_any()
+    })
+}
+
+/// Invoices beside the lines that name them.
+fn invoices(report: &CurrencyReconciliation) -> Option<AnyView> {
+    if report.invoices.is_empty() {
+        return None;
+    }
+    let rows: Vec<_> = report.invoices.iter().map(invoice).collect();
+    let caption = format!("Invoices, {}", report.currency);
+    let table = view! {
+        <div class="scroll" tabindex="0" role="group" aria-label=caption.clone()>
+            <table>
+                <caption>{caption.clone()}</caption>
+                <thead>
+                    <tr>
+                        <th scope="col">"Invoice"</th>
+                        <th scope="col">"State"</th>
+                        <th scope="col" class="r">"Net"</th>
+                        <th scope="col" class="r">"Lines of the bill"</th>
+                        <th scope="col" class="r">"Difference"</th>
+                    </tr>
+                </thead>
+                <tbody>{rows}</tbody>
+            </table>
+        </div>
+    };
+    Some(table.into_any())
+}
+
+fn invoice(one: &InvoiceCheck) -> AnyView {
+    let (badge, word) = match one.state.as_str() {
+        "agrees" => ("badge ok", "agrees"),
+        "rounded" => ("badge ok", "agrees, rounded"),
+        "differs" => ("badge est", "differs"),
+        "no_lines" => ("badge est", "no lines yet"),
+        _ => ("badge", "not entered"),
+    };
+    let note: Vec<&str> = [one.issuer.as_str(), one.account.as_str()]
+        .into_iter()
+        .filter(|text| !text.is_empty())
+        .collect();
+    let class = if one.mismatch { "error" } else { "" };
+    view! {
+        <tr class=class>
+            <th scope="row">{one.number.clone()}<span class="note">{note.join(" · ")}</span></th>
+            <td><span class=badge>{word}</span></td>
+            <td class="r num">{maybe_money(one.net.as_deref())}</td>
+            <td class="r num">{maybe_money(one.lines_net.as_deref())}</td>
+            <td class="r num">{maybe_money(one.difference.as_deref())}</td>
+        </tr>
     }
     .into_any()
 }

@@ -11,6 +11,7 @@ pub mod drivers;
 pub mod drivers_prometheus;
 pub mod explain;
 pub mod ingest;
+pub mod invoices;
 pub mod opencost;
 pub mod push;
 pub mod receive;

@@ -3,6 +3,7 @@
 
 use super::App;
 use super::cube::PeriodCube;
+use super::invoices::Lines as InvoiceLines;
 use crate::error::AppError;
 use domain::allocate::CubeValue;
 use domain::{BillingPeriod, Currency};
@@ -30,6 +31,8 @@ pub(crate) struct View {
     stored: Mutex<HashMap<BillingPeriod, StoredTotals>>,
     /// What the bills of months say of commitments.
     commitments: Mutex<HashMap<BillingPeriod, Arc<MonthCommitments>>>,
+    /// Charges of months by the invoice they name.
+    invoice_lines: Mutex<HashMap<BillingPeriod, Arc<InvoiceLines>>>,
 }
 
 /// Cubes by month, and by the number of its first days.
@@ -56,6 +59,16 @@ impl View {
     pub(crate) fn keep_stored(&self, period: BillingPeriod, totals: &StoredTotals) {
         if let Ok(mut stored) = self.stored.lock() {
             stored.insert(period, totals.clone());
+        }
+    }
+
+    pub(crate) fn invoice_lines(&self, period: BillingPeriod) -> Option<Arc<InvoiceLines>> {
+        self.invoice_lines.lock().ok()?.get(&period).cloned()
+    }
+
+    pub(crate) fn keep_invoice_lines(&self, period: BillingPeriod, lines: &Arc<InvoiceLines>) {
+        if let Ok(mut known) = self.invoice_lines.lock() {
+            known.insert(period, lines.clone());
         }
     }
 
@@ -91,6 +104,7 @@ impl App {
                 cubes: Mutex::default(),
                 stored: Mutex::default(),
                 commitments: Mutex::default(),
+                invoice_lines: Mutex::default(),
             };
             // three reads are one picture only if nobody committed meanwhile
             if self.store.manifest_version().await? == version {

@@ -11,6 +11,7 @@ mod demo;
 mod drivers;
 mod explain;
 mod ingest;
+mod invoice;
 mod lake_files;
 mod output;
 mod progress;
@@ -69,6 +70,9 @@ enum Command {
     /// Deliveries of bills, and what each changed
     #[command(subcommand)]
     Deliveries(deliveries::Deliveries),
+    /// Invoices: enter, compare with the bill, take back
+    #[command(subcommand)]
+    Invoice(invoice::Invoices),
     /// Bring every period's allocation up to date
     Allocate(allocate::Allocate),
     /// Prove that invoice, bill, allocation and owners add up; exit 1 if not
@@ -169,6 +173,7 @@ async fn run(cli: Cli) -> Result<Outcome, AppError> {
         Command::Token(args) => token::run(&app, args, cli.json).await,
         Command::Ingest(args) => ingest::run(&app, args, cli.json).await,
         Command::Deliveries(args) => deliveries::run(&app, args, cli.json).await,
+        Command::Invoice(args) => invoice::run(&app, args, cli.json).await,
         Command::Allocate(args) => allocate::run(&app, args, cli.json).await,
         Command::Reconcile(args) => reconcile::run(&app, args, cli.json).await,
         Command::Report(args) => report::run(&app, args, cli.json).await,
@@ -191,6 +196,7 @@ fn reads_only(command: &Command) -> bool {
         | Command::Lake(_) => true,
         Command::Rules(rules) => !matches!(rules, rules::Rules::Apply(_)),
         Command::Token(token) => !matches!(token, token::Token::Create(_)),
+        Command::Invoice(_) => true,
         Command::Demo(_) | Command::Serve(_) | Command::Agent(_) | Command::Ingest(_) | Command::Config(_) => false,
     }
 }

@@ -14,7 +14,7 @@ use wire::Reconciliation;
   tonnage reconcile
   tonnage reconcile --period 2026-10 --json
 
-Exit 1 when any residual is not zero.")]
+Exit 1 when any residual is not zero, or an invoice is not what the bill's lines are.")]
 pub(super) struct Reconcile {
     /// One month; without it every month
     #[arg(long, value_name = "YYYY-MM")]
@@ -43,7 +43,7 @@ pub(super) async fn run(app: &App, args: Reconcile, json: bool) -> Result<Outcom
     let whole = reports
         .iter()
         .flat_map(|report| &report.currencies)
-        .all(|currency| currency.residual == "0");
+        .all(|currency| currency.residual == "0" && !currency.invoices.iter().any(|invoice| invoice.mismatch));
     if !json {
         print(&reports)?;
     } else if let (Some(_), [report]) = (args.period, reports.as_slice()) {
@@ -88,6 +88,28 @@ fn print(reports: &[Reconciliation]) -> Result<(), AppError> {
     }
     table.print()?;
     for report in reports {
+        for c in &report.currencies {
+            for one in c.invoices.iter().filter(|invoice| invoice.mismatch) {
+                eprintln!(
+                    "{} {}: invoice {} has {} net, its {} lines {}: difference {}",
+                    report.period,
+                    c.currency,
+                    one.number,
+                    one.net.as_deref().unwrap_or("unknown"),
+                    one.rows,
+                    one.lines_net.as_deref().unwrap_or("nothing"),
+                    one.difference.as_deref().unwrap_or("unknown"),
+                );
+            }
+            if !c.missing_accounts.is_empty() {
+                eprintln!(
+                    "{} {}: billing account {} was in the bill of the month before and is not in this one",
+                    report.period,
+                    c.currency,
+                    c.missing_accounts.join(", ")
+                );
+            }
+        }
         for c in report.currencies.iter().filter(|c| c.residual != "0") {
             for link in c.links.iter().filter(|link| link.residual != "0") {
                 eprintln!(

@@ -15,6 +15,7 @@ pub mod dialect;
 pub mod driver;
 pub mod finding;
 pub mod instant;
+pub mod invoice;
 pub mod money;
 pub mod number;
 pub mod owner;

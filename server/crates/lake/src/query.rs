@@ -8,9 +8,10 @@ use crate::schema::ChargeFile;
 use crate::usage::UsageFile;
 use domain::allocate::{CubeKey, CubeValue, Program};
 use domain::apportion::apportion;
-use domain::charge::Attributes;
+use domain::charge::{Attributes, ChargeCategory};
 use domain::class::{Class, ClassRules};
 use domain::instant::Span;
+use domain::invoice::InvoiceLines;
 use domain::money::MoneySum;
 use domain::owner::Assignment;
 use domain::rule::{RuleSet, Sample};
@@ -185,6 +186,37 @@ fn add_share(share: &mut Option<Share>, part: Money, key: &CubeKey) -> Result<()
     let (sum, of) = share.take().unwrap_or_else(first);
     *share = Some((sum.checked_add(part).map_err(overflow)?, of));
     Ok(())
+}
+
+/// Charges by the invoice they name and their currency.
+///
+/// # Errors
+/// When a file cannot be read or a sum overflows.
+pub fn invoice_lines(
+    lake: &Lake,
+    files: &[ChargeFile],
+    program: &Program,
+) -> Result<BTreeMap<(String, Currency), InvoiceLines>, LakeError> {
+    let mut charges = Charges::with(program, &["InvoiceId"]);
+    let mut sums: BTreeMap<(String, Currency), InvoiceLines> = BTreeMap::new();
+    for file in files {
+        charges.read(lake, file, |charges, row| {
+            let set = charges.set(row.set);
+            let Some(number) = set.attributes.column("InvoiceId") else {
+                return Ok(());
+            };
+            let lines = sums.entry((number.to_owned(), set.currency.clone())).or_default();
+            let sum = if set.category == ChargeCategory::Tax {
+                &mut lines.tax
+            } else {
+                &mut lines.net
+            };
+            *sum = sum.checked_add(row.billed).map_err(overflow)?;
+            lines.rows += 1;
+            Ok(())
+        })?;
+    }
+    Ok(sums)
 }
 
 /// The share of charges that were split together, over their bill lines: all of

@@ -20,6 +20,7 @@ mod driver;
 mod error;
 mod explain;
 mod finding;
+mod invoice;
 mod manifest;
 mod rows;
 mod rules;
@@ -113,6 +114,7 @@ fn all_statements() -> impl Iterator<Item = Statement> {
         explain::STATEMENTS,
         &[explain::PUT],
         finding::STATEMENTS,
+        invoice::STATEMENTS,
         manifest::STATEMENTS,
         rules::STATEMENTS,
         setting::STATEMENTS,

@@ -38,7 +38,7 @@ pub use month::month_name;
 pub use overview::{Figure, OverviewPage, SentencePart, Tile, Tone};
 pub use receipt::FactsReceipt;
 pub use reconciliation::{
-    Cause, ClassCost, CurrencyReconciliation, Link, Quarantined, Reconciliation, ReconciliationPage,
+    Cause, ClassCost, CurrencyReconciliation, InvoiceCheck, Link, Quarantined, Reconciliation, ReconciliationPage,
 };
 pub use rules::{Coverage, OwnerRule, RuleSet, RuleVersion, RulesPage, TierPreset};
 pub use sources::{

@@ -57,6 +57,45 @@ pub struct CurrencyReconciliation {
     pub links: Vec<Link>,
     /// The deliveries the figures come from.
     pub deliveries: Vec<Delivery>,
+    /// Invoices of the period, entered or only named by the bill.
+    pub invoices: Vec<InvoiceCheck>,
+    /// Billing accounts that were in the bill of the month before and are not in this one.
+    pub missing_accounts: Vec<String>,
+}
+
+/// An invoice beside the charges that name it (C1).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InvoiceCheck {
+    /// Its number: FOCUS `InvoiceId`.
+    pub number: String,
+    /// Who issued it; empty when unknown.
+    pub issuer: String,
+    /// FOCUS `BillingAccountId`; empty when unknown.
+    pub account: String,
+    /// Billing period, `YYYY-MM`.
+    pub billing_period: String,
+    /// Currency code.
+    pub currency: String,
+    /// `agrees`, `rounded` (by the provider, at most a minor unit), `differs`, `no_lines`, `not_entered`.
+    pub state: String,
+    /// Whether it must be cleared up before the books are closed.
+    pub mismatch: bool,
+    /// Amount without tax; `None` when nobody has entered it.
+    pub net: Option<Money>,
+    /// Tax, where it states it.
+    pub tax: Option<Money>,
+    /// Its date.
+    pub date: Option<String>,
+    /// When it is due.
+    pub due: Option<String>,
+    /// Charges that name it.
+    pub rows: u64,
+    /// Their `BilledCost`, taxes apart; `None` when there are none.
+    pub lines_net: Option<Money>,
+    /// `BilledCost` of the taxes among them.
+    pub lines_tax: Option<Money>,
+    /// Lines less invoice; `None` when nobody has entered it.
+    pub difference: Option<Money>,
 }
 
 /// Cost of one charge class.

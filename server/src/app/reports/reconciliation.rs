@@ -11,10 +11,11 @@ use domain::bridge::BridgeTerm;
 use domain::class::Class;
 use domain::{BillingPeriod, Currency, Money};
 use frontend::query::PageQuery;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use store::{DeliveredTotal, DeliveryRecord, DeliveryState};
 use wire::{
-    Basis, Cause, ClassCost, CurrencyReconciliation, Link, Quarantined, Reconciliation, ReconciliationPage, Terms,
+    Basis, Cause, ClassCost, CurrencyReconciliation, InvoiceCheck, Link, Quarantined, Reconciliation,
+    ReconciliationPage, Terms,
 };
 
 /// Causes of unallocated cost shown.
@@ -55,6 +56,10 @@ impl App {
         currencies.extend(cube.currencies.iter().cloned());
         currencies.sort();
         currencies.dedup();
+        let invoices = self.invoice_checks(Some(period)).await?;
+        currencies.extend(invoices.iter().filter_map(|check| Currency::parse(&check.currency)));
+        currencies.sort();
+        currencies.dedup();
         let mut answers = Vec::with_capacity(currencies.len());
         let mut seeds = Vec::new();
         for currency in &currencies {
@@ -64,7 +69,11 @@ impl App {
                 .filter(|t| t.total.currency == *currency)
                 .collect();
             let lake = read_back.get(currency).copied().unwrap_or_default();
-            answers.push(reconcile_currency(&cube, currency, &held, lake, records, &mut seeds)?);
+            let mut answer = reconcile_currency(&cube, currency, &held, lake, records, &mut seeds)?;
+            let of_currency = |check: &&InvoiceCheck| check.currency == answer.currency;
+            answer.invoices = invoices.iter().filter(of_currency).cloned().collect();
+            answer.missing_accounts = missing_accounts(&view, period, currency);
+            answers.push(answer);
         }
         self.remember(seeds).await?;
         Ok(Reconciliation {
@@ -209,7 +218,20 @@ fn reconcile_currency(
             .into_iter()
             .map(|record| delivery(record, Some(cube.period)))
             .collect::<Result<_, _>>()?,
+        invoices: Vec::new(),
+        missing_accounts: Vec::new(),
     })
+}
+
+/// Billing accounts of the month before that this month's bill does not have.
+fn missing_accounts(view: &View, period: BillingPeriod, currency: &Currency) -> Vec<String> {
+    let of = |period| -> BTreeSet<&str> {
+        let totals = view.totals_of(period).map(|held| &held.total);
+        let totals = totals.filter(|total| total.currency == *currency && !total.billing_account_id.is_empty());
+        totals.map(|total| total.billing_account_id.as_str()).collect()
+    };
+    let (before, now) = (of(period.previous()), of(period));
+    before.difference(&now).map(|account| (*account).to_owned()).collect()
 }
 
 fn link(from: &str, to: &str, left: Money, right: Money) -> Result<Link, AppError> {

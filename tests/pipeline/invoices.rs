@@ -1,0 +1,182 @@
+//! Invoices beside the bill (C1, A42).
+
+use crate::folder::Folder;
+use serde_json::Value;
+
+const HEADER: &str = "BilledCost,EffectiveCost,BillingAccountId,BillingCurrency,BillingPeriodStart,BillingPeriodEnd,\
+ChargePeriodStart,ChargePeriodEnd,ChargeCategory,ServiceName,InvoiceId,InvoiceIssuerName";
+
+/// A bill of a month: cost, category, account, invoice.
+fn bill(month: &str, rows: &[(&str, &str, &str, &str)]) -> String {
+    let next = tonnage_tests::bill::next_month(month);
+    let mut text = format!("{HEADER}\n");
+    for (cost, category, account, invoice) in rows {
+        text.push_str(&format!(
+            "{cost},{cost},{account},USD,{month}-01T00:00:00Z,{next}-01T00:00:00Z,{month}-01T00:00:00Z,{month}-01T01:00:00Z,\
+             {category},Compute,{invoice},AWS\n"
+        ));
+    }
+    text
+}
+
+fn states(folder: &Folder, code: i32) -> Vec<(String, String, String)> {
+    let answer = folder.run(&["invoice", "list", "--json"]).exits(code).json();
+    let text = |value: &Value| value.as_str().unwrap_or("-").to_owned();
+    let all = answer["invoices"].as_array().expect("a list").iter();
+    all.map(|one| (text(&one["number"]), text(&one["state"]), text(&one["difference"])))
+        .collect()
+}
+
+fn expected(rows: &[(&str, &str, &str)]) -> Vec<(String, String, String)> {
+    let own = |(number, state, difference): &(&str, &str, &str)| {
+        ((*number).to_owned(), (*state).to_owned(), (*difference).to_owned())
+    };
+    rows.iter().map(own).collect()
+}
+
+#[test]
+fn an_invoice_is_compared_with_the_lines_that_name_it() {
+    let folder = Folder::new();
+    let october = folder.write(
+        "october.csv",
+        bill(
+            "2026-10",
+            &[
+                ("10.004", "Usage", "payer", "inv-1"),
+                ("5", "Usage", "payer", "inv-1"),
+                ("2.85", "Tax", "payer", "inv-1"),
+                ("-3", "Credit", "payer", "memo-2"),
+                ("7", "Usage", "payer", "market-3"),
+                ("100", "Usage", "payer", ""),
+            ],
+        ),
+    );
+    let _ = folder.run(&["ingest", "billing", &october, "--source", "s"]).exits(0);
+    assert_eq!(
+        states(&folder, 0),
+        expected(&[
+            ("inv-1", "not_entered", "-"),
+            ("market-3", "not_entered", "-"),
+            ("memo-2", "not_entered", "-"),
+        ]),
+        "the bill names them, lines without a number stay unbilled"
+    );
+    let _ = folder.run(&["reconcile", "--period", "2026-10"]).exits(0);
+    let add = |args: &[&str]| {
+        let base = ["invoice", "add", "--period", "2026-10", "--currency", "USD"];
+        let args: Vec<&str> = base.iter().chain(args).copied().collect();
+        folder.run(&args)
+    };
+    // rounded by the provider, a credit memo, another issuer's invoice, one that is short by an account
+    let _ = add(&[
+        "--number", "inv-1", "--issuer", "AWS", "--net", "15.00", "--tax", "2.85", "--gross", "17.85",
+    ])
+    .exits(0);
+    let _ = add(&["--number", "memo-2", "--issuer", "AWS", "--net", "-3"]).exits(0);
+    let _ = add(&["--number", "market-3", "--issuer", "Vendor Ltd", "--net", "9"]).exits(0);
+    assert_eq!(
+        states(&folder, 1),
+        expected(&[
+            ("inv-1", "rounded", "0.004"),
+            ("memo-2", "agrees", "0"),
+            ("market-3", "differs", "-2"),
+        ])
+    );
+    let ended = folder.run(&["reconcile", "--period", "2026-10"]).exits(1);
+    assert!(
+        ended
+            .err
+            .contains("invoice market-3 has 9 net, its 1 lines 7: difference -2"),
+        "{}",
+        ended.err
+    );
+    let report = folder
+        .run(&["reconcile", "--period", "2026-10", "--json"])
+        .exits(1)
+        .json();
+    assert_eq!(
+        report["currencies"][0]["invoices"].as_array().map(Vec::len),
+        Some(3),
+        "{report}"
+    );
+    // the same again changes nothing, other figures are refused, and it can be taken back
+    let again = add(&["--number", "memo-2", "--issuer", "AWS", "--net", "-3", "--json"])
+        .exits(0)
+        .json();
+    assert_eq!((&again["entered"], &again["unchanged"]), (&0.into(), &1.into()));
+    let other = add(&["--number", "memo-2", "--issuer", "AWS", "--net", "-4"]).exits(2);
+    assert!(other.err.contains("with other figures"), "{}", other.err);
+    let _ = folder.run(&["invoice", "remove", "market-3"]).exits(0);
+    let _ = folder.run(&["invoice", "remove", "market-3"]).exits(2);
+    let _ = folder.run(&["reconcile", "--period", "2026-10"]).exits(0);
+    // an invoice nothing in the bill names
+    let _ = add(&["--number", "lost-4", "--net", "1"]).exits(0);
+    assert!(states(&folder, 1).contains(&("lost-4".to_owned(), "no_lines".to_owned(), "-1".to_owned())));
+}
+
+#[test]
+fn invoices_come_from_a_file_all_or_none() {
+    let folder = Folder::new();
+    let bill = folder.write(
+        "bill.csv",
+        bill(
+            "2026-10",
+            &[("10", "Usage", "payer", "a"), ("5", "Usage", "payer", "b")],
+        ),
+    );
+    let _ = folder.run(&["ingest", "billing", &bill, "--source", "s"]).exits(0);
+    let good = "number,period,currency,net,date,issuer\na,2026-10,USD,10.00,2026-11-03,AWS\nb,2026-10,USD,5,,AWS\n";
+    let bad = "number,period,currency,net\nc,2026-10,USD,ten\nd,October,USD,1\n";
+    let (good, bad) = (folder.write("good.csv", good), folder.write("bad.csv", bad));
+    let refused = folder.run(&["invoice", "import", &bad, "--json"]).exits(2).json();
+    let places: Vec<(u64, &str)> = refused["findings"]
+        .as_array()
+        .expect("findings")
+        .iter()
+        .map(|finding| {
+            (
+                finding["line"].as_u64().expect("a line"),
+                finding["column"].as_str().expect("a column"),
+            )
+        })
+        .collect();
+    assert_eq!(places, [(2, "net"), (3, "period")], "{refused}");
+    let unknown = folder.write("unknown.csv", "number,colour\n1,red\n");
+    let _ = folder.run(&["invoice", "import", &unknown]).exits(2);
+    assert_eq!(
+        states(&folder, 0)
+            .iter()
+            .filter(|(_, state, _)| state != "not_entered")
+            .count(),
+        0
+    );
+    let answer = folder.run(&["invoice", "import", &good, "--json"]).exits(0).json();
+    assert_eq!(answer["entered"], 2);
+    assert_eq!(
+        states(&folder, 0),
+        expected(&[("a", "agrees", "0"), ("b", "agrees", "0")])
+    );
+}
+
+#[test]
+fn an_account_that_is_gone_is_named() {
+    let folder = Folder::new();
+    for (month, rows) in [
+        (
+            "2026-09",
+            &[("1", "Usage", "payer", ""), ("2", "Usage", "linked", "")][..],
+        ),
+        ("2026-10", &[("1", "Usage", "payer", "")]),
+    ] {
+        let bill = folder.write(&format!("{month}.csv"), bill(month, rows));
+        let _ = folder.run(&["ingest", "billing", &bill, "--source", "s"]).exits(0);
+    }
+    let ended = folder.run(&["reconcile", "--period", "2026-10"]).exits(0);
+    assert!(
+        ended
+            .err
+            .contains("billing account linked was in the bill of the month before"),
+        "{}",
+        ended.err
+    );
+}
