@@ -158,11 +158,7 @@ impl App {
         let looked = self
             .heavy("cannot look at the files", move || look(&paths, &format, &scratch))
             .await;
-        let input = Arc::new(
-            copies
-                .iter()
-                .fold(looked, |looked, copy| input::as_from(looked, copy))?,
-        );
+        let input = Arc::new(copies.iter().fold(looked, input::as_from)?);
         let named = request.source.clone().filter(|name| !name.trim().is_empty());
         if let Some(source) = &named {
             check_name(source)?;

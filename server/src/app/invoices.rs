@@ -62,11 +62,10 @@ impl InvoiceText {
     ///
     /// # Errors
     /// A finding that names the field and what would fit.
-    pub fn parse(&self) -> Result<Invoice, Finding> {
+    pub fn parse(&self) -> Result<Invoice, Box<Finding>> {
         let wrong = |field: &str, text: &str, fits: &str| {
-            Finding::error("bad_invoice", format!("{field} {text:?} does not fit"))
-                .in_column(field)
-                .remedy(format!("write {fits}"))
+            let finding = Finding::error("bad_invoice", format!("{field} {text:?} does not fit")).in_column(field);
+            Box::new(finding.remedy(format!("write {fits}")))
         };
         let money = |field: &str, text: &str| {
             let amount = "an amount such as 1234.50";
@@ -74,7 +73,7 @@ impl InvoiceText {
         };
         let maybe = |text: &str| (!text.trim().is_empty()).then(|| text.trim().to_owned());
         let amount = |field: &str, text: &str| maybe(text).map(|text| money(field, &text)).transpose();
-        let day = |field: &str, text: &str| -> Result<Option<Day>, Finding> {
+        let day = |field: &str, text: &str| -> Result<Option<Day>, Box<Finding>> {
             let parsed = maybe(text).map(|text| domain::instant::parse(text.as_bytes()));
             let parsed = parsed
                 .transpose()
@@ -187,7 +186,7 @@ impl App {
             match parsed {
                 Ok((line, text)) => match text.parse() {
                     Ok(invoice) => invoices.push(invoice),
-                    Err(finding) => wrong.push(refuse(line, finding)),
+                    Err(finding) => wrong.push(refuse(line, *finding)),
                 },
                 Err(error) => wrong.push(unreadable(error)),
             }

@@ -101,7 +101,7 @@ pub(super) async fn run(app: &App, args: Invoices, json: bool) -> Result<Outcome
         Invoices::Add(args) => {
             let invoice = text(*args)?
                 .parse()
-                .map_err(|finding| AppError::Refused(vec![finding]))?;
+                .map_err(|finding| AppError::Refused(vec![*finding]))?;
             entered(app.add_invoices(vec![invoice]).await?, 1, json)?;
         }
         Invoices::Import(args) => {

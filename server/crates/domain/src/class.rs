@@ -229,6 +229,14 @@ mod tests {
                 Class::CommitmentUnused,
             ),
             (
+                usage("Compute", "x").with_column("lineItem/LineItemType", "EdpDiscount"),
+                Class::Discount,
+            ),
+            (
+                usage("Compute", "x").with_column("line_item_line_item_type", "Usage"),
+                Class::Machine,
+            ),
+            (
                 usage("Compute", "x").with_column("CapacityReservationStatus", "Unused"),
                 Class::ReservationUnused,
             ),

@@ -135,7 +135,10 @@ fn clean(folder: &Path, below: &str, keep: &BTreeSet<String>) -> std::io::Result
         };
         if entry.file_type()?.is_dir() {
             clean(&entry.path(), &key, keep)?;
-        } else if !keep.contains(&key) && !(below.is_empty() && [INDEX, LOCK].contains(&name.as_str())) {
+            continue;
+        }
+        let own = below.is_empty() && [INDEX, LOCK].contains(&name.as_str());
+        if !own && !keep.contains(&key) {
             std::fs::remove_file(entry.path())?;
         }
     }

@@ -49,7 +49,7 @@ pub fn locate_bills(argument: &str) -> Result<Bills, SourceError> {
                 finding.remedy("name the bill files; manifests of AWS and Azure exports are known"),
             ));
         };
-        return bills(vec![manifest], Vec::new());
+        return bills(&[manifest]);
     }
     if !path.is_dir() {
         return Ok(Bills {
@@ -69,7 +69,7 @@ pub fn locate_bills(argument: &str) -> Result<Bills, SourceError> {
     }
     let all = manifests.clone();
     let chosen = newest(manifests)?;
-    let mut bills = bills(chosen, Vec::new())?;
+    let mut bills = bills(&chosen)?;
     bills.findings = passed_over(&locate::bills_in(path)?, &bills.files, &all);
     Ok(bills)
 }
@@ -137,11 +137,11 @@ fn newest_of(mut runs: Vec<Manifest>) -> Result<Manifest, SourceError> {
 }
 
 /// The files of the manifests, each of which must be there as it is named.
-fn bills(manifests: Vec<Manifest>, findings: Vec<Finding>) -> Result<Bills, SourceError> {
+fn bills(manifests: &[Manifest]) -> Result<Bills, SourceError> {
     let mut wrong = Vec::new();
     let mut files: BTreeMap<PathBuf, Located> = BTreeMap::new();
     let mut rows = Some(0);
-    for manifest in &manifests {
+    for manifest in manifests {
         for part in &manifest.parts {
             rows = rows
                 .zip(part.rows)
@@ -150,7 +150,7 @@ fn bills(manifests: Vec<Manifest>, findings: Vec<Finding>) -> Result<Bills, Sour
                 Ok(file) => {
                     files.insert(file.path.clone(), file);
                 }
-                Err(finding) => wrong.push(finding),
+                Err(finding) => wrong.push(*finding),
             }
         }
     }
@@ -162,7 +162,7 @@ fn bills(manifests: Vec<Manifest>, findings: Vec<Finding>) -> Result<Bills, Sour
     files.sort_by(|a, b| a.name.cmp(&b.name));
     Ok(Bills {
         files,
-        findings,
+        findings: Vec::new(),
         periods,
         rows,
         is_final: manifests.iter().all(|manifest| manifest.is_final),
@@ -171,7 +171,7 @@ fn bills(manifests: Vec<Manifest>, findings: Vec<Finding>) -> Result<Bills, Sour
 
 /// A part, below one of the folders above its manifest: a copy of a bucket may
 /// begin anywhere in it.
-fn found(manifest: &Manifest, part: &PartRef) -> Result<Located, Finding> {
+fn found(manifest: &Manifest, part: &PartRef) -> Result<Located, Box<Finding>> {
     let folders: Vec<&Path> = manifest.path.ancestors().skip(1).take(LEVELS).collect();
     let pieces: Vec<&str> = part.key.split('/').collect();
     let inside = pieces
@@ -185,9 +185,8 @@ fn found(manifest: &Manifest, part: &PartRef) -> Result<Located, Finding> {
     let remedy = "fetch the delivery again, whole; nothing of it was taken in";
     let Some(path) = path else {
         let message = format!("names {}, which is not there", part.key);
-        return Err(Finding::error("missing_part", message)
-            .in_file(&manifest.name)
-            .remedy(remedy));
+        let finding = Finding::error("missing_part", message).in_file(&manifest.name);
+        return Err(Box::new(finding.remedy(remedy)));
     };
     let length = std::fs::metadata(&path).map(|found| found.len()).ok();
     if let (Some(expected), Some(length)) = (part.bytes, length)
@@ -195,7 +194,7 @@ fn found(manifest: &Manifest, part: &PartRef) -> Result<Located, Finding> {
     {
         let message = format!("has {length} bytes, its manifest {} says {expected}", manifest.name);
         let finding = Finding::error("changed_part", message).in_file(path.display().to_string());
-        return Err(finding.remedy(remedy));
+        return Err(Box::new(finding.remedy(remedy)));
     }
     Ok(Located {
         name: path.display().to_string(),
