@@ -94,7 +94,12 @@ fn a_months_commitments_are_those_reckoned_by_hand() {
     assert_eq!(reservation["account"], "", "who used it need not have bought it");
     // 2.75 covered, 4.25 on demand: 39.2 %; storage has no commitment, the database no list price
     let coverage = page["coverage"].as_array().expect("a list");
-    assert_eq!(coverage.len(), 1, "{page}");
+    assert_eq!(coverage.len(), 2, "{page}");
+    assert_eq!(coverage[1]["service"], "RDS");
+    assert!(
+        coverage[1]["coverage_permille"].is_null(),
+        "without list prices nothing is known: {page}"
+    );
     assert_eq!(
         (&coverage[0]["service"], &coverage[0]["coverage_permille"]),
         (&"EC2".into(), &392.into())
@@ -111,6 +116,7 @@ fn a_months_commitments_are_those_reckoned_by_hand() {
         })
         .collect();
     assert_eq!(steps, [("within 30 days", 1), ("end unknown", 1)], "{page}");
+    assert_eq!(page["context"]["data_through"], "2026-10-01", "from usage alone");
     let csv = folder.run(&["report", "commitments", "--format", "csv"]).exits(0);
     assert!(
         csv.out.starts_with("id,name,kind,") && csv.out.lines().count() == 3,

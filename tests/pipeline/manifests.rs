@@ -184,6 +184,22 @@ async fn a_delivery_that_is_not_as_its_manifest_says_is_refused() {
             "bad_manifest",
         ),
         (
+            "a part of another delivery that lies beside the manifest",
+            vec![("r/p0.csv", one.clone())],
+            azure(OCTOBER, "2026-11-02", &[("run-2/p0.csv", length, 1)]),
+            "missing_part",
+        ),
+        (
+            "two parts of which one file is there",
+            vec![("r/p0.csv", one.clone())],
+            azure(
+                OCTOBER,
+                "2026-11-02",
+                &[("a/p0.csv", length, 1), ("b/p0.csv", length, 1)],
+            ),
+            "missing_part",
+        ),
+        (
             "a way out of the folder",
             vec![("p0.csv", one.clone())],
             azure(OCTOBER, "2026-11-02", &[("../../p0.csv", length, 1)]),

@@ -74,7 +74,13 @@ fn answer(page: &CommitmentsPage) -> String {
             }
         )
     });
+    let unknown = page
+        .commitments
+        .iter()
+        .filter(|one| one.utilisation_permille.is_none())
+        .count();
     match wasteful {
+        0 if unknown > 0 => format!("{named}; how far {unknown} of them are used is unknown.{ends}"),
         0 => format!("{named}, all of them fully used.{ends}"),
         some => format!("{named}; {some} not fully used.{ends}"),
     }

@@ -40,7 +40,6 @@ fn show(page: &DeliveryChanges) -> AnyView {
             {(page.kind != Restated::First).then(|| totals("By billing period", "Billing period", &page.totals))}
             {(!page.services.is_empty()).then(|| totals("By service", "Service", &page.services))}
             {changes(page)}
-            <h2>"This delivery"</h2>
             {deliveries("This delivery".to_owned(), std::slice::from_ref(one))}
             {files(page)}
             {(!page.against.is_empty()).then(|| deliveries("Compared with".to_owned(), &page.against))}

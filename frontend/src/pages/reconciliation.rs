@@ -47,8 +47,17 @@ fn show(page: &ReconciliationPage) -> AnyView {
 }
 
 fn currency(report: &CurrencyReconciliation) -> AnyView {
-    let clean = format::is_zero(&report.residual) && report.links.iter().all(|link| format::is_zero(&link.residual));
-    let answer = if clean {
+    let adds_up = format::is_zero(&report.residual) && report.links.iter().all(|link| format::is_zero(&link.residual));
+    let wrong = report.invoices.iter().filter(|invoice| invoice.mismatch).count();
+    let clean = adds_up && wrong == 0;
+    let answer = if adds_up && wrong > 0 {
+        let wrong = format::counted(u64::try_from(wrong).unwrap_or(u64::MAX), "invoice is", "invoices are");
+        format!(
+            "{} {} add up, but {wrong} not what the bill's lines are",
+            format::money(&report.billed),
+            report.currency
+        )
+    } else if adds_up {
         format!(
             "{} {} add up to the last digit",
             format::money(&report.billed),
@@ -80,7 +89,7 @@ fn missing(accounts: &[String]) -> Option<AnyView> {
         view! {
             <p class="banner warn" role="note">
                 <b>"Missing: "</b>
-                {format!("billing account {names} was in the bill of the month before and is not in this one.")}
+                {format!("account {names} was in the bill of the month before and is not in this one.")}
             </p>
         }
         .into_any()
@@ -103,7 +112,9 @@ fn invoices(report: &CurrencyReconciliation) -> Option<AnyView> {
                         <th scope="col">"Invoice"</th>
                         <th scope="col">"State"</th>
                         <th scope="col" class="r">"Net"</th>
-                        <th scope="col" class="r">"Lines of the bill"</th>
+                        <th scope="col" class="r">"its lines"</th>
+                        <th scope="col" class="r">"Tax"</th>
+                        <th scope="col" class="r">"its lines"</th>
                         <th scope="col" class="r">"Difference"</th>
                     </tr>
                 </thead>
@@ -133,6 +144,8 @@ fn invoice(one: &InvoiceCheck) -> AnyView {
             <td><span class=badge>{word}</span></td>
             <td class="r num">{maybe_money(one.net.as_deref())}</td>
             <td class="r num">{maybe_money(one.lines_net.as_deref())}</td>
+            <td class="r num">{maybe_money(one.tax.as_deref())}</td>
+            <td class="r num">{maybe_money(one.lines_tax.as_deref())}</td>
             <td class="r num">{maybe_money(one.difference.as_deref())}</td>
         </tr>
     }

@@ -55,6 +55,15 @@ impl App {
         let record = find(&all, id)?;
         let other = against.map(|id| find(&all, id)).transpose()?;
         let earlier = earlier(&all, record, other);
+        if let (Some(other), true) = (other, earlier.is_empty()) {
+            return Err(AppError::usage(
+                format!(
+                    "{} and {} have no month in common",
+                    record.delivery_id, other.delivery_id
+                ),
+                "compare two deliveries of one month, as `tonnage deliveries list` shows them",
+            ));
+        }
         let before = earlier
             .iter()
             .flat_map(|(period, old)| files(&old.lake_files, *period, &old.delivery_id));
@@ -219,7 +228,11 @@ fn row(change: &Change) -> Result<(Money, ChangeRow), AppError> {
     let row = ChangeRow {
         billing_period: key.period.to_string(),
         currency: key.currency.to_string(),
-        account: key.account.clone().unwrap_or_default(),
+        account: key
+            .account
+            .clone()
+            .or_else(|| key.billing_account.clone())
+            .unwrap_or_default(),
         service: key.service.clone().unwrap_or_default(),
         category: key.category.to_string(),
         day: key.day.to_string(),

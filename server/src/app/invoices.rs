@@ -13,8 +13,8 @@ use std::path::Path;
 use std::sync::Arc;
 use wire::InvoiceCheck;
 
-/// Lines by invoice number and currency.
-pub(crate) type Lines = BTreeMap<(String, Currency), InvoiceLines>;
+/// Lines by invoice number, currency and issuer.
+pub(crate) type Lines = BTreeMap<(String, Currency, String), InvoiceLines>;
 
 /// An invoice as people and files write it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
@@ -283,35 +283,56 @@ fn checks_of<'i>(
     let mut checks = Vec::new();
     let mut entered = BTreeSet::new();
     for invoice in invoices {
-        let key = (invoice.number.clone(), invoice.currency.clone());
-        let of = lines.get(&key).copied();
+        let (keys, of) = lines_of(invoice, lines)?;
+        // lines are of one invoice: another one of their number has none
+        let of = of.filter(|_| !keys.iter().any(|key| entered.contains(key)));
         let (state, difference) = compare(invoice, of)?;
+        let key = (invoice.number.clone(), invoice.currency.clone(), invoice.issuer.clone());
         checks.push(InvoiceCheck {
-            difference: Some(difference.to_string()),
+            difference: of.map(|_| difference.to_string()),
             account: invoice.billing_account.clone(),
-            issuer: invoice.issuer.clone(),
             net: Some(invoice.net.to_string()),
             tax: invoice.tax.map(|tax| tax.to_string()),
             date: invoice.issued.map(|day| day.to_string()),
             due: invoice.due.map(|day| day.to_string()),
             ..check(&key, period, state, of)
         });
-        entered.insert(key);
+        entered.extend(keys);
     }
-    let unknown = lines.iter().filter(|(key, _)| !entered.contains(*key));
+    let unknown = lines.iter().filter(|(key, _)| !entered.contains(key));
     checks.extend(unknown.map(|(key, of)| check(key, period, InvoiceState::NotEntered, Some(*of))));
     Ok(checks)
 }
 
+type LinesKey = (String, Currency, String);
+
+/// The lines that name an invoice. Where several issuers use its number, only
+/// those of its own, compared without case.
+fn lines_of<'l>(invoice: &Invoice, lines: &'l Lines) -> Result<(Vec<&'l LinesKey>, Option<InvoiceLines>), AppError> {
+    let numbered = |(number, currency, _): &LinesKey| *number == invoice.number && *currency == invoice.currency;
+    let mut of: Vec<_> = lines.iter().filter(|(key, _)| numbered(key)).collect();
+    if of.len() > 1 && !invoice.issuer.is_empty() {
+        of.retain(|((_, _, issuer), _)| issuer.eq_ignore_ascii_case(&invoice.issuer));
+    }
+    let mut sum = InvoiceLines::default();
+    for (_, lines) in &of {
+        sum.rows += lines.rows;
+        sum.net = sum.net.checked_add(lines.net)?;
+        sum.tax = sum.tax.checked_add(lines.tax)?;
+    }
+    let found = (!of.is_empty()).then_some(sum);
+    Ok((of.into_iter().map(|(key, _)| key).collect(), found))
+}
+
 fn check(
-    (number, currency): &(String, Currency),
+    (number, currency, issuer): &LinesKey,
     period: BillingPeriod,
     state: InvoiceState,
     lines: Option<InvoiceLines>,
 ) -> InvoiceCheck {
     InvoiceCheck {
         number: number.clone(),
-        issuer: String::new(),
+        issuer: issuer.clone(),
         account: String::new(),
         billing_period: period.to_string(),
         currency: currency.to_string(),

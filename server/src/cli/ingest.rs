@@ -158,6 +158,12 @@ pub(super) async fn run(app: &App, args: Ingest, json: bool) -> Result<Outcome, 
 /// Takes in once, or again and again: then a failure is told and does not end it.
 async fn billing(app: &App, args: Billing, json: bool) -> Result<Outcome, AppError> {
     let (every, allocates) = (args.every, !args.no_allocate && !args.shadow);
+    if every.is_some() && args.paths.iter().any(|path| path == "-") {
+        return Err(AppError::usage(
+            "standard input can be read once, and --every reads again and again",
+            "name a folder or an address, or leave out --every",
+        ));
+    }
     let request = IngestBilling {
         paths: args.paths,
         source: args.source,

@@ -40,10 +40,24 @@ pub(super) async fn run(app: &App, args: Reconcile, json: bool) -> Result<Outcom
     for period in periods {
         reports.push(app.reconcile(period).await?);
     }
-    let whole = reports
-        .iter()
-        .flat_map(|report| &report.currencies)
-        .all(|currency| currency.residual == "0" && !currency.invoices.iter().any(|invoice| invoice.mismatch));
+    // an invoice for a month without a bill has no report to stand in
+    let unbilled = app.invoice_checks(args.period).await?;
+    let unbilled: Vec<_> = unbilled
+        .into_iter()
+        .filter(|invoice| invoice.mismatch && !reports.iter().any(|report| report.period == invoice.billing_period))
+        .collect();
+    for one in &unbilled {
+        let net = one.net.as_deref().unwrap_or("unknown");
+        eprintln!(
+            "{} {}: there is no bill for invoice {} of {net} net",
+            one.billing_period, one.currency, one.number
+        );
+    }
+    let whole = unbilled.is_empty()
+        && reports
+            .iter()
+            .flat_map(|report| &report.currencies)
+            .all(|currency| currency.residual == "0" && !currency.invoices.iter().any(|invoice| invoice.mismatch));
     if !json {
         print(&reports)?;
     } else if let (Some(_), [report]) = (args.period, reports.as_slice()) {
@@ -103,7 +117,7 @@ fn print(reports: &[Reconciliation]) -> Result<(), AppError> {
             }
             if !c.missing_accounts.is_empty() {
                 eprintln!(
-                    "{} {}: billing account {} was in the bill of the month before and is not in this one",
+                    "{} {}: account {} was in the bill of the month before and is not in this one",
                     report.period,
                     c.currency,
                     c.missing_accounts.join(", ")

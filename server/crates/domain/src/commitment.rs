@@ -66,6 +66,8 @@ pub struct Terms {
     pub start: Option<String>,
     /// First instant after it, as the provider writes it.
     pub end: Option<String>,
+    /// Whether `account` is that of a purchase.
+    is_buyer: bool,
 }
 
 /// Columns [`Terms::learn`] looks at beside FOCUS's: those of AWS Cost and
@@ -141,8 +143,12 @@ impl Terms {
             first(&["CommitmentDiscountType", "CommitmentDiscountCategory"]),
         );
         learn(&mut self.provider, attributes.provider().map(str::to_owned));
-        if role != Role::Used {
-            learn(&mut self.account, first(&["SubAccountId"]));
+        let account = first(&["SubAccountId"]).filter(|_| role != Role::Used);
+        if role == Role::Bought && !self.is_buyer && account.is_some() {
+            // whoever pays for what is unused need not have bought it
+            (self.account, self.is_buyer) = (account, true);
+        } else {
+            learn(&mut self.account, account);
         }
         let places = [&mut self.term, &mut self.payment, &mut self.start, &mut self.end];
         for (known, (_, names)) in places.into_iter().zip(TERM_COLUMNS) {
@@ -217,6 +223,7 @@ mod tests {
             Role::Used,
             &row(&[("SubAccountId", "user"), ("CommitmentDiscountType", "Savings Plan")]),
         );
+        terms.learn(Role::Unused, &row(&[("SubAccountId", "payer of the rest")]));
         terms.learn(
             Role::Bought,
             &row(&[

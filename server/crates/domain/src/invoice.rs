@@ -96,10 +96,10 @@ pub fn compare(invoice: &Invoice, lines: Option<InvoiceLines>) -> Result<(Invoic
     };
     let net = lines.net.checked_sub(invoice.net)?;
     let tax = invoice.tax.map_or(Ok(Money::ZERO), |tax| lines.tax.checked_sub(tax))?;
-    let within = |difference: Money| difference.units().unsigned_abs() <= minor_unit(&invoice.currency);
+    let both = net.abs().checked_add(tax.abs())?;
     let state = if net.is_zero() && tax.is_zero() {
         InvoiceState::Agrees
-    } else if within(net) && within(tax) {
+    } else if both.units().unsigned_abs() <= minor_unit(&invoice.currency) {
         InvoiceState::Rounded
     } else {
         InvoiceState::Differs
@@ -146,6 +146,8 @@ mod tests {
             ("USD", "10", None, Some(("9.99", "0")), Rounded, "-0.01"),
             ("USD", "10", None, Some(("9.989", "0")), Differs, "-0.011"),
             ("USD", "10", Some("1.9"), Some(("10", "0")), Differs, "-1.9"),
+            ("USD", "10", Some("1.9"), Some(("10.01", "1.91")), Differs, "0.02"),
+            ("USD", "10", Some("1.9"), Some(("10.01", "1.89")), Differs, "0"),
             ("JPY", "1000", None, Some(("1000.9", "0")), Rounded, "0.9"),
             ("KWD", "10", None, Some(("10.002", "0")), Differs, "0.002"),
             ("USD", "-5", None, Some(("-5", "0")), Agrees, "0"),

@@ -40,6 +40,8 @@ pub struct Coverage {
     pub on_demand: Money,
     /// Rows without ListCost: they are in neither.
     pub unlisted: u64,
+    /// Rows that used a commitment.
+    pub covered_rows: u64,
 }
 
 /// A month: commitments by id and currency, coverage by service and currency
@@ -77,6 +79,7 @@ pub fn commitments(lake: &Lake, files: &[ChargeFile], program: &Program) -> Resu
             if matches!(role, Role::Used | Role::OnDemand) {
                 let of = (service.to_owned(), set.currency.clone());
                 let coverage = month.coverage.entry(of).or_default();
+                coverage.covered_rows += u64::from(role == Role::Used);
                 match (row.list, role) {
                     (Some(list), Role::Used) => add(&mut coverage.covered, list)?,
                     (Some(list), _) => add(&mut coverage.on_demand, list)?,
@@ -115,6 +118,6 @@ pub fn commitments(lake: &Lake, files: &[ChargeFile], program: &Program) -> Resu
             Ok(())
         })?;
     }
-    month.coverage.retain(|_, of| !of.covered.is_zero());
+    month.coverage.retain(|_, of| of.covered_rows > 0);
     Ok(month)
 }

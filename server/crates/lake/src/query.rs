@@ -188,7 +188,7 @@ fn add_share(share: &mut Option<Share>, part: Money, key: &CubeKey) -> Result<()
     Ok(())
 }
 
-/// Charges by the invoice they name and their currency.
+/// Charges by the invoice they name, their currency and InvoiceIssuerName (empty for none).
 ///
 /// # Errors
 /// When a file cannot be read or a sum overflows.
@@ -196,16 +196,18 @@ pub fn invoice_lines(
     lake: &Lake,
     files: &[ChargeFile],
     program: &Program,
-) -> Result<BTreeMap<(String, Currency), InvoiceLines>, LakeError> {
-    let mut charges = Charges::with(program, &["InvoiceId"]);
-    let mut sums: BTreeMap<(String, Currency), InvoiceLines> = BTreeMap::new();
+) -> Result<BTreeMap<(String, Currency, String), InvoiceLines>, LakeError> {
+    let mut charges = Charges::with(program, &["InvoiceId", "InvoiceIssuerName"]);
+    let mut sums: BTreeMap<(String, Currency, String), InvoiceLines> = BTreeMap::new();
     for file in files {
         charges.read(lake, file, |charges, row| {
             let set = charges.set(row.set);
             let Some(number) = set.attributes.column("InvoiceId") else {
                 return Ok(());
             };
-            let lines = sums.entry((number.to_owned(), set.currency.clone())).or_default();
+            let issuer = set.attributes.column("InvoiceIssuerName").unwrap_or_default();
+            let key = (number.to_owned(), set.currency.clone(), issuer.to_owned());
+            let lines = sums.entry(key).or_default();
             let sum = if set.category == ChargeCategory::Tax {
                 &mut lines.tax
             } else {

@@ -12,6 +12,7 @@ use domain::{BillingPeriod, Currency, Money};
 use std::collections::BTreeMap;
 use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
 
+const BILLING_ACCOUNT: &str = "BillingAccountId";
 const ACCOUNT: &str = "SubAccountId";
 const SERVICE: &str = "ServiceName";
 
@@ -22,6 +23,8 @@ pub struct ChangeKey {
     pub period: BillingPeriod,
     /// Currency of the amounts.
     pub currency: Currency,
+    /// BillingAccountId; `None` = none.
+    pub billing_account: Option<String>,
     /// SubAccountId; `None` = none.
     pub account: Option<String>,
     /// ServiceName; `None` = none.
@@ -88,7 +91,7 @@ pub fn restated(
     after: &[ChargeFile],
     program: &Program,
 ) -> Result<Comparison, LakeError> {
-    let mut charges = Charges::with(program, &[ACCOUNT, SERVICE]);
+    let mut charges = Charges::with(program, &[BILLING_ACCOUNT, ACCOUNT, SERVICE]);
     let mut seen: BTreeMap<ChangeKey, [Seen; 2]> = BTreeMap::new();
     // by set of attributes: its part of the key, and the hash of its tags
     let mut sets: Vec<Option<u64>> = Vec::new();
@@ -104,6 +107,7 @@ pub fn restated(
                 let key = ChangeKey {
                     period: row.period,
                     currency: set.currency.clone(),
+                    billing_account: set.attributes.column(BILLING_ACCOUNT).map(str::to_owned),
                     account: set.attributes.column(ACCOUNT).map(str::to_owned),
                     service: set.attributes.column(SERVICE).map(str::to_owned),
                     category: set.category,

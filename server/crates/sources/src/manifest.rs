@@ -35,6 +35,8 @@ struct Manifest {
     /// As the user knows it.
     name: String,
     path: PathBuf,
+    /// Its files are looked for nowhere else.
+    within: PathBuf,
     /// Which export: deliveries of one export and month replace one another.
     export: String,
     /// The month of its rows, where it says so.

@@ -88,7 +88,7 @@ pub struct ChangeRow {
     pub billing_period: String,
     /// Currency code.
     pub currency: String,
-    /// FOCUS `SubAccountId`; empty for none.
+    /// FOCUS `SubAccountId`, else `BillingAccountId`; empty for none.
     pub account: String,
     /// FOCUS `ServiceName`; empty for none.
     pub service: String,

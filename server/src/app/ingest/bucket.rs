@@ -145,10 +145,10 @@ fn clean(folder: &Path, below: &str, keep: &BTreeSet<String>) -> std::io::Result
     Ok(())
 }
 
-/// Whether a manifest names an object: by its key, or by the end of one of them.
+/// Whether a manifest names an object: by its key, or by the end of it.
 fn is_one_of(key: &str, named: &BTreeSet<String>) -> bool {
     let ends = |whole: &str, end: &str| whole.strip_suffix(end).is_some_and(|rest| rest.ends_with('/'));
-    named.contains(key) || named.iter().any(|name| ends(key, name) || ends(name, key))
+    named.contains(key) || named.iter().any(|name| ends(key, name))
 }
 
 /// A copy being brought up to date.

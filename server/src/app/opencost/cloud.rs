@@ -157,7 +157,7 @@ impl App {
         for key in keys.filter(|key| (window.start..window.end).contains(&key.day.start())) {
             *lines.entry(key.currency.clone()).or_default() += 1;
         }
-        let currency = choose(&ask.base.currency, &lines, &mut warnings);
+        let currency = choose(&ask.base.currency, &lines, &mut warnings)?;
         let mut sets: Vec<Items> = ask.sets.iter().map(|_| Items::new()).collect();
         let mut count = 0;
         for (key, costs) in months.iter().flat_map(|month| month.iter()) {

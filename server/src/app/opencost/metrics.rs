@@ -256,6 +256,8 @@ fn workloads(text: &mut Text, groups: &[Group], currency: &Currency) -> Result<(
 fn hourly(text: &mut Text, nodes: Vec<NodeAsset>, currency: &Currency) -> Result<(), MoneyOverflow> {
     let mut by_cost = nodes
         .into_iter()
+        // another currency's bill pays for it: here its rate is unknown, not zero
+        .filter(|node| node.costs.iter().any(|cost| !cost.is_zero()))
         .map(|node| Ok((Money::sum(node.costs)?, node)))
         .collect::<Result<Vec<_>, MoneyOverflow>>()?;
     by_cost.sort_by(|a, b| {

@@ -172,7 +172,7 @@ impl App {
             warnings.push(AppError::NoData.to_string());
             return json(&Envelope::new([serde_json::json!({})], warnings, None, None));
         };
-        let currency = choose(&ask.currency, &days.currencies(ask.window.hours), &mut warnings);
+        let currency = choose(&ask.currency, &days.currencies(ask.window.hours), &mut warnings)?;
         warnings.extend(days.missing(ask.window.hours));
         let groups = self.sets(ask, &days, &currency).await?;
         let sets: Vec<Set> = ask
@@ -271,7 +271,7 @@ impl App {
             warnings.push(AppError::NoData.to_string());
             return json(&Envelope::new(serde_json::json!({}), warnings, None, None));
         };
-        let currency = choose(&ask.currency, &days.currencies(ask.window.hours), &mut warnings);
+        let currency = choose(&ask.currency, &days.currencies(ask.window.hours), &mut warnings)?;
         warnings.extend(days.missing(ask.window.hours));
         warnings.push(
             "nodes and their root disks only: volumes, load balancers and control planes are bill lines without a \
@@ -313,14 +313,24 @@ fn too_many() -> BadAsk {
 /// The one currency of an answer: amounts of two are never added. Clients that
 /// know of one currency only do not ask for any: they get the one most bill
 /// lines are in, and are told of the others.
-fn choose(wish: &CurrencyWish, lines: &CurrencyLines, warnings: &mut Vec<String>) -> Currency {
+///
+/// # Errors
+/// When another currency is asked for than the window has.
+fn choose(wish: &CurrencyWish, lines: &CurrencyLines, warnings: &mut Vec<String>) -> Result<Currency, BadAsk> {
     if let Some(currency) = &wish.0 {
-        return currency.clone();
+        if !lines.is_empty() && !lines.contains_key(currency) {
+            let known: Vec<&str> = lines.keys().map(Currency::as_str).collect();
+            return Err(BadAsk::new(format!(
+                "the window has no cost in {currency}; use {}",
+                known.join(" or ")
+            )));
+        }
+        return Ok(currency.clone());
     }
     // of two with as many lines the first by code
     let most = lines.iter().max_by(|a, b| a.1.cmp(b.1).then(b.0.cmp(a.0)));
     let Some((chosen, _)) = most else {
-        return Currency::unknown();
+        return Ok(Currency::unknown());
     };
     let others: Vec<&str> = lines
         .keys()
@@ -334,7 +344,7 @@ fn choose(wish: &CurrencyWish, lines: &CurrencyLines, warnings: &mut Vec<String>
             others.join(", ")
         ));
     }
-    chosen.clone()
+    Ok(chosen.clone())
 }
 
 /// Which parts any row has a cost of.
@@ -422,8 +432,11 @@ mod tests {
         ] {
             let lines: CurrencyLines = lines.iter().map(|(name, count)| (code(name), *count)).collect();
             let mut warnings = Vec::new();
-            let currency = choose(wish, &lines, &mut warnings);
+            let currency = choose(wish, &lines, &mut warnings).expect("a known currency");
             assert_eq!((currency.as_str(), warnings.len()), (chosen, told), "{lines:?}");
         }
+        let lines = CurrencyLines::from([(code("USD"), 9)]);
+        let refused = choose(&CurrencyWish(Some(code("ZZZ"))), &lines, &mut Vec::new());
+        assert!(refused.is_err_and(|error| error.to_string().contains("use USD")));
     }
 }

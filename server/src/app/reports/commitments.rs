@@ -71,7 +71,12 @@ impl App {
                 currency: currency.to_string(),
                 covered: of.covered.to_string(),
                 on_demand: of.on_demand.to_string(),
-                coverage_permille: share_permille(of.covered, of.on_demand)?,
+                // all that was covered may lack a list price: then nothing is known
+                coverage_permille: if of.covered.is_zero() && of.unlisted > 0 {
+                    None
+                } else {
+                    share_permille(of.covered, of.on_demand)?
+                },
                 unlisted: of.unlisted,
             })
         });

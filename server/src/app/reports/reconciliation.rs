@@ -223,15 +223,29 @@ fn reconcile_currency(
     })
 }
 
-/// Billing accounts of the month before that this month's bill does not have.
+/// Accounts of the month before that this month's bill does not have: billing
+/// accounts, and sub-accounts of those it still has.
 fn missing_accounts(view: &View, period: BillingPeriod, currency: &Currency) -> Vec<String> {
-    let of = |period| -> BTreeSet<&str> {
+    let of = |period| -> BTreeSet<(&str, &str)> {
         let totals = view.totals_of(period).map(|held| &held.total);
         let totals = totals.filter(|total| total.currency == *currency && !total.billing_account_id.is_empty());
-        totals.map(|total| total.billing_account_id.as_str()).collect()
+        totals
+            .map(|total| (total.billing_account_id.as_str(), total.sub_account_id.as_str()))
+            .collect()
     };
     let (before, now) = (of(period.previous()), of(period));
-    before.difference(&now).map(|account| (*account).to_owned()).collect()
+    let billing: BTreeSet<&str> = now.iter().map(|(account, _)| *account).collect();
+    let gone = before.difference(&now);
+    let named: BTreeSet<String> = gone
+        .filter_map(
+            |(account, sub_account)| match (billing.contains(account), *sub_account) {
+                (false, _) => Some((*account).to_owned()),
+                (true, "") => None,
+                (true, sub_account) => Some(format!("{sub_account} of {account}")),
+            },
+        )
+        .collect();
+    named.into_iter().collect()
 }
 
 fn link(from: &str, to: &str, left: Money, right: Money) -> Result<Link, AppError> {

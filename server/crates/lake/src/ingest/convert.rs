@@ -129,6 +129,8 @@ struct Current {
     sub_account: Option<usize>,
     currency: Option<usize>,
     invoice: Option<usize>,
+    /// CommitmentDiscountStatus.
+    status: Option<usize>,
     billed: Option<usize>,
 }
 
@@ -239,6 +241,7 @@ impl Converter<'_> {
             at("BillingCurrency"),
             at("InvoiceId"),
             at("BilledCost"),
+            at("CommitmentDiscountStatus"),
         );
         self.file = Some(Current {
             position,
@@ -251,6 +254,7 @@ impl Converter<'_> {
             sub_account: places.1,
             currency: places.2,
             invoice: places.3,
+            status: places.5,
             billed: places.4,
         });
         Ok(())
@@ -395,7 +399,8 @@ impl Converter<'_> {
             list,
             contracted,
             start,
-            usage_end,
+            // what nobody used is no usage: it reaches to the end of a fee's period
+            usage_end: usage_end.filter(|_| !text(file.status).trim().eq_ignore_ascii_case("unused")),
             invoiced: !text(file.invoice).is_empty(),
         };
         let place = Place {

@@ -10,7 +10,7 @@ use domain::BillingPeriod;
 use domain::charge::ChargeCategory;
 use polars::prelude::*;
 
-const COLUMNS: [&str; 12] = [
+const COLUMNS: [&str; 13] = [
     BILLING_PERIOD,
     "BillingCurrency",
     "BillingAccountId",
@@ -23,6 +23,7 @@ const COLUMNS: [&str; 12] = [
     "ChargePeriodEnd",
     "ChargeCategory",
     "InvoiceId",
+    "CommitmentDiscountStatus",
 ];
 
 /// Compares the control totals of the files, added up with checks, with those
@@ -83,6 +84,7 @@ fn add(frame: &DataFrame, path: &str, totals: &mut Totals) -> Result<(), LakeErr
         text("SubAccountId"),
         text("InvoiceId"),
     );
+    let status = text("CommitmentDiscountStatus");
     let category = text("ChargeCategory").ok_or_else(|| damaged("ChargeCategory"))?;
     let needed = |name: &'static str| scan::units(frame, name).ok_or_else(|| damaged(name));
     let (billed, effective) = (needed("BilledCost")?, needed("EffectiveCost")?);
@@ -94,7 +96,9 @@ fn add(frame: &DataFrame, path: &str, totals: &mut Totals) -> Result<(), LakeErr
         .and_then(|column| column.i32())
         .map_err(|_| damaged(BILLING_PERIOD))?;
     for row in 0..frame.height() {
-        let usage = category.get(row).and_then(ChargeCategory::parse) == Some(ChargeCategory::Usage);
+        let is_usage = category.get(row).and_then(ChargeCategory::parse) == Some(ChargeCategory::Usage);
+        // what nobody used is no usage: it reaches to the end of a fee's period
+        let usage = is_usage && !cell(status, row).trim().eq_ignore_ascii_case("unused");
         let facts = RowFacts {
             period: periods
                 .get(row)

@@ -8,8 +8,8 @@ use domain::{BillingPeriod, Finding};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-/// Folders above a manifest in which its files are looked for.
-const LEVELS: usize = 12;
+/// Folders above a manifest in which its files are looked for; never above the folder that was given.
+const LEVELS: usize = 6;
 /// Files named in a finding; more are counted.
 const NAMED: usize = 3;
 
@@ -42,7 +42,9 @@ pub fn locate_bills(argument: &str) -> Result<Bills, SourceError> {
             name: argument.to_owned(),
             path: path.to_owned(),
         };
-        let Some(manifest) = read::read(&file)? else {
+        // it may lie deep in a copy of a bucket
+        let within = path.ancestors().skip(1).take(LEVELS).last().unwrap_or(path);
+        let Some(manifest) = read::read(&file, within)? else {
             let finding =
                 Finding::error("unknown_manifest", "is no manifest of a kind that is known").in_file(argument);
             return Err(SourceError::refused(
@@ -57,13 +59,23 @@ pub fn locate_bills(argument: &str) -> Result<Bills, SourceError> {
             ..Bills::default()
         });
     }
-    let mut manifests = Vec::new();
+    let (mut manifests, mut unknown) = (Vec::new(), Vec::new());
     for file in locate::manifests(path)? {
-        manifests.extend(read::read(&file)?);
+        match read::read(&file, path)? {
+            Some(manifest) => manifests.push(manifest),
+            None => {
+                let finding = Finding::warning(
+                    "unknown_manifest",
+                    "is no manifest of a kind that is known, and decides nothing",
+                );
+                unknown.push(finding.in_file(&file.name));
+            }
+        }
     }
     if manifests.is_empty() {
         return Ok(Bills {
             files: locate::locate(argument)?,
+            findings: unknown,
             ..Bills::default()
         });
     }
@@ -71,6 +83,7 @@ pub fn locate_bills(argument: &str) -> Result<Bills, SourceError> {
     let chosen = newest(manifests)?;
     let mut bills = bills(&chosen)?;
     bills.findings = passed_over(&locate::bills_in(path)?, &bills.files, &all);
+    bills.findings.extend(unknown);
     Ok(bills)
 }
 
@@ -82,7 +95,7 @@ pub fn locate_bills(argument: &str) -> Result<Bills, SourceError> {
 pub fn files_of_newest(folder: &Path) -> Result<Option<BTreeSet<String>>, SourceError> {
     let mut manifests = Vec::new();
     for file in locate::manifests(folder)? {
-        manifests.extend(read::read(&file)?);
+        manifests.extend(read::read(&file, folder)?);
     }
     if manifests.is_empty() {
         return Ok(None);
@@ -142,11 +155,12 @@ fn bills(manifests: &[Manifest]) -> Result<Bills, SourceError> {
     let mut files: BTreeMap<PathBuf, Located> = BTreeMap::new();
     let mut rows = Some(0);
     for manifest in manifests {
+        let anchor = anchor(manifest);
         for part in &manifest.parts {
             rows = rows
                 .zip(part.rows)
                 .map(|(sum, rows): (u64, u64)| sum.saturating_add(rows));
-            match found(manifest, part) {
+            match checked(manifest, part, anchor.path(part)) {
                 Ok(file) => {
                     files.insert(file.path.clone(), file);
                 }
@@ -169,25 +183,68 @@ fn bills(manifests: &[Manifest]) -> Result<Bills, SourceError> {
     })
 }
 
-/// A part, below one of the folders above its manifest: a copy of a bucket may
-/// begin anywhere in it.
-fn found(manifest: &Manifest, part: &PartRef) -> Result<Located, Box<Finding>> {
-    let folders: Vec<&Path> = manifest.path.ancestors().skip(1).take(LEVELS).collect();
-    let pieces: Vec<&str> = part.key.split('/').collect();
-    let inside = pieces
+/// Where a copy of a bucket begins: a folder, and how many folders of the keys
+/// lie above it.
+struct Anchor {
+    root: PathBuf,
+    above: usize,
+}
+
+impl Anchor {
+    fn path(&self, part: &PartRef) -> PathBuf {
+        part.key
+            .split('/')
+            .skip(self.above)
+            .fold(self.root.clone(), |path, piece| path.join(piece))
+    }
+}
+
+/// Finds where the copy begins, one place for all parts of a manifest: the
+/// longest end of their keys that is there, below one of the folders above the
+/// manifest. A bare file name never stands for a key with folders, since a file
+/// of another delivery may have it. Where not all parts are there, the place
+/// that has most of them.
+fn anchor(manifest: &Manifest) -> Anchor {
+    let keys: Vec<Vec<&str>> = manifest
+        .parts
         .iter()
-        .all(|piece| !piece.is_empty() && *piece != ".." && *piece != ".");
-    let candidates = (0..pieces.len()).flat_map(|from| {
-        let end: PathBuf = pieces[from..].iter().collect();
-        folders.iter().map(move |folder| folder.join(&end))
-    });
-    let path = candidates.into_iter().filter(|_| inside).find(|path| path.is_file());
-    let remedy = "fetch the delivery again, whole; nothing of it was taken in";
-    let Some(path) = path else {
+        .map(|part| part.key.split('/').collect())
+        .collect();
+    let shortest = keys.iter().map(Vec::len).min().unwrap_or(0);
+    let same = |above: usize| keys.windows(2).all(|pair| pair[0][..above] == pair[1][..above]);
+    let mut best: Option<(usize, Anchor)> = None;
+    for above in (0..=shortest.saturating_sub(2)).take_while(|above| same(*above)) {
+        let inside = |root: &&Path| root.starts_with(&manifest.within);
+        for root in manifest.path.ancestors().skip(1).take(LEVELS).filter(inside) {
+            let anchor = Anchor {
+                root: root.to_owned(),
+                above,
+            };
+            let there = manifest.parts.iter().filter(|part| anchor.path(part).is_file()).count();
+            if best.as_ref().is_none_or(|(most, _)| there > *most) {
+                best = Some((there, anchor));
+            }
+        }
+    }
+    best.map_or_else(
+        || Anchor {
+            root: manifest.path.with_file_name(""),
+            above: 0,
+        },
+        |(_, anchor)| anchor,
+    )
+}
+
+/// A part, if it is there and of the length the manifest says.
+fn checked(manifest: &Manifest, part: &PartRef, path: PathBuf) -> Result<Located, Box<Finding>> {
+    let remedy = "fetch the delivery again, whole and with its folders; nothing of it was taken in";
+    let mut pieces = part.key.split('/');
+    let inside = pieces.all(|piece| !piece.is_empty() && piece != ".." && piece != ".");
+    if !inside || !path.is_file() {
         let message = format!("names {}, which is not there", part.key);
         let finding = Finding::error("missing_part", message).in_file(&manifest.name);
         return Err(Box::new(finding.remedy(remedy)));
-    };
+    }
     let length = std::fs::metadata(&path).map(|found| found.len()).ok();
     if let (Some(expected), Some(length)) = (part.bytes, length)
         && expected != length
@@ -208,8 +265,10 @@ fn passed_over(there: &[Located], taken: &[Located], manifests: &[Manifest]) -> 
     let taken: BTreeSet<&Path> = taken.iter().map(|file| file.path.as_path()).collect();
     let older: BTreeSet<PathBuf> = manifests
         .iter()
-        .flat_map(|manifest| manifest.parts.iter().filter_map(|part| found(manifest, part).ok()))
-        .map(|file| file.path)
+        .flat_map(|manifest| {
+            let anchor = anchor(manifest);
+            manifest.parts.iter().map(move |part| anchor.path(part))
+        })
         .collect();
     let rest = there.iter().filter(|file| !taken.contains(file.path.as_path()));
     let (old, stray): (Vec<&Located>, Vec<&Located>) = rest.partition(|file| older.contains(&file.path));

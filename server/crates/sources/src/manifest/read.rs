@@ -4,15 +4,16 @@ use super::{Manifest, PartRef};
 use crate::{Located, SourceError};
 use domain::{BillingPeriod, Finding};
 use serde_json::Value;
+use std::path::Path;
 
 /// Manifests are lists of files and columns: a longer one is none.
 const MAX_BYTES: u64 = 64 << 20;
 
-/// Reads a manifest; `None` when the file is JSON of another kind.
+/// Reads a manifest, whose files lie within a folder; `None` when the file is JSON of another kind.
 ///
 /// # Errors
 /// When it cannot be read, is broken, or names no file.
-pub(super) fn read(file: &Located) -> Result<Option<Manifest>, SourceError> {
+pub(super) fn read(file: &Located, within: &Path) -> Result<Option<Manifest>, SourceError> {
     let io = |source| SourceError::Io {
         path: file.path.clone(),
         source,
@@ -27,7 +28,7 @@ pub(super) fn read(file: &Located) -> Result<Option<Manifest>, SourceError> {
     let bytes = std::fs::read(&file.path).map_err(io)?;
     let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
     let json: Value = serde_json::from_slice(text).map_err(|error| refuse(format!("is not JSON: {error}")))?;
-    let Some(manifest) = known(file, &json) else {
+    let Some(manifest) = known(file, within, &json).map_err(refuse)? else {
         return Ok(None);
     };
     if manifest.parts.is_empty() {
@@ -36,7 +37,14 @@ pub(super) fn read(file: &Located) -> Result<Option<Manifest>, SourceError> {
     Ok(Some(manifest))
 }
 
-fn known(file: &Located, json: &Value) -> Option<Manifest> {
+/// # Errors
+/// Says what of a manifest of a known kind is not as it should be.
+fn known(file: &Located, within: &Path, json: &Value) -> Result<Option<Manifest>, String> {
+    for field in ["reportKeys", "dataFiles", "blobs"] {
+        if json.get(field).is_some_and(|list| !list.is_array()) {
+            return Err(format!("has {field} that is no list of files"));
+        }
+    }
     let text = |path: &str| json.pointer(path).and_then(Value::as_str);
     let keys = |path: &str| json.pointer(path).and_then(Value::as_array);
     let part = |key: &str| PartRef {
@@ -44,10 +52,15 @@ fn known(file: &Located, json: &Value) -> Option<Manifest> {
         bytes: None,
         rows: None,
     };
-    let names = |list: &[Value]| list.iter().filter_map(Value::as_str).map(part).collect();
+    let name = |name: &Value| {
+        let wrong = || format!("names {name}, which is no file");
+        name.as_str().map(part).ok_or_else(wrong)
+    };
+    let names = |list: &[Value]| list.iter().map(name).collect::<Result<Vec<_>, _>>();
     let manifest = |export: String, period, submitted: Option<String>, parts| Manifest {
         name: file.name.clone(),
         path: file.path.clone(),
+        within: within.to_owned(),
         export,
         period,
         submitted,
@@ -57,7 +70,12 @@ fn known(file: &Located, json: &Value) -> Option<Manifest> {
     if let Some(list) = keys("/reportKeys") {
         let start = text("/billingPeriod/start").and_then(month_of);
         let export = [text("/account"), text("/reportName")].map(Option::unwrap_or_default);
-        return Some(manifest(format!("cur {}", export.join("/")), start, None, names(list)));
+        return Ok(Some(manifest(
+            format!("cur {}", export.join("/")),
+            start,
+            None,
+            names(list)?,
+        )));
     }
     if let Some(list) = keys("/dataFiles") {
         let export = text("/exportArn")
@@ -71,14 +89,23 @@ fn known(file: &Located, json: &Value) -> Option<Manifest> {
         let folder = file.path.parent().and_then(|folder| folder.file_name()?.to_str());
         let run = folder.filter(|folder| folder.starts_with(|c: char| c.is_ascii_digit()));
         let export = format!("export {}", export.unwrap_or_default());
-        return Some(manifest(export, period, run.map(str::to_owned), names(list)));
+        return Ok(Some(manifest(export, period, run.map(str::to_owned), names(list)?)));
     }
     if let Some(list) = keys("/blobs") {
-        let blob = |blob: &Value| {
-            Some(PartRef {
-                key: without_bucket(blob.get("blobName")?.as_str()?).to_owned(),
-                bytes: blob.get("byteCount").and_then(Value::as_u64),
-                rows: blob.get("dataRowCount").and_then(Value::as_u64),
+        let count = |blob: &Value, field: &str| match blob.get(field) {
+            None | Some(Value::Null) => Ok(None),
+            Some(value) => {
+                let wrong = || format!("has {field} {value}, which is no count");
+                value.as_u64().map(Some).ok_or_else(wrong)
+            }
+        };
+        let blob = |blob: &Value| -> Result<PartRef, String> {
+            let wrong = || format!("names {blob}, which is no file");
+            let key = blob.get("blobName").and_then(Value::as_str).ok_or_else(wrong)?;
+            Ok(PartRef {
+                key: without_bucket(key).to_owned(),
+                bytes: count(blob, "byteCount")?,
+                rows: count(blob, "dataRowCount")?,
             })
         };
         let export = [
@@ -87,14 +114,14 @@ fn known(file: &Located, json: &Value) -> Option<Manifest> {
             "/exportConfig/type",
         ];
         let export = export.map(|path| text(path).unwrap_or_default()).join("/");
-        return Some(manifest(
+        return Ok(Some(manifest(
             format!("azure {export}"),
             text("/runInfo/startDate").and_then(month_of),
             text("/runInfo/submittedTime").map(str::to_owned),
-            list.iter().filter_map(blob).collect(),
-        ));
+            list.iter().map(blob).collect::<Result<Vec<_>, _>>()?,
+        )));
     }
-    None
+    Ok(None)
 }
 
 /// The path inside a bucket of a key or an address of any scheme.
@@ -123,7 +150,7 @@ mod tests {
         std::fs::create_dir_all(path.parent().expect("a folder")).expect("folders");
         std::fs::write(&path, json).expect("a file");
         let name = path.display().to_string();
-        read(&Located { name, path })
+        read(&Located { name, path }, dir.path())
     }
 
     #[test]
@@ -173,9 +200,18 @@ mod tests {
     #[test]
     fn what_is_no_manifest() {
         assert_eq!(of("manifest.json", r#"{"name":"a web page"}"#).expect("JSON"), None);
-        for json in ["", "{", "{\"reportKeys\":[]}", "{\"blobs\":[{}]}"] {
+        for json in [
+            "",
+            "{",
+            "{\"reportKeys\":[]}",
+            "{\"reportKeys\":null}",
+            "{\"dataFiles\":[1]}",
+            "{\"blobs\":[{}]}",
+            "{\"blobs\":[{\"blobName\":\"a\",\"byteCount\":-1}]}",
+            "{\"blobs\":[{\"blobName\":\"a\",\"dataRowCount\":\"9\"}]}",
+        ] {
             let error = of("manifest.json", json).expect_err(json).to_string();
-            assert!(error.contains("manifest.json"), "{error}");
+            assert!(error.contains("manifest.json"), "{json}: {error}");
         }
     }
 }
