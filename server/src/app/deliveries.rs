@@ -99,7 +99,14 @@ impl App {
     pub(in crate::app) async fn only_tags(&self, source: &str, new: &NewDelivery) -> Result<Vec<Finding>, AppError> {
         let sums = |totals: &[TotalRow], period: BillingPeriod| {
             let mut sums: Vec<_> = totals.iter().filter(|total| total.period == period).cloned().collect();
-            sums.sort_by(|a, b| (&a.currency, &a.sub_account_id).cmp(&(&b.currency, &b.sub_account_id)));
+            let place = |t: &TotalRow| {
+                (
+                    t.currency.clone(),
+                    t.billing_account_id.clone(),
+                    t.sub_account_id.clone(),
+                )
+            };
+            sums.sort_by_key(place);
             let key = |t: TotalRow| {
                 (
                     t.currency,
@@ -242,13 +249,6 @@ fn row(change: &Change) -> Result<(Money, ChangeRow), AppError> {
     Ok((size, row))
 }
 
-fn add(sum: &mut ChangeSide, side: &ChangeSide) -> Result<(), AppError> {
-    sum.rows += side.rows;
-    sum.billed = sum.billed.checked_add(side.billed)?;
-    sum.effective = sum.effective.checked_add(side.effective)?;
-    Ok(())
-}
-
 /// Services, the largest change of effective cost first.
 fn by_size(services: BTreeMap<(Option<String>, Currency), [ChangeSide; 2]>) -> Result<Vec<ChangeTotal>, AppError> {
     let mut sized = Vec::new();
@@ -293,7 +293,7 @@ fn totals(
             billed: total.billed,
             effective: total.effective,
         };
-        add(&mut sides[at], &side)?;
+        sides[at].merge(&side)?;
     }
     let total = |((period, currency), [before, after]): ((BillingPeriod, Currency), [ChangeSide; 2])| {
         change_total(period.to_string(), &currency, &before, &after)

@@ -254,7 +254,7 @@ impl App {
     /// A month's charges by the invoice they name, read once per manifest version.
     pub(crate) async fn invoice_lines(&self, period: BillingPeriod) -> Result<Arc<Lines>, AppError> {
         let view = self.view().await?;
-        if let Some(known) = view.invoice_lines(period) {
+        if let Some(known) = view.invoice_lines.get(period) {
             return Ok(known);
         }
         let files = self.store.active_files(Some(period)).await?;
@@ -268,7 +268,7 @@ impl App {
             .await?;
         let lines = Arc::new(lines);
         if self.store.manifest_version().await? == view.version {
-            view.keep_invoice_lines(period, &lines);
+            view.invoice_lines.keep(period, &lines);
         }
         Ok(lines)
     }

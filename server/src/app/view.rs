@@ -15,6 +15,27 @@ use store::{DeliveredTotal, DeliveryRecord};
 /// How often a report is made again because somebody committed meanwhile.
 const STEADY_TRIES: u32 = 20;
 
+/// What was read of a month's charges, once per manifest version.
+pub(crate) struct ByMonth<T>(Mutex<HashMap<BillingPeriod, Arc<T>>>);
+
+impl<T> Default for ByMonth<T> {
+    fn default() -> ByMonth<T> {
+        ByMonth(Mutex::default())
+    }
+}
+
+impl<T> ByMonth<T> {
+    pub(crate) fn get(&self, period: BillingPeriod) -> Option<Arc<T>> {
+        self.0.lock().ok()?.get(&period).cloned()
+    }
+
+    pub(crate) fn keep(&self, period: BillingPeriod, read: &Arc<T>) {
+        if let Ok(mut known) = self.0.lock() {
+            known.insert(period, read.clone());
+        }
+    }
+}
+
 /// What the manifest said at a version.
 pub(crate) struct View {
     /// The version.
@@ -30,9 +51,9 @@ pub(crate) struct View {
     /// Sums of the charge files, read once per process and version.
     stored: Mutex<HashMap<BillingPeriod, StoredTotals>>,
     /// What the bills of months say of commitments.
-    commitments: Mutex<HashMap<BillingPeriod, Arc<MonthCommitments>>>,
+    pub(crate) commitments: ByMonth<MonthCommitments>,
     /// Charges of months by the invoice they name.
-    invoice_lines: Mutex<HashMap<BillingPeriod, Arc<InvoiceLines>>>,
+    pub(crate) invoice_lines: ByMonth<InvoiceLines>,
 }
 
 /// Cubes by month, and by the number of its first days.
@@ -62,26 +83,6 @@ impl View {
         }
     }
 
-    pub(crate) fn invoice_lines(&self, period: BillingPeriod) -> Option<Arc<InvoiceLines>> {
-        self.invoice_lines.lock().ok()?.get(&period).cloned()
-    }
-
-    pub(crate) fn keep_invoice_lines(&self, period: BillingPeriod, lines: &Arc<InvoiceLines>) {
-        if let Ok(mut known) = self.invoice_lines.lock() {
-            known.insert(period, lines.clone());
-        }
-    }
-
-    pub(crate) fn commitments(&self, period: BillingPeriod) -> Option<Arc<MonthCommitments>> {
-        self.commitments.lock().ok()?.get(&period).cloned()
-    }
-
-    pub(crate) fn keep_commitments(&self, period: BillingPeriod, found: &Arc<MonthCommitments>) {
-        if let Ok(mut known) = self.commitments.lock() {
-            known.insert(period, found.clone());
-        }
-    }
-
     /// The control totals of a month.
     pub(crate) fn totals_of(&self, period: BillingPeriod) -> impl Iterator<Item = &DeliveredTotal> {
         self.totals.iter().filter(move |held| held.total.period == period)
@@ -103,8 +104,8 @@ impl App {
                 deliveries: self.store.deliveries(None).await?,
                 cubes: Mutex::default(),
                 stored: Mutex::default(),
-                commitments: Mutex::default(),
-                invoice_lines: Mutex::default(),
+                commitments: ByMonth::default(),
+                invoice_lines: ByMonth::default(),
             };
             // three reads are one picture only if nobody committed meanwhile
             if self.store.manifest_version().await? == version {

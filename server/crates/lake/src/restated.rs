@@ -153,7 +153,11 @@ impl ChangeSide {
         })
     }
 
-    fn merge(&mut self, other: &ChangeSide) -> Result<(), LakeError> {
+    /// Adds the rows of another side.
+    ///
+    /// # Errors
+    /// When a sum overflows.
+    pub fn merge(&mut self, other: &ChangeSide) -> Result<(), LakeError> {
         let overflow = |_| LakeError::Overflow {
             what: "the charges".to_owned(),
         };

@@ -91,7 +91,7 @@ impl App {
     /// What a month's bill says, read once per manifest version.
     async fn month_commitments(&self, period: BillingPeriod) -> Result<Arc<MonthCommitments>, AppError> {
         let view = self.view().await?;
-        if let Some(known) = view.commitments(period) {
+        if let Some(known) = view.commitments.get(period) {
             return Ok(known);
         }
         let files = self.store.active_files(Some(period)).await?;
@@ -106,7 +106,7 @@ impl App {
         let found = Arc::new(found);
         // what was read may belong to a later version: then the next reader asks again
         if self.store.manifest_version().await? == view.version {
-            view.keep_commitments(period, &found);
+            view.commitments.keep(period, &found);
         }
         Ok(found)
     }
