@@ -16,6 +16,7 @@ use ::store::{
 };
 use domain::instant::Day;
 use domain::{BillingPeriod, Currency, Finding, Money};
+use std::collections::BTreeMap;
 
 on_every_database!(
     every_statement_is_accepted,
@@ -79,6 +80,7 @@ fn delivery(id: &str, source: &str, totals: Vec<TotalRow>) -> NewDelivery {
         totals,
         findings: Vec::new(),
         quarantine: None,
+        exported: BTreeMap::new(),
     };
     new.lake_files = new
         .periods()

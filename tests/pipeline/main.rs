@@ -2,6 +2,7 @@
 //! the public samples against their control totals, deliveries, reports, and
 //! everything that must be refused.
 
+mod appended;
 mod bad_input;
 mod buckets;
 mod commands;

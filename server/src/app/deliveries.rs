@@ -9,7 +9,7 @@ use domain::{BillingPeriod, Currency, Finding, Money};
 use lake::ChargeFile;
 use lake::restated::{Change, ChangeSide, Comparison, restated};
 use std::collections::{BTreeMap, BTreeSet};
-use store::{DeliveryRecord, DeliveryState, LakeFileRow, NewDelivery, TotalRow};
+use store::{DeliveryRecord, Fate, LakeFileRow, NewDelivery, TotalRow};
 use wire::{ChangeAmounts, ChangeRow, ChangeTotal, Delivery, DeliveryChanges, DeliveryFile, Restated};
 
 /// Changes a page lists.
@@ -67,11 +67,12 @@ impl App {
         let before = earlier
             .iter()
             .flat_map(|(period, old)| files(&old.lake_files, *period, &old.delivery_id));
-        let after = earlier
-            .keys()
+        let periods: BTreeSet<BillingPeriod> = earlier.iter().map(|(period, _)| *period).collect();
+        let after = periods
+            .iter()
             .flat_map(|period| files(&record.lake_files, *period, &record.delivery_id));
         let Comparison { changes, services } = self.compare(before.collect(), after.collect()).await?;
-        let olds: BTreeSet<&str> = earlier.values().map(|old| old.delivery_id.as_str()).collect();
+        let olds: BTreeSet<&str> = earlier.iter().map(|(_, old)| old.delivery_id.as_str()).collect();
         let olds: Vec<&DeliveryRecord> = all
             .iter()
             .filter(|old| olds.contains(old.delivery_id.as_str()))
@@ -122,8 +123,16 @@ impl App {
         let all = self.store.deliveries(Some(source)).await?;
         let mut findings = Vec::new();
         for period in new.periods() {
-            let counts = |old: &&DeliveryRecord| old.periods.iter().any(|of| of.period == period && of.state.counts());
-            let Some(old) = all.iter().find(counts) else { continue };
+            let window = new.exported.get(&period).copied();
+            let replaced = |old: &&DeliveryRecord| {
+                let counts = old.periods.iter().filter(|of| of.period == period && of.state.counts());
+                counts
+                    .into_iter()
+                    .any(|of| Fate::of(of.exported, window) == Fate::Replaced)
+            };
+            let olds: Vec<&DeliveryRecord> = all.iter().filter(replaced).collect();
+            // several that were appended have sums of their own each
+            let [old] = olds.as_slice() else { continue };
             if sums(&old.totals, period) != sums(&new.totals, period) {
                 continue;
             }
@@ -179,26 +188,30 @@ fn find<'d>(all: &'d [DeliveryRecord], id: &str) -> Result<&'d DeliveryRecord, A
     }
 }
 
-/// By period of a delivery: what to compare it with.
+/// By period of a delivery: what to compare it with, else what it replaced.
 fn earlier<'d>(
     all: &'d [DeliveryRecord],
     record: &DeliveryRecord,
     other: Option<&'d DeliveryRecord>,
-) -> BTreeMap<BillingPeriod, &'d DeliveryRecord> {
-    let has = |old: &DeliveryRecord, period: BillingPeriod| old.periods.iter().any(|of| of.period == period);
-    let before = |period: BillingPeriod| match other {
-        Some(other) => has(other, period).then_some(other),
-        None => all
-            .iter()
-            .filter(|old| old.source_id == record.source_id && old.version < record.version)
-            .filter(|old| old.state != DeliveryState::Shadow && has(old, period))
-            .max_by_key(|old| old.version),
-    };
-    let periods = record.periods.iter().map(|of| of.period);
-    periods.filter_map(|period| Some((period, before(period)?))).collect()
+) -> Vec<(BillingPeriod, &'d DeliveryRecord)> {
+    let id = record.delivery_id.as_str();
+    let mut found = Vec::new();
+    for period in record.periods.iter().map(|of| of.period) {
+        for old in all {
+            let mut of_period = old.periods.iter().filter(|of| of.period == period);
+            let wanted = of_period.any(|of| match other {
+                Some(other) => old.delivery_id == other.delivery_id,
+                None => of.superseded_by.as_deref() == Some(id),
+            });
+            if wanted {
+                found.push((period, old));
+            }
+        }
+    }
+    found
 }
 
-fn kind(earlier: &BTreeMap<BillingPeriod, &DeliveryRecord>, changes: &[Change]) -> Restated {
+fn kind(earlier: &[(BillingPeriod, &DeliveryRecord)], changes: &[Change]) -> Restated {
     match (earlier.is_empty(), changes.is_empty()) {
         (true, _) => Restated::First,
         (_, true) => Restated::Same,
@@ -277,10 +290,7 @@ fn change_total(
 }
 
 /// From the control totals, so that periods without a change are there too.
-fn totals(
-    record: &DeliveryRecord,
-    earlier: &BTreeMap<BillingPeriod, &DeliveryRecord>,
-) -> Result<Vec<ChangeTotal>, AppError> {
+fn totals(record: &DeliveryRecord, earlier: &[(BillingPeriod, &DeliveryRecord)]) -> Result<Vec<ChangeTotal>, AppError> {
     let mut sums: BTreeMap<(BillingPeriod, Currency), [ChangeSide; 2]> = BTreeMap::new();
     let olds = earlier.iter().flat_map(|(period, old)| {
         let of_period = old.totals.iter().filter(move |total| total.period == *period);

@@ -91,7 +91,7 @@ impl Day {
 
 impl fmt::Display for Instant {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.date_time().format("%Y-%m-%dT%H:%M:%SZ"))
+        write!(f, "{}", self.date_time().format("%Y-%m-%dT%H:%M:%S%.fZ"))
     }
 }
 

@@ -18,6 +18,7 @@ pub mod schema;
 pub mod usage;
 
 mod clusters;
+mod exported;
 mod rows;
 mod scan;
 mod write;
@@ -29,6 +30,7 @@ pub use allocate::{Allocation, DayAllocation, allocate, allocate_with_usage, spl
 pub use clusters::{ProviderRows, Unbilled};
 pub use cube::{read_cube, write_cube};
 pub use error::LakeError;
+pub use exported::exported;
 pub use ingest::ingest;
 pub use object::{Lake, StoredFile};
 pub use schema::{ChargeFile, SCHEMA_VERSION};

@@ -14,6 +14,14 @@ statements! {
     RELEASE: "release the earlier claims of the source" => "DELETE FROM claim WHERE period = $1 AND source_id = $2";
     TAKE: "take a claim" =>
         "INSERT INTO claim (billing_account_id, sub_account_id, period, source_id, delivery_id) VALUES ($1, $2, $3, $4, $5)";
+    KEEP: "keep the claims of the source's other deliveries" =>
+        "INSERT INTO claim (billing_account_id, sub_account_id, period, source_id, delivery_id)
+         SELECT t.billing_account_id, t.sub_account_id, t.period, d.source_id, MIN(t.delivery_id)
+         FROM charge_total t JOIN delivery d ON d.delivery_id = t.delivery_id
+         JOIN delivery_period p ON p.delivery_id = t.delivery_id AND p.period = t.period
+         WHERE t.period = $1 AND d.source_id = $2 AND t.delivery_id <> $3 AND p.state IN ('open', 'final')
+         GROUP BY t.billing_account_id, t.sub_account_id, t.period, d.source_id
+         ON CONFLICT (billing_account_id, sub_account_id, period) DO NOTHING";
 }
 
 /// Sub-accounts by billing account, of one period and source.
@@ -68,8 +76,8 @@ pub(crate) async fn refuse_foreign(tx: &mut Tx, new: &NewDelivery, period: Billi
     Ok(())
 }
 
-/// Takes the claims of one period for the delivery in place of the source's
-/// earlier ones, and gives their number.
+/// Takes the claims of one period for the delivery in place of those of the
+/// deliveries it replaced, and gives their number.
 pub(crate) async fn take(tx: &mut Tx, new: &NewDelivery, period: BillingPeriod) -> Result<u64, StoreError> {
     let number = rows::period_number(period);
     execute!(&mut *tx, RELEASE, number, &new.source_id)?;
@@ -87,6 +95,7 @@ pub(crate) async fn take(tx: &mut Tx, new: &NewDelivery, period: BillingPeriod) 
             )?;
         }
     }
+    execute!(&mut *tx, KEEP, number, &new.source_id, &new.delivery_id)?;
     Ok(claims)
 }
 

@@ -29,6 +29,15 @@ pub enum StoreError {
         /// How many sub-accounts of the new delivery the holder has already.
         sub_accounts: u64,
     },
+    /// A provider that appends: some of the rows are in an earlier delivery
+    /// already, and some of that delivery's are not in this one.
+    #[error("delivery {delivery_id} of {period} was exported in part at the same times")]
+    Torn {
+        /// The earlier delivery.
+        delivery_id: String,
+        /// The period of both.
+        period: BillingPeriod,
+    },
     /// Something that was named does not exist.
     #[error("there is no {what}")]
     NotFound {

@@ -30,8 +30,9 @@ mod usage;
 pub use agent_token::AgentToken;
 pub use allocation::{AllocationFile, AllocationRow, AllocationTotal};
 pub use delivery::{
-    ActiveFile, CHARGES, ClaimMode, Commit, DeliveredTotal, DeliveryPeriod, DeliveryRecord, DeliveryState, InputFile,
-    LakeFileRow, NewDelivery, QuarantineRow, Replaced, ReplacedMoney, SourceRecord, TotalRow,
+    ActiveFile, CHARGES, ClaimMode, Commit, DeliveredTotal, DeliveryPeriod, DeliveryRecord, DeliveryState,
+    ExportWindow, Fate, InputFile, LakeFileRow, NewDelivery, QuarantineRow, Replaced, ReplacedMoney, SourceRecord,
+    TotalRow,
 };
 pub use driver::{DriverFileRow, NewDrivers};
 pub use error::{Cause, StoreError};

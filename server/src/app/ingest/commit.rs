@@ -9,7 +9,7 @@ use crate::error::AppError;
 use domain::{BillingPeriod, Currency, Finding, Money};
 use lake::ingest::Staged;
 use std::collections::{BTreeMap, BTreeSet};
-use store::{ClaimMode, NewDelivery, StoreError};
+use store::{ClaimMode, DeliveryPeriod, ExportWindow, Fate, NewDelivery, StoreError};
 
 impl App {
     /// Names the files in the manifest: from here on the delivery counts.
@@ -27,17 +27,18 @@ impl App {
         } else {
             ClaimMode::Hold
         };
+        let exported = self.exported(input, staged).await?;
         loop {
             let version = self.store.manifest_version().await?;
             if let Some(same) = self.already_there(source, input, request.shadow).await? {
                 return self.unchanged(&same, input, request).await;
             }
-            let mut new = new_delivery(request, input, source, delivery_id, staged, now);
+            let mut new = new_delivery(request, input, source, delivery_id, staged, exported.clone(), now);
             if !request.shadow {
-                new.findings.extend(self.changes(source, &new).await?);
+                new.findings.extend(self.changes(&new).await?);
                 new.findings.extend(self.only_tags(source, &new).await?);
             }
-            self.check_addable(source, &new).await?;
+            self.check_addable(&new).await?;
             match self.store.commit_delivery(&new, mode, version).await {
                 Ok(_) => {
                     let comparison = if request.shadow {
@@ -68,13 +69,54 @@ impl App {
         }
     }
 
-    /// Findings that say what a new delivery changes against the one it replaces.
-    async fn changes(&self, source: &str, new: &NewDelivery) -> Result<Vec<Finding>, AppError> {
-        let mut findings = Vec::new();
-        let periods = new.periods();
+    /// When the rows of a provider that appends were exported, by period.
+    async fn exported(
+        &self,
+        input: &Input,
+        staged: &Staged,
+    ) -> Result<BTreeMap<BillingPeriod, ExportWindow>, AppError> {
+        if input.format != "gcp" {
+            return Ok(BTreeMap::new());
+        }
+        let (lake, files) = (self.lake.clone(), staged.files.clone());
+        let found = self.heavy("cannot read export times", move || Ok(lake::exported(&lake, &files)?));
+        let window = |(period, (first, last))| (period, ExportWindow { first, last });
+        Ok(found.await?.into_iter().map(window).collect())
+    }
+
+    /// Deliveries of the source and their periods that a new one replaces.
+    /// What it is added to is a finding of its own.
+    ///
+    /// # Errors
+    /// When it shares some rows with an earlier delivery and each has others.
+    async fn replaced(&self, new: &NewDelivery) -> Result<(BTreeSet<(String, BillingPeriod)>, Vec<Finding>), AppError> {
+        let mut replaced = BTreeSet::new();
+        let (mut added, mut torn) = (Vec::new(), Vec::new());
+        for old in self.store.deliveries(Some(&new.source_id)).await? {
+            let periods = old.periods.iter().filter(|of| of.state.counts());
+            for of in periods.filter(|of| new.periods().contains(&of.period)) {
+                match Fate::of(of.exported, new.exported.get(&of.period).copied()) {
+                    Fate::Replaced => {
+                        replaced.insert((old.delivery_id.clone(), of.period));
+                    }
+                    Fate::Kept => added.push(beside(&old.delivery_id, of)),
+                    Fate::Torn => torn.push(torn_apart(&old.delivery_id, of, new)),
+                }
+            }
+        }
+        if torn.is_empty() {
+            Ok((replaced, added))
+        } else {
+            Err(AppError::Refused(torn))
+        }
+    }
+
+    /// Findings that say what a new delivery changes against the ones it replaces.
+    async fn changes(&self, new: &NewDelivery) -> Result<Vec<Finding>, AppError> {
+        let (replaced, mut findings) = self.replaced(new).await?;
         let mut before: BTreeMap<(BillingPeriod, Currency), (u64, Money, BTreeSet<String>)> = BTreeMap::new();
         for held in self.store.active_totals(None).await? {
-            if held.source_id == source && periods.contains(&held.total.period) {
+            if replaced.contains(&(held.delivery_id.clone(), held.total.period)) {
                 let entry = before
                     .entry((held.total.period, held.total.currency.clone()))
                     .or_default();
@@ -117,11 +159,13 @@ impl App {
 
     /// Amounts that each fit may not fit together: billed, effective and their
     /// difference must be addable with everything else of their month.
-    async fn check_addable(&self, source: &str, new: &NewDelivery) -> Result<(), AppError> {
+    async fn check_addable(&self, new: &NewDelivery) -> Result<(), AppError> {
         let periods = new.periods();
+        let (replaced, _) = self.replaced(new).await?;
         let held = self.store.active_totals(None).await?.into_iter();
         let others = held
-            .filter(|t| t.source_id != source && periods.contains(&t.total.period))
+            .filter(|t| periods.contains(&t.total.period))
+            .filter(|t| !replaced.contains(&(t.delivery_id.clone(), t.total.period)))
             .map(|t| t.total);
         let mut sums: BTreeMap<(BillingPeriod, Currency), Money> = BTreeMap::new();
         for total in new.totals.iter().cloned().chain(others) {
@@ -145,4 +189,30 @@ impl App {
         }
         Ok(())
     }
+}
+
+fn beside(old: &str, of: &DeliveryPeriod) -> Finding {
+    let until = of
+        .exported
+        .map_or_else(String::new, |window| format!(", exported until {}", window.last));
+    let message = format!("{}: added to delivery {old}{until}; both count", of.period);
+    Finding::info("period_appended", message)
+}
+
+fn torn_apart(old: &str, of: &DeliveryPeriod, new: &NewDelivery) -> Finding {
+    let text = |window: Option<&ExportWindow>| {
+        window.map_or_else(String::new, |window| format!("{} to {}", window.first, window.last))
+    };
+    let message = format!(
+        "{}: rows were exported from {}, and those of delivery {old} from {}: some rows are in both, and adding them would count them twice",
+        of.period,
+        text(new.exported.get(&of.period)),
+        text(of.exported.as_ref())
+    );
+    let after = of
+        .exported
+        .map_or_else(String::new, |window| format!(" after {}", window.last));
+    Finding::error("export_times_overlap", message).in_column("export_time").remedy(format!(
+        "deliver all rows of the invoice month, which replaces what is there, or only rows with an export_time{after}"
+    ))
 }

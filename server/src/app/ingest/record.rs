@@ -2,10 +2,11 @@
 
 use super::input::Input;
 use super::{FINAL_AFTER_DAYS, IngestBilling, unknown_account};
+use domain::BillingPeriod;
 use domain::instant::{DAY_US, Instant};
 use lake::ingest::Staged;
-use std::collections::BTreeSet;
-use store::{DeliveryState, LakeFileRow, NewDelivery, QuarantineRow, TotalRow};
+use std::collections::{BTreeMap, BTreeSet};
+use store::{DeliveryState, ExportWindow, LakeFileRow, NewDelivery, QuarantineRow, TotalRow};
 
 /// The billing account names the source; without one, the file does.
 pub(super) fn default_source(staged: &Staged, input: &Input) -> String {
@@ -44,6 +45,7 @@ pub(super) fn new_delivery(
     source: &str,
     delivery_id: &str,
     staged: &Staged,
+    exported: BTreeMap<BillingPeriod, ExportWindow>,
     now: Instant,
 ) -> NewDelivery {
     let totals: Vec<TotalRow> = staged.totals.iter().map(|total| total_row(total, source)).collect();
@@ -77,6 +79,7 @@ pub(super) fn new_delivery(
                 .collect(),
             rows_without_money: q.rows_without_money,
         }),
+        exported,
     }
 }
 

@@ -1,6 +1,7 @@
 //! Committing a delivery: all of it or nothing, in one transaction.
 
-use super::{ClaimMode, Commit, DeliveryState, NewDelivery, Replaced, ReplacedMoney, count};
+use super::rows::export_window;
+use super::{ClaimMode, Commit, DeliveryState, Fate, NewDelivery, Replaced, ReplacedMoney, count};
 use crate::Store;
 use crate::db::{Tx, execute, fetch_all, statements};
 use crate::error::StoreError;
@@ -20,7 +21,7 @@ statements! {
     INSERT_INPUT: "add an input file of a delivery" =>
         "INSERT INTO input_file (delivery_id, position, file_name, byte_count, sha256) VALUES ($1, $2, $3, $4, $5)";
     INSERT_PERIOD: "add a period of a delivery" =>
-        "INSERT INTO delivery_period (delivery_id, period, state) VALUES ($1, $2, $3)";
+        "INSERT INTO delivery_period (delivery_id, period, state, first_export_us, last_export_us) VALUES ($1, $2, $3, $4, $5)";
     INSERT_FILE: "add a lake file of a delivery" =>
         "INSERT INTO lake_file (path, delivery_id, dataset, period, part, row_count, byte_count, sha256, schema_version)
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
@@ -33,7 +34,7 @@ statements! {
     INSERT_QUARANTINE_MONEY: "add the money of refused rows" =>
         "INSERT INTO quarantine_money (delivery_id, currency, billed) VALUES ($1, $2, $3)";
     EARLIER: "look for earlier deliveries of the source" =>
-        "SELECT p.delivery_id, p.state FROM delivery_period p JOIN delivery d ON d.delivery_id = p.delivery_id
+        "SELECT p.delivery_id, p.state, p.first_export_us, p.last_export_us FROM delivery_period p JOIN delivery d ON d.delivery_id = p.delivery_id
          WHERE d.source_id = $1 AND p.period = $2 AND p.delivery_id <> $3 AND p.state <> 'superseded'
          ORDER BY d.manifest_version";
     SUPERSEDE: "supersede a period of a delivery" =>
@@ -53,6 +54,7 @@ impl Store {
     /// # Errors
     /// [`StoreError::Conflict`] when the manifest is not at `expected_version`;
     /// [`StoreError::Claimed`] when another source holds part of it;
+    /// [`StoreError::Torn`] when it shares some export times with an earlier delivery, but not all;
     /// [`StoreError::Invalid`] when it has no period, or a state that is not its own to choose.
     pub async fn commit_delivery(
         &self,
@@ -82,12 +84,15 @@ impl Store {
             claims: 0,
         };
         for period in periods {
+            let exported = new.exported.get(&period);
             execute!(
                 &mut tx,
                 INSERT_PERIOD,
                 &new.delivery_id,
                 period_number(period),
-                state.as_str()
+                state.as_str(),
+                exported.map(|window| window.first.0),
+                exported.map(|window| window.last.0)
             )?;
             commit.replaced.extend(supersede(&mut tx, new, period, mode).await?);
             if mode == ClaimMode::Hold {
@@ -218,7 +223,8 @@ async fn insert_quarantine(tx: &mut Tx, new: &NewDelivery) -> Result<(), StoreEr
     Ok(())
 }
 
-/// Supersedes what the source delivered for the period before: wholly, and only it.
+/// Supersedes what the source delivered for the period before: wholly, and only
+/// it; what a provider that appends exported at other times stays.
 async fn supersede(
     tx: &mut Tx,
     new: &NewDelivery,
@@ -226,12 +232,19 @@ async fn supersede(
     mode: ClaimMode,
 ) -> Result<Vec<Replaced>, StoreError> {
     let number = period_number(period);
-    let earlier: Vec<(String, String)> = fetch_all!(&mut *tx, EARLIER, &new.source_id, number, &new.delivery_id)?;
+    let new_window = new.exported.get(&period).copied();
+    let earlier: Vec<(String, String, Option<i64>, Option<i64>)> =
+        fetch_all!(&mut *tx, EARLIER, &new.source_id, number, &new.delivery_id)?;
     let mut replaced = Vec::new();
-    for (delivery_id, state) in earlier {
+    for (delivery_id, state, first, last) in earlier {
         let was = DeliveryState::parse(&state).ok_or_else(|| Place("delivery_period").bad("state", &state))?;
         if mode == ClaimMode::Shadow && was.counts() {
             continue; // a shadow takes nothing from what counts
+        }
+        match Fate::of(export_window(first, last), new_window) {
+            Fate::Replaced => {}
+            Fate::Kept => continue,
+            Fate::Torn => return Err(StoreError::Torn { delivery_id, period }),
         }
         execute!(&mut *tx, SUPERSEDE, &delivery_id, number, &new.delivery_id)?;
         execute!(&mut *tx, SUPERSEDE_WHOLE, &delivery_id)?;

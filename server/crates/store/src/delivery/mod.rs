@@ -5,6 +5,7 @@ mod read;
 mod rows;
 
 use crate::error::StoreError;
+use domain::instant::Instant;
 use domain::{BillingPeriod, Currency, Finding, Money};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -51,6 +52,41 @@ impl DeliveryState {
     #[must_use]
     pub fn counts(self) -> bool {
         matches!(self, DeliveryState::Open | DeliveryState::Final)
+    }
+}
+
+/// First and last export time of the rows of a delivery in a billing period,
+/// both inclusive. A provider that appends (Google Cloud) writes each row once,
+/// so these say which rows two deliveries share.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ExportWindow {
+    /// Earliest export time.
+    pub first: Instant,
+    /// Latest export time.
+    pub last: Instant,
+}
+
+/// What becomes of an earlier delivery of the same source and period.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fate {
+    /// The new delivery has all of its rows: replaced.
+    Replaced,
+    /// They share no row: both count.
+    Kept,
+    /// They share some rows, and each has rows of its own: refused.
+    Torn,
+}
+
+impl Fate {
+    /// Of a delivery exported in `earlier` under a new one exported in `new`:
+    /// without both windows a delivery replaces its period.
+    #[must_use]
+    pub fn of(earlier: Option<ExportWindow>, new: Option<ExportWindow>) -> Fate {
+        match (earlier, new) {
+            (Some(earlier), Some(new)) if earlier.last < new.first || new.last < earlier.first => Fate::Kept,
+            (Some(earlier), Some(new)) if earlier.first < new.first || new.last < earlier.last => Fate::Torn,
+            _ => Fate::Replaced,
+        }
     }
 }
 
@@ -170,6 +206,9 @@ pub struct NewDelivery {
     pub findings: Vec<Finding>,
     /// Refused rows that were kept.
     pub quarantine: Option<QuarantineRow>,
+    /// Of a provider that appends, when the rows of a period were exported.
+    /// A period without one is replaced.
+    pub exported: BTreeMap<BillingPeriod, ExportWindow>,
 }
 
 impl NewDelivery {
@@ -225,6 +264,8 @@ pub struct DeliveryPeriod {
     pub state: DeliveryState,
     /// Delivery that replaced it.
     pub superseded_by: Option<String>,
+    /// When its rows were exported, where the provider appends.
+    pub exported: Option<ExportWindow>,
 }
 
 /// A stored delivery with everything that belongs to it.
@@ -322,4 +363,34 @@ pub struct SourceRecord {
 /// A count as SQL keeps it.
 pub(crate) fn count(value: u64) -> Result<i64, StoreError> {
     i64::try_from(value).map_err(|_| StoreError::invalid(format!("{value} is too large to be counted")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_becomes_of_an_earlier_delivery() {
+        let window = |(first, last): (i64, i64)| ExportWindow {
+            first: Instant(first),
+            last: Instant(last),
+        };
+        for (earlier, new, expect) in [
+            (None, None, Fate::Replaced),
+            (Some((1, 5)), None, Fate::Replaced),
+            (None, Some((1, 5)), Fate::Replaced),
+            (Some((1, 5)), Some((6, 9)), Fate::Kept),
+            (Some((6, 9)), Some((1, 5)), Fate::Kept),
+            (Some((1, 5)), Some((1, 9)), Fate::Replaced),
+            (Some((1, 5)), Some((1, 5)), Fate::Replaced),
+            (Some((1, 5)), Some((5, 9)), Fate::Torn),
+            (Some((1, 9)), Some((2, 5)), Fate::Torn),
+        ] {
+            assert_eq!(
+                Fate::of(earlier.map(window), new.map(window)),
+                expect,
+                "{earlier:?} {new:?}"
+            );
+        }
+    }
 }

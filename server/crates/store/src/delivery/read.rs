@@ -48,7 +48,7 @@ statements! {
         "SELECT f.delivery_id, f.file_name, f.byte_count, f.sha256
          FROM input_file f JOIN delivery d ON d.delivery_id = f.delivery_id", ", f.position");
     DELIVERY_PERIODS: "read the periods of the deliveries" => of_wanted!(
-        "SELECT p.delivery_id, p.period, p.state, p.superseded_by
+        "SELECT p.delivery_id, p.period, p.state, p.superseded_by, p.first_export_us, p.last_export_us
          FROM delivery_period p JOIN delivery d ON d.delivery_id = p.delivery_id", ", p.period");
     LAKE_FILES: "read the lake files of the deliveries" => of_wanted!(
         "SELECT f.delivery_id, d.source_id, d.state, f.path, f.dataset, f.period, f.part, f.row_count, f.byte_count, f.sha256,

@@ -1,11 +1,12 @@
 //! Rows of the delivery tables, and their way back to the public types.
 
 use super::{
-    ActiveFile, DeliveredTotal, DeliveryPeriod, DeliveryRecord, DeliveryState, InputFile, LakeFileRow, QuarantineRow,
-    SourceRecord, TotalRow,
+    ActiveFile, DeliveredTotal, DeliveryPeriod, DeliveryRecord, DeliveryState, ExportWindow, InputFile, LakeFileRow,
+    QuarantineRow, SourceRecord, TotalRow,
 };
 use crate::error::StoreError;
 use crate::rows::Place;
+use domain::instant::Instant;
 
 fn state(place: Place, text: &str) -> Result<DeliveryState, StoreError> {
     DeliveryState::parse(text).ok_or_else(|| place.bad("state", text))
@@ -96,6 +97,16 @@ pub(super) struct PeriodRow {
     period: i64,
     state: String,
     superseded_by: Option<String>,
+    first_export_us: Option<i64>,
+    last_export_us: Option<i64>,
+}
+
+/// Both ends, or no window.
+pub(super) fn export_window(first_us: Option<i64>, last_us: Option<i64>) -> Option<ExportWindow> {
+    Some(ExportWindow {
+        first: Instant(first_us?),
+        last: Instant(last_us?),
+    })
 }
 
 impl PeriodRow {
@@ -105,6 +116,7 @@ impl PeriodRow {
             period: place.period(self.period)?,
             state: state(place, &self.state)?,
             superseded_by: self.superseded_by,
+            exported: export_window(self.first_export_us, self.last_export_us),
         })
     }
 }
