@@ -142,6 +142,7 @@ fn program() -> Program {
     Program {
         rules: RuleSet::parse(RULES).expect("good rules"),
         classes: ClassRules::preset(),
+        prices: domain::price::Policy::preset(),
     }
 }
 

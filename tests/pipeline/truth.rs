@@ -253,6 +253,7 @@ fn program(rules: &str) -> Program {
     Program {
         rules: RuleSet::parse(rules).expect("good rules"),
         classes: ClassRules::preset(),
+        prices: domain::price::Policy::preset(),
     }
 }
 

@@ -216,6 +216,7 @@ impl App {
             Program {
                 rules,
                 classes: ClassRules::preset(),
+                prices: domain::price::Policy::preset(),
             },
             ActiveRules { version, sha256 },
         ))

@@ -94,6 +94,7 @@ impl App {
         let new = Program {
             rules: parse(yaml)?,
             classes: ClassRules::preset(),
+            prices: domain::price::Policy::preset(),
         };
         let (old, _) = self.active_program().await?;
         let periods = match period {

@@ -16,6 +16,7 @@ use crate::instant::{DAY_US, Day, Instant, Span};
 use crate::money::{Currency, Money, MoneyOverflow};
 use crate::owner::{Assignment, Dimensions};
 use crate::period::BillingPeriod;
+use crate::price::{self, Policy, PriceError};
 use crate::rule::RuleSet;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -52,6 +53,8 @@ pub struct Program {
     pub rules: RuleSet,
     /// What is what.
     pub classes: ClassRules,
+    /// What prices are evened out before anybody is charged.
+    pub prices: Policy,
 }
 
 impl Program {
@@ -61,6 +64,7 @@ impl Program {
     pub fn columns(&self) -> BTreeSet<String> {
         let mut columns = self.rules.columns();
         columns.extend(self.classes.columns());
+        columns.extend(self.prices.columns());
         columns.extend(
             BridgeTerm::COLUMNS
                 .iter()
@@ -191,6 +195,9 @@ pub enum AllocateError {
         #[source]
         source: ApportionError,
     },
+    /// Prices could not be evened out.
+    #[error(transparent)]
+    Price(#[from] PriceError),
     /// A sum overflowed.
     #[error("the amounts are too large to add exactly")]
     Overflow(#[from] MoneyOverflow),
@@ -273,14 +280,21 @@ pub fn key_of_class(
     }
 }
 
-/// Allocates every charge. `split` is [`crate::apportion::apportion`]; tests
+/// Bill lines a charge counts as: a move of money between lines is none.
+#[must_use]
+pub fn bill_lines(charge: &Charge) -> u64 {
+    u64::from(!price::is_move(&charge.attributes))
+}
+
+/// Allocates every charge, after prices are evened out. `split` is [`crate::apportion::apportion`]; tests
 /// pass a wrong one to prove that they would notice.
 ///
 /// # Errors
 /// When an amount cannot be split or added exactly.
 pub fn allocate(charges: &[Charge], program: &Program, split: Splitter) -> Result<Cube, AllocateError> {
     let mut cube = Cube::new(program.rules.dimensions.clone());
-    for charge in charges {
+    let moved = price::moved(charges, program, split)?;
+    for charge in charges.iter().chain(&moved) {
         land(&mut cube, charge, &charge.attributes, program, split)?;
     }
     Ok(cube)
@@ -313,7 +327,7 @@ fn land(
         cube.add(
             key,
             CubeValue {
-                charges: u64::from(at == 0),
+                charges: if at == 0 { bill_lines(charge) } else { 0 },
                 billed,
                 effective,
             },
@@ -327,6 +341,7 @@ mod tests {
     use super::*;
     use crate::apportion::apportion;
     use crate::instant;
+    use crate::price::Prices;
     use proptest::prelude::*;
 
     fn at(text: &str) -> Instant {
@@ -346,6 +361,7 @@ mod tests {
             billed: Money::parse(cost).expect(cost),
             effective: Money::parse(cost).expect(cost),
             consumed_s: None,
+            prices: Prices::default(),
             attributes: Attributes::default().with_column("SubAccountId", tenant),
         }
     }
@@ -357,6 +373,7 @@ mod tests {
         Program {
             rules: rules.expect("valid"),
             classes: ClassRules::preset(),
+            prices: Policy::preset(),
         }
     }
 

@@ -6,6 +6,7 @@
 //! and what a bill got wrong shows as a named term instead of a residual.
 
 use crate::charge::{Attributes, ChargeCategory};
+use crate::price;
 use serde::{Deserialize, Serialize};
 
 /// Why a row's effective cost differs from its billed cost.
@@ -24,16 +25,20 @@ pub enum BridgeTerm {
     Prepaid,
     /// A correction or other row outside its own period's books.
     Correction,
+    /// Money moved between lines when prices are evened out (A16-A18, A23):
+    /// nothing in all, per billing account, period and currency.
+    Evened,
 }
 
 impl BridgeTerm {
     /// Every term, in the order shown.
-    pub const ALL: [BridgeTerm; 6] = [
+    pub const ALL: [BridgeTerm; 7] = [
         Self::CommitmentPurchase,
         Self::AmortisedUsed,
         Self::AmortisedUnused,
         Self::Prepaid,
         Self::Correction,
+        Self::Evened,
         Self::None,
     ];
 
@@ -47,6 +52,7 @@ impl BridgeTerm {
             Self::AmortisedUnused => "amortised_unused",
             Self::Prepaid => "prepaid_purchases",
             Self::Correction => "corrections",
+            Self::Evened => "evened_prices",
         }
     }
 
@@ -66,6 +72,7 @@ impl BridgeTerm {
             Self::AmortisedUnused => "Amortised, unused",
             Self::Prepaid => "Prepaid purchases",
             Self::Correction => "Corrections",
+            Self::Evened => "Prices evened out",
         }
     }
 
@@ -79,6 +86,7 @@ impl BridgeTerm {
         };
         let committed = attributes.column("CommitmentDiscountId").is_some();
         match category {
+            _ if price::is_move(attributes) => Self::Evened,
             ChargeCategory::Purchase if committed => Self::CommitmentPurchase,
             _ if is("CommitmentDiscountStatus", "Unused") => Self::AmortisedUnused,
             _ if is("CommitmentDiscountStatus", "Used") || (committed && category == ChargeCategory::Usage) => {

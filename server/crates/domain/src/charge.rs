@@ -3,6 +3,7 @@
 use crate::instant::Span;
 use crate::money::{Currency, Money};
 use crate::period::BillingPeriod;
+use crate::price::Prices;
 use crate::tags::Tags;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -117,6 +118,8 @@ pub struct Charge {
     pub effective: Money,
     /// Seconds of ConsumedQuantity, when its unit is one of time (A3).
     pub consumed_s: Option<u64>,
+    /// What it would cost at other prices, and how much was used.
+    pub prices: Prices,
     /// Everything rules look at.
     pub attributes: Attributes,
 }

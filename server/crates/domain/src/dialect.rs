@@ -9,6 +9,7 @@ use crate::instant::{self, Instant, Span};
 use crate::money::{Currency, MONEY_SCALE, Money};
 use crate::number::{self, Excess};
 use crate::period::BillingPeriod;
+use crate::price::Prices;
 use crate::tags;
 
 mod cells;
@@ -187,8 +188,8 @@ pub struct Binding {
     pub findings: Vec<Finding>,
 }
 
-/// Names the lake writes itself; a bill's own column of such a name is kept as `x_<name>`.
-pub const LAKE_COLUMNS: &[&str] = &["line", "part", "billing_period"];
+/// Names the lake writes or sets itself; a bill's own column of such a name is kept as `x_<name>`.
+pub const LAKE_COLUMNS: &[&str] = &["line", "part", "billing_period", crate::price::PRICE_RULE];
 
 use ColumnKind::{Tags as TagSet, Text};
 use Need::{Expected, Mandatory};
@@ -344,6 +345,10 @@ impl Binding {
                 .and_then(Money::from_units)
                 .unwrap_or_default()
         };
+        let known_money = |name: &str| {
+            let units = number::parse_units(cell(name), MONEY_SCALE, Excess::Refuse).ok();
+            units.and_then(Money::from_units)
+        };
         let quantity = |name: &str| number::parse_units(cell(name), QUANTITY_SCALE, Excess::Round).ok();
         if errors.is_empty() {
             errors.extend(check_spans(
@@ -375,6 +380,11 @@ impl Binding {
             category,
             billed: money("BilledCost"),
             effective: money("EffectiveCost"),
+            prices: Prices {
+                list: known_money("ListCost"),
+                contracted: known_money("ContractedCost"),
+                quantity: quantity("PricingQuantity").or_else(|| quantity("ConsumedQuantity")),
+            },
             consumed_s: billed_seconds(attributes.column("ConsumedUnit"), quantity("ConsumedQuantity")),
             attributes,
         })

@@ -20,6 +20,7 @@ pub mod money;
 pub mod number;
 pub mod owner;
 pub mod period;
+pub mod price;
 pub mod rule;
 pub mod split;
 pub mod tags;

@@ -7,6 +7,7 @@ use crate::clusters::{self, Gathered, ProviderRows, Unbilled};
 use crate::container_days::ContainerDayFile;
 use crate::error::LakeError;
 use crate::object::Lake;
+use crate::prices;
 use crate::rows::Charges;
 use crate::schema::ChargeFile;
 use crate::usage::UsageFile;
@@ -61,24 +62,22 @@ pub fn allocate_with_usage(
     let mut charges = Charges::new(program).joining(&join);
     let mut sums = Sums::default();
     let mut landings = Vec::new();
-    for file in files {
-        charges.read(lake, file, |charges, row| {
-            if gathered.take(charges, row)?.is_some() {
-                return Ok(());
-            }
-            charges.landings(row, &file.path, split, &mut landings)?;
-            for (at, landing) in landings.iter().enumerate() {
-                let sum = sums.entry((landing.key, row.period, landing.start.day())).or_default();
-                sum.add(CubeValue {
-                    charges: u64::from(at == 0),
-                    billed: landing.billed,
-                    effective: landing.effective,
-                })
-                .map_err(overflow)?;
-            }
-            Ok(())
-        })?;
-    }
+    prices::read(lake, files, &mut charges, split, |charges, file, row| {
+        if gathered.take(charges, row)?.is_some() {
+            return Ok(());
+        }
+        charges.landings(row, &file.path, split, &mut landings)?;
+        for (at, landing) in landings.iter().enumerate() {
+            let sum = sums.entry((landing.key, row.period, landing.start.day())).or_default();
+            sum.add(CubeValue {
+                charges: if at == 0 { row.lines } else { 0 },
+                billed: landing.billed,
+                effective: landing.effective,
+            })
+            .map_err(overflow)?;
+        }
+        Ok(())
+    })?;
     let clusters = clusters::split_days(
         lake,
         gathered,
@@ -114,7 +113,8 @@ pub struct DayAllocation {
 
 /// Allocates one day of one cluster: the charges of `files` that are within the
 /// day and of a machine it knows. What else is in `files` is not of the day and
-/// is skipped. Nothing but the day's own files is read, so the time it takes
+/// is skipped. Prices are as billed: evening them out takes the whole month (A9).
+/// Nothing but the day's own files is read, so the time it takes
 /// does not depend on how much history there is; a period whose machines are
 /// charged by the hour or by the day is the sum of its days.
 ///

@@ -95,7 +95,7 @@ pub fn cloud_costs(
                 })
             };
             let (billed, effective) = (split(row.billed)?, split(row.effective)?);
-            let list = split(row.list.unwrap_or_default())?;
+            let list = split(row.prices.list.unwrap_or_default())?;
             for (at, piece) in pieces.iter().enumerate() {
                 let key = CloudKey {
                     day: piece.first_day(),
@@ -108,7 +108,7 @@ pub fn cloud_costs(
                     billed: billed[at],
                     effective: effective[at],
                     invoiced: if invoiced { billed[at] } else { Money::ZERO },
-                    unlisted: u64::from(at == 0 && row.list.is_none()),
+                    unlisted: u64::from(at == 0 && row.prices.list.is_none()),
                 };
                 sums.entry(key).or_default().add(&costs).map_err(overflow)?;
             }

@@ -80,7 +80,7 @@ pub fn commitments(lake: &Lake, files: &[ChargeFile], program: &Program) -> Resu
                 let of = (service.to_owned(), set.currency.clone());
                 let coverage = month.coverage.entry(of).or_default();
                 coverage.covered_rows += u64::from(role == Role::Used);
-                match (row.list, role) {
+                match (row.prices.list, role) {
                     (Some(list), Role::Used) => add(&mut coverage.covered, list)?,
                     (Some(list), _) => add(&mut coverage.on_demand, list)?,
                     (None, _) => coverage.unlisted += 1,
@@ -99,7 +99,7 @@ pub fn commitments(lake: &Lake, files: &[ChargeFile], program: &Program) -> Resu
                 Role::Bought => add(&mut of.bought, row.billed)?,
                 Role::Used => {
                     add(&mut of.used, row.effective)?;
-                    match row.list {
+                    match row.prices.list {
                         Some(list) => add(&mut of.covered, list)?,
                         None => of.unlisted += 1,
                     }

@@ -78,6 +78,12 @@ pub enum LakeError {
         /// Why.
         source: domain::apportion::ApportionError,
     },
+    /// Prices could not be evened out between the lines of a bill.
+    #[error("prices of the bill could not be evened out")]
+    Price {
+        /// Why.
+        source: domain::price::PriceError,
+    },
     /// The cost of a node could not be split among what ran on it.
     #[error("the cost of node {node} of cluster {cluster} could not be split")]
     SplitNode {

@@ -3,6 +3,7 @@
 use crate::clusters::{self, Gathered, GroupKey};
 use crate::error::LakeError;
 use crate::object::Lake;
+use crate::prices;
 use crate::rows::{Charges, Row};
 use crate::schema::ChargeFile;
 use crate::usage::UsageFile;
@@ -105,32 +106,33 @@ pub fn bill_lines(
     let mut found = Found::new(listed);
     let mut landings = Vec::new();
     let mut machines: BTreeMap<AmountKey, Vec<BillLine>> = BTreeMap::new();
-    for file in files {
-        charges.read(lake, file, |charges, row| {
-            if let Some((group, kind)) = gathered.take(charges, row)? {
-                let lines = machines.entry((group, kind, row.period)).or_default();
-                lines.push(bill_line(charges, file, row));
-                return Ok(());
+    prices::read(lake, files, &mut charges, apportion, |charges, file, row| {
+        if row.lines == 0 && basis == Basis::Billed {
+            return Ok(()); // nothing billed is ever moved
+        }
+        if let Some((group, kind)) = gathered.take(charges, row)? {
+            let lines = machines.entry((group, kind, row.period)).or_default();
+            lines.push(bill_line(charges, file, row));
+            return Ok(());
+        }
+        charges.landings(row, &file.path, apportion, &mut landings)?;
+        let mut share = None;
+        for landing in &landings {
+            let key = CubeKey {
+                period: row.period,
+                day: Some(landing.start.day()),
+                ..charges.key(landing.key).clone()
+            };
+            if wanted(&key) {
+                let value = (landing.billed, landing.effective);
+                add_share(&mut share, picked(basis, value), &key)?;
             }
-            charges.landings(row, &file.path, apportion, &mut landings)?;
-            let mut share = None;
-            for landing in &landings {
-                let key = CubeKey {
-                    period: row.period,
-                    day: Some(landing.start.day()),
-                    ..charges.key(landing.key).clone()
-                };
-                if wanted(&key) {
-                    let value = (landing.billed, landing.effective);
-                    add_share(&mut share, picked(basis, value), &key)?;
-                }
-            }
-            match share {
-                Some(share) => found.push(bill_line(charges, file, row), share),
-                None => Ok(()),
-            }
-        })?;
-    }
+        }
+        match share {
+            Some(share) => found.push(bill_line(charges, file, row), share),
+            None => Ok(()),
+        }
+    })?;
     let mut shares: BTreeMap<AmountKey, Share> = BTreeMap::new();
     clusters::split(
         lake,
@@ -338,6 +340,7 @@ pub fn totals(lake: &Lake, files: &[ChargeFile]) -> Result<BTreeMap<Currency, Cu
     let program = Program {
         rules: RuleSet::empty(),
         classes: ClassRules::none(),
+        prices: domain::price::Policy::as_billed(),
     };
     let mut charges = Charges::bare(&program);
     let mut currencies: BTreeMap<u32, Currency> = BTreeMap::new();
@@ -381,6 +384,7 @@ pub fn samples(lake: &Lake, files: &[ChargeFile], rules: &RuleSet) -> Result<Vec
     let program = Program {
         rules: rules.clone(),
         classes: ClassRules::none(),
+        prices: domain::price::Policy::as_billed(),
     };
     let mut charges = Charges::new(&program);
     let mut sums: BTreeMap<(u32, usize), (Span, Money)> = BTreeMap::new();

@@ -11,6 +11,7 @@ use domain::allocate::{CubeKey, Program, key_of, pieces, split_over};
 use domain::apportion::Splitter;
 use domain::charge::{Attributes, ChargeCategory};
 use domain::instant::{Instant, Span};
+use domain::price::{Kind, Prices};
 use domain::split::balancer::Charged;
 use domain::{BillingPeriod, Currency, Money, tags};
 use polars::prelude::*;
@@ -20,6 +21,8 @@ const CATEGORY: &str = "ChargeCategory";
 const CURRENCY: &str = "BillingCurrency";
 const AMOUNTS: [&str; 2] = ["BilledCost", "EffectiveCost"];
 const LIST: &str = "ListCost";
+const CONTRACTED: &str = "ContractedCost";
+const PRICING_QUANTITY: &str = "PricingQuantity";
 const SPAN: [&str; 2] = ["ChargePeriodStart", "ChargePeriodEnd"];
 /// What a charge is joined to a machine by.
 const RESOURCE: &str = "ResourceId";
@@ -45,8 +48,10 @@ pub(crate) struct Row {
     pub span: Span,
     pub billed: Money,
     pub effective: Money,
-    /// ListCost, where it is read and there.
-    pub list: Option<Money>,
+    /// ListCost, ContractedCost and quantity, where they are read and there.
+    pub prices: Prices,
+    /// Bill lines it is: none when money is moved between lines.
+    pub lines: u64,
     /// What it names, when the usage knows it.
     pub target: Option<Target>,
     /// What a charge of a load balancer counts (A32).
@@ -69,13 +74,16 @@ pub(crate) struct Charges<'p> {
     program: &'p Program,
     columns: Vec<String>,
     with_tags: bool,
-    with_list: bool,
+    /// Decimal columns read beside the two costs.
+    extra: &'static [&'static str],
     join: Option<&'p Join>,
     ids: PlHashMap<Box<[u8]>, u32>,
     sets: Vec<Set>,
     key_ids: PlHashMap<CubeKey, u32>,
     keys: Vec<CubeKey>,
-    /// ResourceId of the row at hand, when charges are joined.
+    /// Whether ResourceId is read without a join.
+    with_resource: bool,
+    /// ResourceId of the row at hand, when it is read.
     resource: String,
 }
 
@@ -96,12 +104,13 @@ impl<'p> Charges<'p> {
             program,
             columns: columns.into_iter().collect(),
             with_tags: true,
-            with_list: false,
+            extra: &[],
             join: None,
             ids: PlHashMap::default(),
             sets: Vec::new(),
             key_ids: PlHashMap::default(),
             keys: Vec::new(),
+            with_resource: false,
             resource: String::new(),
         }
     }
@@ -138,7 +147,14 @@ impl<'p> Charges<'p> {
 
     /// Charges of which ListCost is read too.
     pub fn listing(mut self) -> Charges<'p> {
-        self.with_list = true;
+        self.extra = &[LIST];
+        self
+    }
+
+    /// Charges with all that prices are compared by, and ResourceId.
+    pub fn pricing(mut self) -> Charges<'p> {
+        self.extra = &[LIST, CONTRACTED, PRICING_QUANTITY, QUANTITY];
+        self.with_resource = true;
         self
     }
 
@@ -175,19 +191,14 @@ impl<'p> Charges<'p> {
             .chain(tags)
             .filter(|name| schema.get(name) == Some(&DataType::String));
         let fixed = [LINE, PART, BILLING_PERIOD].into_iter().chain(AMOUNTS).chain(SPAN);
-        let joined = [RESOURCE, UNIT, QUANTITY]
-            .into_iter()
-            .filter(|name| self.join.is_some() && schema.contains(name))
-            .filter(|name| !self.columns.iter().any(|known| known == name));
-        let list = [LIST]
-            .into_iter()
-            .filter(|name| self.with_list && schema.contains(name));
-        let wanted: Vec<String> = texts
-            .chain(fixed)
-            .chain(joined)
-            .chain(list)
-            .map(str::to_owned)
-            .collect();
+        let mut wanted: Vec<String> = texts.chain(fixed).map(str::to_owned).collect();
+        let joined = [RESOURCE, UNIT, QUANTITY].into_iter().filter(|_| self.join.is_some());
+        let resource = [RESOURCE].into_iter().filter(|_| self.with_resource);
+        for name in joined.chain(resource).chain(self.extra.iter().copied()) {
+            if schema.contains(name) && !wanted.iter().any(|known| known == name) {
+                wanted.push(name.to_owned());
+            }
+        }
         scan::batches(local.path(), &file.path, &wanted, |frame| {
             self.frame(frame, &file.path, &mut each)
         })
@@ -227,7 +238,10 @@ impl<'p> Charges<'p> {
             let texts = [RESOURCE, UNIT].map(|name| scan::text(frame, name));
             (join, texts, scan::units(frame, QUANTITY))
         });
-        let list = self.with_list.then(|| scan::units(frame, LIST)).flatten();
+        let extra = |name: &'static str| self.extra.contains(&name).then(|| scan::units(frame, name)).flatten();
+        let [list, contracted] = [LIST, CONTRACTED].map(extra);
+        let quantities = [PRICING_QUANTITY, QUANTITY].map(extra);
+        let resources = self.with_resource.then(|| scan::text(frame, RESOURCE)).flatten();
         let mut key = Vec::new();
         let mut last: (Vec<u8>, Option<u32>) = (Vec::new(), None);
         for row in 0..frame.height() {
@@ -249,10 +263,14 @@ impl<'p> Charges<'p> {
             };
             let when = |column: &Int64Chunked, name: &str| column.get(row).map(Instant).ok_or_else(|| damaged(name));
             self.resource.clear();
+            if let Some(id) = resources.and_then(|column| column.get(row)) {
+                self.resource.push_str(id);
+            }
             let (mut target, mut consumed_s, mut charged) = (None, None, Charged::Hours);
             if let Some((join, [resource, unit], quantity)) = &joined {
                 let id = resource.and_then(|column| column.get(row));
                 let unit = unit.and_then(|column| column.get(row));
+                self.resource.clear();
                 self.resource.push_str(id.unwrap_or(""));
                 target = id.and_then(|id| join.find(id));
                 if let Some(target) = target {
@@ -263,8 +281,14 @@ impl<'p> Charges<'p> {
                     }
                 }
             }
+            let other = |column: Option<&Int128Chunked>| column?.get(row).and_then(Money::from_units);
             let charge = Row {
-                list: list.and_then(|column| column.get(row)).and_then(Money::from_units),
+                prices: Prices {
+                    list: other(list),
+                    contracted: other(contracted),
+                    quantity: quantities.iter().find_map(|column| column.as_ref()?.get(row)),
+                },
+                lines: 1,
                 target,
                 charged,
                 consumed_s,
@@ -291,9 +315,6 @@ impl<'p> Charges<'p> {
         if let Some(id) = self.ids.get(key) {
             return *id;
         }
-        // there are fewer sets than rows in memory, far below 2^32
-        let id = u32::try_from(self.sets.len()).unwrap_or(u32::MAX);
-        self.ids.insert(key.into(), id);
         let value = |at: usize| texts[at].and_then(|column| column.get(row));
         let named = self
             .columns
@@ -302,7 +323,15 @@ impl<'p> Charges<'p> {
             .filter_map(|(at, name)| Some((name.clone(), value(at)?.to_owned())));
         let columns = named.collect();
         let tags = tags::parse(value(self.columns.len()).unwrap_or("")).unwrap_or_default();
-        let attributes = Attributes { columns, tags };
+        let id = self.add_set(Attributes { columns, tags });
+        self.ids.insert(key.into(), id);
+        id
+    }
+
+    /// Adds a set of attributes that no row of a file has.
+    pub fn add_set(&mut self, attributes: Attributes) -> u32 {
+        // there are fewer sets than rows in memory, far below 2^32
+        let id = u32::try_from(self.sets.len()).unwrap_or(u32::MAX);
         let currency = attributes
             .column(CURRENCY)
             .and_then(Currency::parse)
@@ -318,6 +347,33 @@ impl<'p> Charges<'p> {
             keys: Vec::new(),
         });
         id
+    }
+
+    /// The kinds of charges read so far: category, class, attributes.
+    pub fn kinds(&self) -> impl Iterator<Item = Kind<'_>> + Clone {
+        self.sets.iter().map(|set| Kind {
+            category: set.category,
+            class: match set.keys.first() {
+                Some((_, key)) => self.keys[*key as usize].class,
+                None => self.program.classes.class_of(&set.attributes),
+            },
+            attributes: &set.attributes,
+        })
+    }
+
+    /// What usage knows of a resource, of which a charge of this set is.
+    pub fn join_to(&mut self, resource: &str, set: u32) -> (Option<Target>, Charged) {
+        self.resource.clear();
+        self.resource.push_str(resource);
+        let Some(target) = self.join.and_then(|join| join.find(resource)) else {
+            return (None, Charged::Hours);
+        };
+        let column = |name| self.sets[set as usize].attributes.column(name);
+        let charged = match target.get(Thing::Balancer) {
+            Some(_) => Charged::of(column(UNIT), column("ChargeDescription")),
+            None => Charged::Hours,
+        };
+        (Some(target), charged)
     }
 
     /// Who has a row's set at an instant: found once per set and epoch of the rules.

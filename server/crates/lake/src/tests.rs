@@ -9,6 +9,7 @@ use domain::apportion::{ApportionError, apportion};
 use domain::charge::Charge;
 use domain::class::ClassRules;
 use domain::dialect::{Binding, Container, focus};
+use domain::price::Policy;
 use domain::rule::RuleSet;
 use proptest::prelude::*;
 
@@ -40,6 +41,7 @@ fn program() -> Program {
     Program {
         rules: RuleSet::parse(RULES).expect("valid"),
         classes: ClassRules::preset(),
+        prices: Policy::preset(),
     }
 }
 
@@ -128,6 +130,57 @@ fn row() -> impl Strategy<Value = Vec<String>> {
         )
 }
 
+/// Columns prices are evened out by.
+const PRICES: [&str; 10] = [
+    "BillingAccountId",
+    "SkuId",
+    "SkuPriceId",
+    "PricingQuantity",
+    "ListCost",
+    "CommitmentDiscountId",
+    "CommitmentDiscountStatus",
+    "ChargeDescription",
+    "ResourceId",
+    "PricingUnit",
+];
+
+fn priced_row() -> impl Strategy<Value = Vec<String>> {
+    let pick = |texts: &'static [&'static str]| prop::sample::select(texts).prop_map(str::to_owned);
+    let prices = (
+        (pick(&["p", "p", ""]), pick(&["s", "t", ""]), pick(&["1", "2", ""])),
+        (pick(&["1", "0.5", "3", "", "-1"]), pick(&["1", "2.5", "0", ""])),
+        (pick(&["", "", "plan"]), pick(&["", "Used", "Unused"])),
+        (
+            pick(&["", "", "Enterprise Discount Program"]),
+            pick(&["", "r1", "r2"]),
+            pick(&["Hrs", ""]),
+        ),
+    );
+    (row(), prices).prop_map(
+        |(mut row, ((payer, sku, price), (quantity, list), (plan, status), (description, resource, unit)))| {
+            row.extend([
+                payer,
+                sku,
+                price,
+                quantity,
+                list,
+                plan,
+                status,
+                description,
+                resource,
+                unit,
+            ]);
+            row
+        },
+    )
+}
+
+const POLICIES: [&str; 3] = [
+    Policy::PRESET,
+    "format: 1\ncommitments: [{mode: buyer-first, margin_permille: 70}]\ncommitment_unused: pro-rata",
+    "format: 1\ncommitments: [{mode: pooled}]\ncommitment_unused: central",
+];
+
 /// Gives everything to the first part.
 fn wrong(total: Money, weights: &[i128]) -> Result<Vec<Money>, ApportionError> {
     Ok(weights
@@ -141,15 +194,20 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
 
     #[test]
-    fn the_fast_form_is_the_reference(first in prop::collection::vec(row(), 1..10), second in prop::collection::vec((row(), "[mn]?"), 0..6)) {
+    fn the_fast_form_is_the_reference(
+        first in prop::collection::vec(priced_row(), 1..14),
+        second in prop::collection::vec((priced_row(), "[mn]?"), 0..8),
+        policy in prop::sample::select(POLICIES.to_vec()),
+    ) {
         let lake = Lake::memory();
-        let mut files = vec![(COLUMNS.to_vec(), first)];
+        let columns = COLUMNS.iter().chain(&PRICES).copied();
+        let mut files = vec![(columns.clone().collect(), first)];
         if !second.is_empty() {
-            let columns = COLUMNS.iter().copied().chain(["x_Mine"]).collect();
+            let columns = columns.chain(["x_Mine"]).collect();
             files.push((columns, second.into_iter().map(|(mut row, mine)| { row.push(mine); row }).collect()));
         }
         let (files, charges) = deliver(&lake, &files);
-        let program = program();
+        let program = Program { prices: Policy::parse(policy).expect("a policy"), ..program() };
         let expect = reference::allocate(&charges, &program, apportion).expect("allocates");
         let cube = allocate(&lake, &files, &program, apportion).expect("allocates");
         prop_assert_eq!(&cube, &expect);

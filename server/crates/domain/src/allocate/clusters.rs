@@ -16,6 +16,7 @@ use crate::charge::{Attributes, Charge, ChargeCategory};
 use crate::class::Class;
 use crate::instant::{SECOND_US, Span};
 use crate::money::Money;
+use crate::price;
 use crate::split::balancer::Charged;
 use crate::split::{Claim, Split, UNIT_WEIGHTS};
 use crate::usage::key::resource_key;
@@ -272,11 +273,12 @@ pub fn allocate_with_usage(
     program: &Program,
     split: Splitter,
 ) -> Result<Cube, AllocateError> {
+    let moved = price::moved(charges, program, split)?;
     let mut facts = Facts::new(days, program);
     facts.learn(charges, program);
     let mut cube = Cube::new(program.rules.dimensions.clone());
     let mut groups: BTreeMap<GroupKey, Vec<&Charge>> = BTreeMap::new();
-    for charge in charges {
+    for charge in charges.iter().chain(&moved) {
         match facts.find(charge, program) {
             Some((machine, cost)) => {
                 let (from, to) = hours_of(charge.span);
@@ -340,7 +342,7 @@ fn summed(charges: &[&Charge], program: &Program) -> Result<Vec<(Charge, u64)>, 
         let (sum, lines) = sums.entry(key).or_insert_with(empty);
         sum.billed = sum.billed.checked_add(charge.billed)?;
         sum.effective = sum.effective.checked_add(charge.effective)?;
-        *lines += 1;
+        *lines += super::bill_lines(charge);
     }
     Ok(sums.into_values().collect())
 }

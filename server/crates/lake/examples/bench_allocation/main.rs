@@ -72,6 +72,7 @@ fn program() -> Result<Program> {
     Ok(Program {
         rules: RuleSet::parse(RULES).map_err(|findings| format!("{findings:?}"))?,
         classes: ClassRules::preset(),
+        prices: domain::price::Policy::preset(),
     })
 }
 

@@ -228,7 +228,7 @@ impl Gathered {
         };
         let kind = self.kind(charges, row.set, cost.class());
         let value = CubeValue {
-            charges: 1,
+            charges: row.lines,
             billed: row.billed,
             effective: row.effective,
         };
@@ -320,10 +320,12 @@ impl Gathered {
             amount: amount.units(),
         };
         let pieces = self.days.entry((cluster, key.from.day())).or_default();
+        // a row is a line, or none
+        let lines = u32::from(value.charges > 0);
         if value.billed == value.effective {
-            pieces.push(piece(0, 1, value.effective));
+            pieces.push(piece(0, lines, value.effective));
         } else {
-            pieces.push(piece(1, 1, value.effective));
+            pieces.push(piece(1, lines, value.effective));
             let mut billed = piece(2, 0, value.billed);
             // counted once
             billed.packed &= !(KNOWN | (KNOWN - 1));

@@ -55,6 +55,7 @@ fn program() -> Program {
     Program {
         rules: RuleSet::parse(RULES).expect("valid"),
         classes: ClassRules::preset(),
+        prices: domain::price::Policy::preset(),
     }
 }
 
@@ -332,6 +333,34 @@ fn row() -> impl Strategy<Value = Vec<String>> {
         })
 }
 
+/// Columns prices are evened out by.
+const PRICES: [&str; 4] = [
+    "CommitmentDiscountId",
+    "CommitmentDiscountStatus",
+    "ListCost",
+    "ChargeDescription",
+];
+
+fn priced_row() -> impl Strategy<Value = Vec<String>> {
+    let prices = prop::sample::select(vec![
+        ["", "", "1", ""],
+        ["", "", "0.7", ""],
+        ["plan", "Used", "1", ""],
+        ["plan", "Used", "2", ""],
+        ["plan", "Unused", "", ""],
+        ["", "", "", ""],
+    ]);
+    let discount = prop::bool::weighted(0.1);
+    (row(), prices, discount).prop_map(|(mut row, prices, discount)| {
+        row.extend(prices.map(str::to_owned));
+        if discount {
+            "Credit".clone_into(&mut row[6]);
+            "Enterprise Discount Program".clone_into(&mut row[17]);
+        }
+        row
+    })
+}
+
 /// The days as the lake keeps them: one per cluster and day, merged.
 fn stored(lake: &Lake, days: Vec<ClusterDay>) -> (Vec<UsageFile>, Vec<ClusterDay>) {
     let mut merged: BTreeMap<(String, Day), ClusterDay> = BTreeMap::new();
@@ -371,14 +400,15 @@ proptest! {
     #[test]
     fn the_fast_split_is_the_reference(
         days in prop::collection::vec(cluster_day(), 0..5),
-        rows in prop::collection::vec(row(), 1..12),
+        rows in prop::collection::vec(priced_row(), 1..12),
     ) {
         let lake = Lake::memory();
         let (usage, days) = stored(&lake, days);
         for (file, day) in usage.iter().zip(&days) {
             prop_assert_eq!(&read_day(&lake, file).expect("reads"), day);
         }
-        let (files, charges) = deliver(&lake, &[(COLUMNS.to_vec(), rows)]);
+        let columns = COLUMNS.iter().chain(&PRICES).copied().collect();
+        let (files, charges) = deliver(&lake, &[(columns, rows)]);
         let expect = reference::allocate_with_usage(&charges, &days, &program(), apportion).expect("allocates");
         let found = allocate_with_usage(&lake, &files, &usage, None, &program(), apportion).expect("allocates");
         prop_assert_eq!(&found.cube, &expect);

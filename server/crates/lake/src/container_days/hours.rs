@@ -4,10 +4,12 @@ use super::{HourCosts, NodeCost, SlotCost};
 use crate::clusters::{self, Account, Gathered, HOURS, NodeBook, REMAINDERS};
 use crate::error::LakeError;
 use crate::object::Lake;
+use crate::prices;
 use crate::rows::Charges;
 use crate::schema::ChargeFile;
 use crate::usage::{UsageFile, read_day};
 use domain::allocate::Program;
+use domain::apportion::apportion;
 use domain::instant::Day;
 use domain::usage::{Hour, Measure, Node, NodeHour, Part, Slot, SlotHour};
 use domain::{Currency, Money};
@@ -34,9 +36,9 @@ pub fn hours_of_day(
     let join = clusters::join_of(lake, &usage)?;
     let mut gathered = Gathered::new(&join);
     let mut charges = Charges::new(program).joining(&join);
-    for file in files {
-        charges.read(lake, file, |charges, row| gathered.take(charges, row).map(|_| ()))?;
-    }
+    prices::read(lake, files, &mut charges, apportion, |charges, _, row| {
+        gathered.take(charges, row).map(|_| ())
+    })?;
     let (books, currencies) = clusters::day_by_hour(lake, gathered, &usage, &join, &mut charges, (cluster, day))?;
     let facts = usage.iter().find(|file| file.cluster == cluster && file.day == day);
     let slots = match facts {

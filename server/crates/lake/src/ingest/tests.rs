@@ -7,6 +7,7 @@ use domain::allocate::clusters::billed_seconds;
 use domain::charge::{Attributes, Charge, ChargeCategory};
 use domain::dialect::{Binding, focus};
 use domain::instant::Span;
+use domain::price::Prices;
 use domain::tags;
 use flate2::Compression;
 use flate2::write::GzEncoder;
@@ -137,6 +138,7 @@ fn charges(lake: &Lake, path: &str) -> Vec<(i64, Charge)> {
                 .expect("i32")
                 .get(row)
                 .expect("period");
+            let known = |name: &str| scan::units(frame, name)?.get(row).and_then(Money::from_units);
             let charge = Charge {
                 id: line.to_string(),
                 period: BillingPeriod::from_number(period).expect("period"),
@@ -158,6 +160,13 @@ fn charges(lake: &Lake, path: &str) -> Vec<(i64, Charge)> {
                     attributes.column("ConsumedUnit"),
                     scan::units(frame, "ConsumedQuantity").and_then(|c| c.get(row)),
                 ),
+                prices: Prices {
+                    list: known("ListCost"),
+                    contracted: known("ContractedCost"),
+                    quantity: ["PricingQuantity", "ConsumedQuantity"]
+                        .iter()
+                        .find_map(|name| scan::units(frame, name)?.get(row)),
+                },
                 attributes,
             };
             found.push((line, charge));

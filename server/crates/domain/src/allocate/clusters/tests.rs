@@ -20,6 +20,7 @@ fn program() -> Program {
     Program {
         rules: RuleSet::parse("format: 1\nclusters: {service_namespaces: [monitoring]}").expect("valid"),
         classes: ClassRules::preset(),
+        prices: price::Policy::preset(),
     }
 }
 
@@ -44,6 +45,7 @@ fn charge(hours: Range<i32>, cost: &str, columns: &[&str]) -> Charge {
         billed: money(cost),
         effective: money(cost),
         consumed_s: None,
+        prices: price::Prices::default(),
         attributes,
     }
 }

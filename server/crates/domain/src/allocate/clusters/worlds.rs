@@ -27,6 +27,7 @@ rules:
 static PROGRAM: LazyLock<Program> = LazyLock::new(|| Program {
     rules: RuleSet::parse(RULES).expect("valid"),
     classes: ClassRules::preset(),
+    prices: price::Policy::preset(),
 });
 
 /// Nodes by what bills call them: capacity type, accelerators in thousandths.
@@ -168,6 +169,7 @@ fn charge() -> impl Strategy<Value = Charge> {
             billed,
             effective,
             consumed_s,
+            prices: price::Prices::default(),
             attributes: Attributes::default()
                 .with_column("ResourceId", id)
                 .with_column("SubAccountId", id)
@@ -336,6 +338,7 @@ fn two_days(hourly: bool, held: &[(u64, u64)]) -> (Vec<ClusterDay>, Vec<Charge>)
                 billed: cost,
                 effective: cost,
                 consumed_s: Some(3_600 * length.unsigned_abs()),
+                prices: price::Prices::default(),
                 attributes: Attributes::default()
                     .with_column("ResourceId", id)
                     .with_column("ServiceCategory", "Compute"),

@@ -1,0 +1,197 @@
+//! The policy of prices: what is evened out and how, as a file.
+
+use super::Kind;
+use crate::rule::{Condition, RawCondition, condition_columns};
+use serde::Deserialize;
+use std::collections::BTreeSet;
+
+/// How what floating commitments save is shared (A16).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum CommitmentMode {
+    /// As the provider applied them.
+    AsApplied,
+    /// Shared among covered and eligible on-demand lines, by what they cost
+    /// without commitments.
+    Pooled,
+    /// The buyer keeps its saving; others pay what they used and a margin.
+    BuyerFirst,
+}
+
+/// Who pays for capacity that nobody used (A23).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum UnusedMode {
+    /// Whoever owns its line: the account that bought it.
+    Buyer,
+    /// On-demand users of what the commitment could have covered.
+    ProRata,
+    /// Nobody in particular: unallocated cost of the billing account.
+    Central,
+}
+
+/// One entry of the policy for commitments.
+#[derive(Debug, Clone)]
+struct CommitmentEntry {
+    mode: CommitmentMode,
+    margin_permille: u32,
+    when: Option<Condition>,
+}
+
+/// What is evened out, and how.
+#[derive(Debug, Clone)]
+pub struct Policy {
+    /// Discounts go to the lines they discount (A17).
+    pub discounts: bool,
+    /// One average net price by SKU (A18).
+    pub tiers: bool,
+    /// Unused commitments (A23).
+    pub commitment_unused: UnusedMode,
+    /// Unused capacity reservations (A23).
+    pub reservation_unused: UnusedMode,
+    commitments: Vec<CommitmentEntry>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawPolicy {
+    format: u32,
+    #[serde(default = "follow")]
+    discounts: RawDiscounts,
+    #[serde(default = "average")]
+    volume_tiers: RawTiers,
+    #[serde(default)]
+    commitments: Vec<RawCommitment>,
+    #[serde(default = "buyer")]
+    commitment_unused: UnusedMode,
+    #[serde(default = "buyer")]
+    reservation_unused: UnusedMode,
+}
+
+#[derive(Deserialize, PartialEq)]
+#[serde(rename_all = "kebab-case")]
+enum RawDiscounts {
+    Follow,
+    AsBilled,
+}
+
+#[derive(Deserialize, PartialEq)]
+#[serde(rename_all = "kebab-case")]
+enum RawTiers {
+    Average,
+    AsBilled,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawCommitment {
+    mode: CommitmentMode,
+    #[serde(default)]
+    margin_permille: u32,
+    when: Option<RawCondition>,
+}
+
+fn follow() -> RawDiscounts {
+    RawDiscounts::Follow
+}
+
+fn average() -> RawTiers {
+    RawTiers::Average
+}
+
+fn buyer() -> UnusedMode {
+    UnusedMode::Buyer
+}
+
+impl Policy {
+    /// The text of the policy we ship, `assets/presets/prices.yaml`.
+    pub const PRESET: &'static str = include_str!("../../../../../assets/presets/prices.yaml");
+
+    /// The policy we ship.
+    #[must_use]
+    pub fn preset() -> Policy {
+        static PRESET: std::sync::LazyLock<Policy> = std::sync::LazyLock::new(|| {
+            Policy::parse(Policy::PRESET).expect("the shipped preset parses: a test of this module says so")
+        });
+        PRESET.clone()
+    }
+
+    /// Everything as the bill has it.
+    #[must_use]
+    pub fn as_billed() -> Policy {
+        Policy {
+            discounts: false,
+            tiers: false,
+            commitment_unused: UnusedMode::Buyer,
+            reservation_unused: UnusedMode::Buyer,
+            commitments: Vec::new(),
+        }
+    }
+
+    /// Parses a policy file.
+    ///
+    /// # Errors
+    /// Text that names the place and what is wrong.
+    pub fn parse(yaml: &str) -> Result<Policy, String> {
+        let raw: RawPolicy = serde_saphyr::from_str(yaml).map_err(|error| error.to_string())?;
+        if raw.format != 1 {
+            return Err(format!("format {} is not known; write `format: 1`", raw.format));
+        }
+        let last = raw.commitments.len().saturating_sub(1);
+        let mut commitments = Vec::with_capacity(raw.commitments.len());
+        for (at, entry) in raw.commitments.into_iter().enumerate() {
+            let place = format!("commitments, entry {}", at + 1);
+            if entry.margin_permille > 0 && entry.mode != CommitmentMode::BuyerFirst {
+                return Err(format!("{place}: margin_permille is for mode buyer-first alone"));
+            }
+            if entry.margin_permille > 1_000 {
+                return Err(format!("{place}: margin_permille is at most 1000, which is 100 %"));
+            }
+            if entry.when.is_none() && at < last {
+                return Err(format!(
+                    "{place}: it has no `when`, so entries after it are never reached"
+                ));
+            }
+            let when = entry.when.map(RawCondition::compile).transpose();
+            commitments.push(CommitmentEntry {
+                mode: entry.mode,
+                margin_permille: entry.margin_permille,
+                when: when.map_err(|problem| format!("{place}: {problem}"))?,
+            });
+        }
+        Ok(Policy {
+            discounts: raw.discounts == RawDiscounts::Follow,
+            tiers: raw.volume_tiers == RawTiers::Average,
+            commitment_unused: raw.commitment_unused,
+            reservation_unused: raw.reservation_unused,
+            commitments,
+        })
+    }
+
+    /// How commitments are shared for a line, and the margin on what is used of
+    /// others' in thousandths: the first entry that holds decides, else as applied.
+    #[must_use]
+    pub fn commitment(&self, line: &Kind<'_>) -> (CommitmentMode, u32) {
+        let holds = |entry: &&CommitmentEntry| {
+            let when = entry.when.as_ref();
+            when.is_none_or(|when| when.holds(line.attributes, &mut Vec::new()))
+        };
+        let found = self.commitments.iter().find(holds);
+        found.map_or((CommitmentMode::AsApplied, 0), |entry| {
+            (entry.mode, entry.margin_permille)
+        })
+    }
+
+    /// Charge columns the policy looks at.
+    #[must_use]
+    pub fn columns(&self) -> BTreeSet<String> {
+        let mut columns = condition_columns(self.commitments.iter().filter_map(|entry| entry.when.as_ref()));
+        columns.extend(
+            super::COLUMNS
+                .iter()
+                .chain(&super::commitment::INSTANCE_TYPE)
+                .map(|name| (*name).to_owned()),
+        );
+        columns
+    }
+}
