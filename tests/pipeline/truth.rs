@@ -11,6 +11,7 @@ use domain::apportion::{ApportionError, Splitter, apportion};
 use domain::charge::Charge;
 use domain::class::ClassRules;
 use domain::dialect::{Binding, focus};
+use domain::price::Policy;
 use domain::rule::RuleSet;
 use domain::{BillingPeriod, Money};
 use lake::ChargeFile;
@@ -22,6 +23,8 @@ use tonnage::app::ingest::IngestBilling;
 use tonnage::app::reports::Rows;
 use tonnage_tests::{aloud, long};
 use wire::{Basis, CostsQuery, SortKey, SortOrder};
+
+const AS_BILLED: &str = "format: 1\ndiscounts: as-billed\nvolume_tiers: as-billed\n";
 
 /// Tenant, service, service tier; empty = no owner.
 type Owner = (String, String, String);
@@ -41,6 +44,8 @@ async fn the_demo_company_costs_what_its_truth_says() {
     let rules = std::fs::read_to_string(folder.path().join(&files.rules)).expect("rules");
     let app = folder.app().await;
     app.rules_apply(&rules, None, None).await.expect("good rules");
+    // to the last digit as billed; prices evened out are in the truth with usage
+    app.prices_apply(AS_BILLED, None, None).await.expect("a policy");
     let written = started.elapsed();
     ingest(&app, &folder, &files).await;
     let taken = started.elapsed();
@@ -63,6 +68,9 @@ async fn the_demo_company_costs_what_its_truth_says() {
     let reported = started.elapsed();
     mutations(&app, &folder, &files, &rules, &truth).await;
     let mutated = started.elapsed();
+    app.prices_apply(Policy::PRESET, None, None)
+        .await
+        .expect("the policy we ship");
     usage::check(&app, &folder, &files, &rules).await;
     aloud(&format!(
         "demo company: {} rows of {months} months; written {:.1} s, ingested {:.1} s, allocated {:.1} s, reported {:.1} s, mutated {:.1} s; {} hours of usage taken and split {:.1} s",
@@ -249,16 +257,16 @@ async fn month_of(app: &App, truth: &Costs) -> (Costs, Vec<ChargeFile>) {
     (truth, charged.collect())
 }
 
-fn program(rules: &str) -> Program {
+fn program(rules: &str, prices: Policy) -> Program {
     Program {
         rules: RuleSet::parse(rules).expect("good rules"),
         classes: ClassRules::preset(),
-        prices: domain::price::Policy::preset(),
+        prices,
     }
 }
 
 async fn mutations(app: &App, folder: &Folder, files: &DemoFiles, rules: &str, truth: &Costs) {
-    let (period, program) = (last_month(), program(rules));
+    let (period, program) = (last_month(), program(rules, Policy::as_billed()));
     let (truth, charged) = month_of(app, truth).await;
     let charges = read_charges(folder, files, period);
     let fast = |split: Splitter| lake::allocate(app.lake(), &charged, &program, split).expect("allocates");

@@ -18,7 +18,7 @@ use store::{ActiveFile, AllocationFile, AllocationRow, AllocationTotal, Delivery
 
 /// Raised whenever the same inputs would give another cube or other
 /// container-days: part of every inputs hash.
-const ENGINE: u32 = 4;
+const ENGINE: u32 = 5;
 
 /// What `allocate` did for a period.
 #[derive(Debug, Clone, Serialize, PartialEq, Eq)]
@@ -79,7 +79,7 @@ impl App {
             let (program, rules) = self.active_program().await?;
             let usage = self.usage_for(period).await?;
             let is_final = self.is_final(period).await?;
-            let inputs = inputs_hash(&files, &usage, &rules.sha256, is_final);
+            let inputs = inputs_hash(&files, &usage, &rules, is_final);
             let known = self
                 .store
                 .allocation(period)
@@ -212,13 +212,18 @@ impl App {
             Some(active) => (super::rules::parse(&active.yaml)?, active.version, active.sha256),
             None => (domain::rule::RuleSet::empty(), NO_RULES, String::new()),
         };
+        let (prices, prices_sha256) = self.active_prices().await?;
         Ok((
             Program {
                 rules,
                 classes: ClassRules::preset(),
-                prices: domain::price::Policy::preset(),
+                prices,
             },
-            ActiveRules { version, sha256 },
+            ActiveRules {
+                version,
+                sha256,
+                prices_sha256,
+            },
         ))
     }
 }
@@ -227,6 +232,8 @@ impl App {
 pub(crate) struct ActiveRules {
     pub(crate) version: i64,
     pub(crate) sha256: String,
+    /// Of the price policy in force.
+    pub(crate) prices_sha256: String,
 }
 
 pub(crate) fn charge_file(file: &ActiveFile) -> ChargeFile {
@@ -248,7 +255,7 @@ fn file_row(file: ContainerDayFile) -> AllocationFile {
     }
 }
 
-fn inputs_hash(files: &[ActiveFile], usage: &[UsageFile], rules_sha256: &str, is_final: bool) -> String {
+fn inputs_hash(files: &[ActiveFile], usage: &[UsageFile], rules: &ActiveRules, is_final: bool) -> String {
     let engine = format!(
         "engine {ENGINE}, final {is_final}, classes {}",
         include_str!("../../../assets/presets/classes.yaml")
@@ -260,10 +267,14 @@ fn inputs_hash(files: &[ActiveFile], usage: &[UsageFile], rules_sha256: &str, is
         .iter()
         .flat_map(|file| [file.cluster.as_bytes(), file.sha256.as_bytes()]);
     hash_of(
-        [engine.as_bytes(), rules_sha256.as_bytes()]
-            .into_iter()
-            .chain(parts)
-            .chain(usage),
+        [
+            engine.as_bytes(),
+            rules.sha256.as_bytes(),
+            rules.prices_sha256.as_bytes(),
+        ]
+        .into_iter()
+        .chain(parts)
+        .chain(usage),
     )
 }
 

@@ -13,6 +13,7 @@ pub mod explain;
 pub mod ingest;
 pub mod invoices;
 pub mod opencost;
+pub mod prices;
 pub mod push;
 pub mod receive;
 pub mod reports;

@@ -3,7 +3,6 @@
 use super::{App, hash_of};
 use crate::error::AppError;
 use domain::allocate::Program;
-use domain::class::ClassRules;
 use domain::rule::{self, RuleReport, RuleSet, Sample};
 use domain::{BillingPeriod, Currency, Finding, Money};
 use serde::Serialize;
@@ -91,12 +90,21 @@ impl App {
     /// # Errors
     /// When the rules are not valid, or an allocation fails.
     pub async fn rules_diff(&self, yaml: &str, period: Option<BillingPeriod>) -> Result<Vec<RuleChange>, AppError> {
+        let (old, _) = self.active_program().await?;
         let new = Program {
             rules: parse(yaml)?,
-            classes: ClassRules::preset(),
-            prices: domain::price::Policy::preset(),
+            ..old.clone()
         };
-        let (old, _) = self.active_program().await?;
+        self.changes_by_tenant(old, new, period).await
+    }
+
+    /// The change per tenant between two programs: nothing is saved.
+    pub(super) async fn changes_by_tenant(
+        &self,
+        old: Program,
+        new: Program,
+        period: Option<BillingPeriod>,
+    ) -> Result<Vec<RuleChange>, AppError> {
         let periods = match period {
             Some(period) => vec![self.period_or_newest(Some(period)).await?],
             None => self.store.periods().await?,
@@ -147,10 +155,11 @@ impl App {
     async fn dry_run(&self, period: BillingPeriod, program: Program) -> Result<domain::allocate::Cube, AppError> {
         let files = self.store.active_files(Some(period)).await?;
         let charges: Vec<lake::ChargeFile> = files.iter().map(super::allocate::charge_file).collect();
-        let lake = self.lake.clone();
+        let (lake, usage) = (self.lake.clone(), self.usage_for(period).await?);
         let split = domain::apportion::apportion;
         self.heavy("cannot try the rules", move || {
-            Ok(lake::allocate::allocate(&lake, &charges, &program, split)?)
+            let tried = lake::allocate_with_usage(&lake, &charges, &usage, None, &program, split)?;
+            Ok(tried.cube)
         })
         .await
     }

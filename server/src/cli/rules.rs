@@ -3,6 +3,7 @@
 use super::Outcome;
 use super::output::{self, Table};
 use crate::app::App;
+use crate::app::prices::Evened;
 use crate::app::rules::RuleChange;
 use crate::error::AppError;
 use clap::{Args, Subcommand};
@@ -21,7 +22,23 @@ pub(super) enum Rules {
     /// Make these rules the ones in force, as a new version
     Apply(Apply),
     /// Print the rules in force
-    Show,
+    Show(Show),
+}
+
+/// Which rules.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Kind {
+    /// Who owns a charge
+    Owner,
+    /// What prices are evened out before anybody is charged: discounts, volume tiers, commitments, unused capacity
+    Prices,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Show {
+    /// Which rules
+    #[arg(long, value_enum, default_value = "owner")]
+    kind: Kind,
 }
 
 #[derive(Debug, Args)]
@@ -31,6 +48,9 @@ pub(super) struct Check {
     /// Month whose charges are looked at [default: the newest]
     #[arg(long, value_name = "YYYY-MM")]
     period: Option<BillingPeriod>,
+    /// Which rules
+    #[arg(long, value_enum, default_value = "owner")]
+    kind: Kind,
 }
 
 #[derive(Debug, Args)]
@@ -40,6 +60,9 @@ pub(super) struct Diff {
     /// One month; without it every month
     #[arg(long, value_name = "YYYY-MM")]
     period: Option<BillingPeriod>,
+    /// Which rules
+    #[arg(long, value_enum, default_value = "owner")]
+    kind: Kind,
 }
 
 #[derive(Debug, Args)]
@@ -49,6 +72,9 @@ pub(super) struct Apply {
     /// Why
     #[arg(long)]
     note: Option<String>,
+    /// Which rules
+    #[arg(long, value_enum, default_value = "owner")]
+    kind: Kind,
 }
 
 /// Reads a rule file.
@@ -82,35 +108,46 @@ pub(super) async fn run(app: &App, args: Rules, json: bool) -> Result<Outcome, A
         Rules::Check(args) => check(app, args, json).await,
         Rules::Diff(args) => diff(app, args, json).await,
         Rules::Apply(args) => apply(app, args, json).await,
-        Rules::Show => {
+        Rules::Show(args) => show(app, args.kind, json).await,
+    }
+}
+
+async fn show(app: &App, kind: Kind, json: bool) -> Result<Outcome, AppError> {
+    let (active, yaml) = match kind {
+        Kind::Owner => {
             let active = app.store().active_rules(store::RulesKind::Owner).await?;
             let active = active.ok_or_else(|| AppError::NotFound {
                 what: "rule in force; run `tonnage rules apply FILE`".to_owned(),
             })?;
-            if json {
-                output::json(&ShowAnswer {
-                    version: active.version,
-                    created_at: domain::instant::Instant(active.created_us).to_string(),
-                    author: active.author,
-                    note: active.note,
-                    sha256: active.sha256,
-                    yaml: active.yaml,
-                })?;
-            } else {
-                output::bytes(active.yaml.as_bytes())?;
-            }
-            Ok(Outcome::Done)
+            let yaml = active.yaml.clone();
+            (Some(active), yaml)
         }
+        Kind::Prices => app.prices_text().await?,
+    };
+    if !json {
+        output::bytes(yaml.as_bytes())?;
+        return Ok(Outcome::Done);
     }
+    let active = active.as_ref();
+    output::json(&ShowAnswer {
+        // 0: the policy we ship
+        version: active.map_or(0, |active| active.version),
+        created_at: active.map(|active| domain::instant::Instant(active.created_us).to_string()),
+        author: active.and_then(|active| active.author.clone()),
+        note: active.and_then(|active| active.note.clone()),
+        sha256: active.map(|active| active.sha256.clone()),
+        yaml,
+    })?;
+    Ok(Outcome::Done)
 }
 
 #[derive(Serialize)]
 struct ShowAnswer {
     version: i64,
-    created_at: String,
+    created_at: Option<String>,
     author: Option<String>,
     note: Option<String>,
-    sha256: String,
+    sha256: Option<String>,
     yaml: String,
 }
 
@@ -206,7 +243,42 @@ fn check_answer(report: &RuleReport, period: BillingPeriod) -> CheckAnswer {
     }
 }
 
+#[derive(Serialize)]
+struct EvenedAnswer {
+    period: BillingPeriod,
+    moves: Vec<Evened>,
+}
+
+async fn check_prices(app: &App, args: &Check, json: bool) -> Result<Outcome, AppError> {
+    let yaml = args.file.as_deref().map(read).transpose()?;
+    let checked = app.prices_check(yaml.as_deref(), args.period).await;
+    let (period, moves) = in_file(checked, args.file.as_deref())?;
+    if json {
+        output::json(&EvenedAnswer { period, moves })?;
+        return Ok(Outcome::Done);
+    }
+    if moves.is_empty() {
+        output::line(&format!(
+            "{period}: nothing is moved, every line costs what the bill says"
+        ))?;
+        return Ok(Outcome::Done);
+    }
+    output::line(&format!(
+        "{period}: effective cost moved between lines of a billing account"
+    ))?;
+    let mut table = Table::new(&[("rule", false), ("moves", true), ("moved", true), ("currency", false)]);
+    for of in moves {
+        let moved = of.moved.to_fixed(2);
+        table.row([of.rule, of.moves.to_string(), moved, of.currency.to_string()]);
+    }
+    table.print()?;
+    Ok(Outcome::Done)
+}
+
 async fn check(app: &App, args: Check, json: bool) -> Result<Outcome, AppError> {
+    if args.kind == Kind::Prices {
+        return check_prices(app, &args, json).await;
+    }
     let yaml = args.file.as_deref().map(read).transpose()?;
     let checked = app.rules_check(yaml.as_deref(), args.period).await;
     let (_, report, period) = in_file(checked, args.file.as_deref())?;
@@ -266,7 +338,11 @@ struct DiffAnswer {
 }
 
 async fn diff(app: &App, args: Diff, json: bool) -> Result<Outcome, AppError> {
-    let changes = app.rules_diff(&read(&args.file)?, args.period).await;
+    let yaml = read(&args.file)?;
+    let changes = match args.kind {
+        Kind::Owner => app.rules_diff(&yaml, args.period).await,
+        Kind::Prices => app.prices_diff(&yaml, args.period).await,
+    };
     let changes = in_file(changes, Some(&args.file))?;
     if json {
         output::json(&DiffAnswer { changes })?;
@@ -306,9 +382,11 @@ struct ApplyAnswer {
 }
 
 async fn apply(app: &App, args: Apply, json: bool) -> Result<Outcome, AppError> {
-    let version = app
-        .rules_apply(&read(&args.file)?, author().as_deref(), args.note.as_deref())
-        .await;
+    let (yaml, author) = (read(&args.file)?, author());
+    let version = match args.kind {
+        Kind::Owner => app.rules_apply(&yaml, author.as_deref(), args.note.as_deref()).await,
+        Kind::Prices => app.prices_apply(&yaml, author.as_deref(), args.note.as_deref()).await,
+    };
     let version = in_file(version, Some(&args.file))?;
     if !app.store().periods().await?.is_empty() {
         app.allocate(None).await?;
@@ -319,7 +397,11 @@ async fn apply(app: &App, args: Apply, json: bool) -> Result<Outcome, AppError> 
             sha256: version.sha256,
         })?;
     } else {
-        output::line(&format!("rules version {} is in force", version.version))?;
+        let what = match args.kind {
+            Kind::Owner => "rules",
+            Kind::Prices => "price policy",
+        };
+        output::line(&format!("{what} version {} is in force", version.version))?;
     }
     Ok(Outcome::Done)
 }

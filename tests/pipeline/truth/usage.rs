@@ -9,6 +9,7 @@ use domain::allocate::{CUBE_COLUMNS, Cube, CubeKey};
 use domain::apportion::{ApportionError, Splitter, apportion};
 use domain::class::Class;
 use domain::finding::Severity;
+use domain::price::Policy;
 use lake::usage::UsageFile;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -182,7 +183,7 @@ fn close(found: &Costs, truth: &Costs) {
 
 /// With usage, the truth notices who takes it apart wrongly or not at all.
 async fn wrong_usage(app: &App, rules: &str, truth: &Costs) {
-    let (period, program) = (last_month(), program(rules));
+    let (period, program) = (last_month(), program(rules, Policy::preset()));
     let (truth, charged) = month_of(app, truth).await;
     let days = (period.first_day(), period.next().first_day());
     let rows = app.store().usage_days(days.0, days.1).await.expect("usage");

@@ -11,6 +11,7 @@ mod bills;
 mod catalog;
 mod company;
 mod drivers;
+mod evened;
 mod facts;
 mod fleet;
 mod machine;
@@ -187,7 +188,8 @@ pub fn write(out: &Path, config: &DemoConfig, progress: &mut dyn FnMut(&str)) ->
         };
         write_usage(out, &month.key(), &usage, &mut files)?;
         for provider in [Provider::Aws, Provider::Eu] {
-            let rows = biller.month(index, provider);
+            let mut rows = biller.month(index, provider);
+            evened::note(&mut rows);
             let period = month.key();
             truth.add(&period, &rows, &usage)?;
             progress(&format!("{period} {}: {} charges", source_name(provider), rows.len()));

@@ -100,9 +100,9 @@ fn portion((billed, effective): Amounts, weight: u128, all: u128) -> Amounts {
     (share(billed, weight, all), share(effective, weight, all))
 }
 
-/// The cost of a charge.
+/// The cost of a charge, prices evened out.
 pub fn grains(row: &Row<'_>) -> Amounts {
-    (row.billed * GRAINS, row.effective * GRAINS)
+    (row.billed * GRAINS, row.effective * GRAINS + row.moved)
 }
 
 impl Usage<'_> {

@@ -26,6 +26,8 @@ pub struct Row<'a> {
     pub contracted: i128,
     pub billed: i128,
     pub effective: i128,
+    /// What of other charges it pays once prices are evened out, in grains: nothing of it is billed.
+    pub moved: i128,
     /// List and contracted price per unit; fees have none.
     pub unit_prices: Option<(i128, i128)>,
 }
@@ -285,6 +287,7 @@ fn fee<'a>(meter: &'a Meter, (start, end): (NaiveDate, NaiveDate), category: &'s
         contracted: amount,
         billed: amount,
         effective: amount,
+        moved: 0,
         unit_prices: None,
     }
 }

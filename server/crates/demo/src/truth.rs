@@ -9,7 +9,7 @@ use chrono::NaiveTime;
 use crate::DemoError;
 use crate::meter::{Owner, Provider};
 use crate::money::{ONE, decimal};
-use crate::owed::{Amounts, Share, Usage, grains};
+use crate::owed::{Amounts, Share, Usage};
 use crate::rows::Row;
 use crate::split::{Called, GRAINS};
 
@@ -26,7 +26,7 @@ const DECIMALS: u32 = 18;
 /// Adds up charges by what the generator knows about their owners; no rule is read here.
 #[derive(Debug, Default)]
 pub struct Truth {
-    /// Every charge to the owner of its resource, nodes undivided.
+    /// Every charge as billed to the owner of its resource, nodes undivided.
     bills: BTreeMap<Period, BTreeMap<Owner, Amounts>>,
     /// With the cost of clusters divided among whoever is there.
     totals: BTreeMap<Period, BTreeMap<Owner, Amounts>>,
@@ -45,6 +45,7 @@ impl Truth {
         for row in rows {
             let key = (period.to_owned(), currency(row.meter.provider));
             let bills = self.bills.entry(key.clone()).or_default();
+            // the bill as it is, and what is moved between its lines beside it
             let whole = parts(row)?;
             for (owner, amounts) in &whole {
                 add(bills, owner, *amounts);
@@ -71,6 +72,9 @@ impl Truth {
             } else {
                 for (owner, amounts) in &whole {
                     add(totals, owner, *amounts);
+                }
+                if let (true, Some((owner, _))) = (row.moved != 0, whole.first()) {
+                    add(totals, owner, (0, row.moved));
                 }
             }
         }
@@ -223,7 +227,7 @@ pub const fn currency(provider: Provider) -> &'static str {
 
 /// The owners of a charge: one, or two when a takeover falls inside its charge period.
 fn parts(row: &Row<'_>) -> Result<Vec<(Owner, Amounts)>, DemoError> {
-    let whole = grains(row);
+    let whole = (row.billed * GRAINS, row.effective * GRAINS);
     let owner = row.meter.owner.clone();
     let Some(takeover) = &row.meter.takeover else {
         return Ok(vec![(owner, whole)]);
@@ -242,7 +246,7 @@ fn parts(row: &Row<'_>) -> Result<Vec<(Owner, Amounts)>, DemoError> {
         return Ok(vec![(owner, whole)]);
     }
     let exact = |amount: i128| amount * before % seconds == 0;
-    if !exact(row.billed) || !exact(row.effective) {
+    if !exact(row.billed) || !exact(row.effective) || row.moved != 0 {
         return Err(DemoError::UnevenCut {
             resource: row.meter.resource_id.clone(),
         });

@@ -7,7 +7,7 @@ mod common;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::OnceLock;
 
-use common::{Line, Output, atto, counted, lines, plain, produce};
+use common::{Evened, Line, Output, atto, counted, lines, plain, produce};
 
 /// The second month has the long gap of observation.
 const MONTHS: u32 = 3;
@@ -100,7 +100,8 @@ fn world(output: &Output) -> &'static World {
     WORLD.get_or_init(|| {
         let (mut world, mut machines) = (World::new(), BTreeMap::new());
         hours(output, &mut world, &mut machines);
-        for (_, line) in counted(output) {
+        let evened = Evened::of(output);
+        for (period, line) in counted(output) {
             let Some(key) = machines.get(&line["ResourceId"]) else {
                 continue;
             };
@@ -112,7 +113,7 @@ fn world(output: &Output) -> &'static World {
                 from: line["ChargePeriodStart"].to_owned(),
                 to: line["ChargePeriodEnd"].to_owned(),
                 billed_s: line["ConsumedQuantity"].parse::<f64>().unwrap() * 3_600.0,
-                cost: line["EffectiveCost"].parse().unwrap(),
+                cost: evened.cost(&period, &line),
             });
         }
         world
@@ -416,11 +417,16 @@ fn the_parts_of_a_node_are_its_cost_to_the_digit() {
             line["node"].to_owned(),
         );
     }
-    let mut billed: BTreeMap<[String; 3], i128> = BTreeMap::new();
+    // exact where nothing is moved between lines, which is for floats
+    let evened = Evened::of(output);
+    let mut billed: BTreeMap<[String; 3], (i128, f64, bool)> = BTreeMap::new();
     for (period, line) in counted(output) {
         if let Some(node) = nodes.get(&line["ResourceId"]) {
-            let key = [period, line["BillingCurrency"].to_owned(), node.clone()];
-            *billed.entry(key).or_default() += atto(&line["EffectiveCost"]);
+            let key = [period.clone(), line["BillingCurrency"].to_owned(), node.clone()];
+            let sums = billed.entry(key).or_default();
+            sums.0 += atto(&line["EffectiveCost"]);
+            sums.1 += evened.cost(&period, &line);
+            sums.2 |= evened.moves(&period, &line);
         }
     }
     let mut divided: BTreeMap<[String; 3], i128> = BTreeMap::new();
@@ -428,5 +434,19 @@ fn the_parts_of_a_node_are_its_cost_to_the_digit() {
         let key = [0, 1, 3].map(|at| record[at].to_owned());
         *divided.entry(key).or_default() += atto(&record[5]);
     }
-    assert_eq!(divided, billed);
+    let mut exact = 0;
+    for (key, (billed, cost, moved)) in &billed {
+        let divided = divided.remove(key).unwrap_or_else(|| panic!("{key:?} is not divided"));
+        if *moved {
+            assert!(
+                (divided as f64 / 1e18 - cost).abs() < 1e-7,
+                "{key:?}: {divided}, evened {cost}"
+            );
+        } else {
+            assert_eq!(divided, *billed, "{key:?}");
+            exact += 1;
+        }
+    }
+    assert!(divided.is_empty(), "{divided:?}");
+    assert!(exact > 10 && exact < billed.len(), "{exact} of {}", billed.len());
 }

@@ -34,4 +34,5 @@ pub use error::LakeError;
 pub use exported::exported;
 pub use ingest::ingest;
 pub use object::{Lake, StoredFile};
+pub use prices::{EvenedSums, evened};
 pub use schema::{ChargeFile, SCHEMA_VERSION};

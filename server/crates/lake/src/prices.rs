@@ -6,13 +6,15 @@ use crate::error::LakeError;
 use crate::object::Lake;
 use crate::rows::{Charges, Row};
 use crate::schema::ChargeFile;
+use domain::allocate::Program;
 use domain::apportion::Splitter;
 use domain::class::Class;
 use domain::instant::Span;
-use domain::price::{Group, Kind, Live, Move, PriceRule, Prices, attributes_of, moves};
-use domain::{BillingPeriod, Money};
+use domain::price::{Group, Kind, Live, Move, PRICE_RULE, PriceRule, Prices, attributes_of, moves};
+use domain::{BillingPeriod, Currency, Money};
 use polars::prelude::PlHashMap;
 use std::cmp::Ordering;
+use std::collections::BTreeMap;
 
 /// Lines that nothing tells apart, as read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -250,4 +252,29 @@ impl Gather<'_> {
             consumed_s: None,
         }
     }
+}
+
+/// Moves by rule and currency, and the sum of what goes to lines.
+pub type EvenedSums = BTreeMap<(String, Currency), (u64, Money)>;
+
+/// What is moved between the lines of some files, by rule and currency: how
+/// many moves, and the sum of what goes to lines.
+///
+/// # Errors
+/// When a file cannot be read, or an amount split or added exactly.
+pub fn evened(lake: &Lake, files: &[ChargeFile], program: &Program, split: Splitter) -> Result<EvenedSums, LakeError> {
+    let mut charges = Charges::new(program);
+    let mut sums = EvenedSums::new();
+    read(lake, files, &mut charges, split, |charges, _, row| {
+        let set = charges.set(row.set);
+        if let (0, Some(rule)) = (row.lines, set.attributes.column(PRICE_RULE)) {
+            let sum = sums.entry((rule.to_owned(), set.currency.clone())).or_default();
+            sum.0 += 1;
+            if row.effective.units() > 0 {
+                sum.1 = sum.1.checked_add(row.effective).map_err(overflow)?;
+            }
+        }
+        Ok(())
+    })?;
+    Ok(sums)
 }

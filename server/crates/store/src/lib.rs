@@ -22,6 +22,7 @@ mod explain;
 mod finding;
 mod invoice;
 mod manifest;
+mod policy;
 mod rows;
 mod rules;
 mod setting;
@@ -37,6 +38,7 @@ pub use delivery::{
 pub use driver::{DriverFileRow, NewDrivers};
 pub use error::{Cause, StoreError};
 pub use explain::ExplainKey;
+pub use policy::{NewPolicy, PolicyKind};
 pub use rules::{NO_RULES, NewRules, RulesKind, RulesVersion};
 pub use usage::{NewUsage, UsageDayRow, UsageDeliveryRow};
 
@@ -117,6 +119,7 @@ fn all_statements() -> impl Iterator<Item = Statement> {
         finding::STATEMENTS,
         invoice::STATEMENTS,
         manifest::STATEMENTS,
+        policy::STATEMENTS,
         rules::STATEMENTS,
         setting::STATEMENTS,
         usage::STATEMENTS,

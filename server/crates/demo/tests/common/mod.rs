@@ -100,3 +100,44 @@ pub fn plain(output: &Output, path: &Path) -> Vec<csv::StringRecord> {
         .unwrap();
     csv.records().map(Result::unwrap).collect()
 }
+
+/// What lines cost when nobody pays by luck for what a commitment happened to cover (A16), by
+/// period and SKU: the part of the contracted cost that covered and on-demand use cost together.
+pub struct Evened(BTreeMap<[String; 3], f64>);
+
+fn pool(period: &str, line: &Line) -> Option<[String; 3]> {
+    let plain = &line["ChargeCategory"] == "Usage" && line["ChargeClass"].is_empty();
+    let standard = line["CommitmentDiscountId"].is_empty() && &line["PricingCategory"] == "Standard";
+    let taken = plain && (standard || &line["CommitmentDiscountStatus"] == "Used");
+    taken.then(|| [period, &line["SkuId"], &line["RegionId"]].map(str::to_owned))
+}
+
+impl Evened {
+    pub fn of(output: &Output) -> Evened {
+        let mut pools: BTreeMap<[String; 3], (f64, f64, bool)> = BTreeMap::new();
+        for (period, line) in counted(output) {
+            let Some(pool) = pool(&period, &line) else { continue };
+            let sums = pools.entry(pool).or_default();
+            sums.0 += line["EffectiveCost"].parse::<f64>().unwrap();
+            sums.1 += line["ContractedCost"].parse::<f64>().unwrap();
+            sums.2 |= &line["CommitmentDiscountStatus"] == "Used";
+        }
+        let used = pools.into_iter().filter(|(_, (_, _, used))| *used);
+        Evened(
+            used.map(|(pool, (effective, contracted, _))| (pool, effective / contracted))
+                .collect(),
+        )
+    }
+
+    /// Whether a line's cost is moved at all.
+    pub fn moves(&self, period: &str, line: &Line) -> bool {
+        pool(period, line).is_some_and(|pool| self.0.contains_key(&pool))
+    }
+
+    pub fn cost(&self, period: &str, line: &Line) -> f64 {
+        match pool(period, line).and_then(|pool| self.0.get(&pool)) {
+            Some(part) => part * line["ContractedCost"].parse::<f64>().unwrap(),
+            None => line["EffectiveCost"].parse().unwrap(),
+        }
+    }
+}

@@ -40,10 +40,10 @@ enum Capacity {
 fn pool(line: &Kind<'_>) -> Pool {
     let of = |column: &str| text(line.attributes, column).to_owned();
     let types = INSTANCE_TYPE.iter().map(|column| text(line.attributes, column));
-    // m5.large and m5.xlarge are of one family
-    let family = types
-        .map(|of| of.split('.').next().unwrap_or(""))
-        .find(|of| !of.is_empty());
+    // m5.large and m5.xlarge are of one family; without types a SKU is one
+    let families = types.map(|of| of.split('.').next().unwrap_or(""));
+    let sku = [text(line.attributes, "SkuId")];
+    let family = families.chain(sku).find(|of| !of.is_empty());
     Pool {
         account: of("BillingAccountId"),
         capacity: match line.class {
