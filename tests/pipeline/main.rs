@@ -13,6 +13,7 @@ mod folder;
 mod invoices;
 mod manifests;
 mod natives;
+mod prices;
 mod published;
 mod reports;
 mod truth;

@@ -6,6 +6,7 @@ use super::{App, hash_of};
 use crate::error::AppError;
 use domain::allocate::{Cube, CubeValue, Program};
 use domain::apportion::apportion;
+use domain::bridge::BridgeTerm;
 use domain::class::{Class, ClassRules};
 use domain::{BillingPeriod, Currency, Finding, Money};
 use lake::ChargeFile;
@@ -184,6 +185,7 @@ impl App {
             };
             control.entry(held.total.currency.clone()).or_default().add(value)?;
         }
+        evened_out(period, cube)?;
         let cube = cube.totals()?;
         if control == cube {
             return Ok(());
@@ -225,6 +227,27 @@ impl App {
                 prices_sha256,
             },
         ))
+    }
+}
+
+/// What is moved between lines stays in its billing account and currency.
+fn evened_out(period: BillingPeriod, cube: &Cube) -> Result<(), AppError> {
+    let mut sums: BTreeMap<(String, &Currency), Money> = BTreeMap::new();
+    for (key, value) in &cube.lines {
+        if key.term == BridgeTerm::Evened {
+            let account = key.columns[0].as_deref().unwrap_or("").trim().to_owned();
+            let sum = sums.entry((account, &key.currency)).or_default();
+            *sum = sum.checked_add(value.effective)?;
+        }
+    }
+    match sums.into_iter().find(|(_, sum)| !sum.is_zero()) {
+        None => Ok(()),
+        Some(((account, currency), sum)) => Err(AppError::DoesNotAddUp {
+            what: "evening prices out",
+            period,
+            left: format!("billing account {account}: 0 {currency}"),
+            right: format!("{sum} {currency}"),
+        }),
     }
 }
 
@@ -311,7 +334,7 @@ fn findings(cube: &Cube) -> Result<Vec<Finding>, AppError> {
             *sum = (sum.0.checked_add(value.effective)?, sum.1 + value.charges);
         }
         let difference = value.effective.checked_sub(value.billed)?;
-        if key.term == domain::bridge::BridgeTerm::None && !difference.is_zero() {
+        if key.term == BridgeTerm::None && !difference.is_zero() {
             let account = key.columns[0].as_deref().unwrap_or("(no BillingAccountId)").to_owned();
             let sum = unexplained.entry((account, key.currency.clone())).or_default();
             *sum = (sum.0.checked_add(difference)?, sum.1 + value.charges);

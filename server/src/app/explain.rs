@@ -249,6 +249,7 @@ impl App {
                 Some("/rules".to_owned()),
             ));
         }
+        steps.extend(price_steps(&found)?);
         steps.extend(rule_steps(&found, &program)?);
         steps.extend(class_steps(&found)?);
         steps.extend(delivery_steps(&found, records)?);
@@ -351,6 +352,25 @@ fn rule_steps(
         .collect())
 }
 
+/// What of the figure was moved to it, or from it, when prices were evened out.
+fn price_steps(found: &lake::query::BillLines) -> Result<Vec<ExplainStep>, AppError> {
+    if found.groups.iter().all(|group| group.price_rule.is_none()) {
+        return Ok(Vec::new());
+    }
+    let of = |group: &lake::query::LineGroup| group.price_rule.clone().unwrap_or_default();
+    let grouped = sums(found.groups.iter().map(|group| (of(group), group.total, group.count)))?;
+    let one = |(rule, cost, count): (String, Money, u64)| {
+        if rule.is_empty() {
+            let detail = format!("{count} lines as the bill prices them");
+            return step(StepKind::Rule, "As billed".to_owned(), detail, cost, None);
+        }
+        let detail = format!("{count} moves from or to other lines of the billing account; invoices do not change");
+        let label = format!("Prices evened out: {rule}");
+        step(StepKind::Rule, label, detail, cost, Some("/rules".to_owned()))
+    };
+    Ok(grouped.into_iter().map(one).collect())
+}
+
 fn class_steps(found: &lake::query::BillLines) -> Result<Vec<ExplainStep>, AppError> {
     let grouped = sums(
         found
@@ -427,7 +447,10 @@ fn bill_line(
         charge_end: line.span.end.to_string(),
         service: column("ServiceName"),
         resource: column("ResourceId"),
-        description: column("ChargeDescription"),
+        description: match line.attributes.column(domain::price::PRICE_RULE) {
+            Some(rule) => format!("Prices evened out ({rule})"),
+            None => column("ChargeDescription"),
+        },
         class: program.classes.class_of(&line.attributes).label().to_owned(),
         cost: line.share.to_string(),
         line_cost: whole.to_string(),

@@ -15,6 +15,7 @@ use domain::instant::Span;
 use domain::invoice::InvoiceLines;
 use domain::money::MoneySum;
 use domain::owner::Assignment;
+use domain::price::PRICE_RULE;
 use domain::rule::{RuleSet, Sample};
 use domain::{BillingPeriod, Currency, Money};
 use std::collections::BTreeMap;
@@ -74,6 +75,8 @@ pub struct LineGroup {
     pub class: Class,
     /// Their owner, and by which rules.
     pub assignment: Assignment,
+    /// The rule by which prices were evened out, when they are moves of money.
+    pub price_rule: Option<String>,
     /// How many lines.
     pub count: u64,
     /// Sum of their shares.
@@ -249,12 +252,19 @@ fn over_lines(share: Money, lines: &[BillLine], basis: Basis) -> Vec<Money> {
 }
 
 fn bill_line(charges: &Charges<'_>, file: &ChargeFile, row: &Row) -> BillLine {
+    let mut attributes = charges.set(row.set).attributes.clone();
+    if row.lines == 0 && !charges.resource().is_empty() {
+        // moves are gathered without the columns that are for show
+        attributes
+            .columns
+            .insert("ResourceId".to_owned(), charges.resource().to_owned());
+    }
     BillLine {
         delivery_id: file.delivery_id.clone(),
         part: u32::try_from(row.part).unwrap_or(0),
         line: u64::try_from(row.line).unwrap_or(0),
         span: row.span,
-        attributes: charges.set(row.set).attributes.clone(),
+        attributes,
         billed: row.billed,
         effective: row.effective,
         share: Money::ZERO,
@@ -268,7 +278,7 @@ struct Found {
     lines: Vec<BillLine>,
     count: u64,
     total: MoneySum,
-    groups: BTreeMap<(String, Class, Assignment), (u64, Money)>,
+    groups: BTreeMap<(String, Class, Assignment, Option<String>), (u64, Money)>,
 }
 
 impl Found {
@@ -283,7 +293,8 @@ impl Found {
     }
 
     fn push(&mut self, line: BillLine, (share, (class, assignment)): Share) -> Result<(), LakeError> {
-        let key = (line.delivery_id.clone(), class, assignment.clone());
+        let price_rule = line.attributes.column(PRICE_RULE).map(str::to_owned);
+        let key = (line.delivery_id.clone(), class, assignment.clone(), price_rule);
         let group = self.groups.entry(key).or_default();
         *group = (group.0 + 1, group.1.checked_add(share).map_err(overflow)?);
         self.count += 1;
@@ -302,10 +313,11 @@ impl Found {
     fn finish(mut self) -> Result<BillLines, LakeError> {
         keep_largest(&mut self.lines, self.listed.end);
         self.lines.drain(..self.listed.start.min(self.lines.len()));
-        let group = |((delivery_id, class, assignment), (count, total))| LineGroup {
+        let group = |((delivery_id, class, assignment, price_rule), (count, total))| LineGroup {
             delivery_id,
             class,
             assignment,
+            price_rule,
             count,
             total,
         };
