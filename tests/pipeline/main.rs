@@ -12,6 +12,7 @@ mod drivers;
 mod folder;
 mod invoices;
 mod manifests;
+mod mapping;
 mod natives;
 mod prices;
 mod published;

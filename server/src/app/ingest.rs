@@ -13,6 +13,7 @@ mod shadow;
 
 use super::{App, hash_of};
 use crate::error::AppError;
+use domain::dialect::native::Mapping;
 use domain::{BillingPeriod, Currency, Finding, Money};
 pub(in crate::app) use input::locate_drivers;
 pub(crate) use input::refused;
@@ -46,6 +47,10 @@ pub struct IngestBilling {
     pub is_final: Option<bool>,
     /// Take several currencies in one billing account and period.
     pub allow_mixed_currencies: bool,
+    /// A mapping file for a table that is no known bill: its name and text.
+    pub mapping: Option<(String, String)>,
+    /// Read, check and count everything, and keep nothing.
+    pub dry_run: bool,
 }
 
 impl IngestBilling {
@@ -61,6 +66,8 @@ impl IngestBilling {
             shadow: false,
             is_final: None,
             allow_mixed_currencies: false,
+            mapping: None,
+            dry_run: false,
         }
     }
 }
@@ -155,10 +162,21 @@ impl App {
             }
         }
         let (scratch, format) = (self.scratch.clone(), request.format.clone());
+        let mapping = mapping(request)?;
         let looked = self
-            .heavy("cannot look at the files", move || look(&paths, &format, &scratch))
+            .heavy("cannot look at the files", move || {
+                look(&paths, &format, mapping.as_ref(), &scratch)
+            })
             .await;
-        let input = Arc::new(copies.iter().fold(looked, input::as_from)?);
+        let mut input = copies.iter().fold(looked, input::as_from)?;
+        if let Some((_, yaml)) = &request.mapping {
+            // the same bytes read in another way are another delivery
+            input.hash = hash_of([input.hash.as_bytes(), yaml.as_bytes()]);
+        }
+        let input = Arc::new(input);
+        if request.dry_run {
+            return self.rehearse(request, &input, progress).await;
+        }
         let named = request.source.clone().filter(|name| !name.trim().is_empty());
         if let Some(source) = &named {
             check_name(source)?;
@@ -191,6 +209,28 @@ impl App {
             self.forget(&staged).await;
         }
         ingested
+    }
+
+    /// Everything up to the commit, and nothing stays of it.
+    async fn rehearse(
+        &self,
+        request: &IngestBilling,
+        input: &Arc<Input>,
+        progress: OnProgress,
+    ) -> Result<Ingested, AppError> {
+        let label = request.source.clone().unwrap_or_else(|| "auto".to_owned());
+        check_name(&label)?;
+        let id = hash_of([b"dry run".as_slice(), input.hash.as_bytes()])[..16].to_owned();
+        let staged = self.stage(request, input, &label, &id, progress).await?;
+        let source = match &request.source {
+            Some(source) => source.clone(),
+            None => default_source(&staged, input),
+        };
+        let told = self.told(request, input, &source, &id, &staged).await;
+        self.forget(&staged).await;
+        let mut told = told?;
+        "dry-run".clone_into(&mut told.state);
+        Ok(told)
     }
 
     async fn stage(
@@ -299,6 +339,29 @@ impl App {
             }
         }
     }
+}
+
+/// The mapping of a request, checked.
+fn mapping(request: &IngestBilling) -> Result<Option<Arc<Mapping>>, AppError> {
+    let Some((name, yaml)) = &request.mapping else {
+        return Ok(None);
+    };
+    if !matches!(request.format.as_str(), "auto" | "csv") {
+        return Err(AppError::usage(
+            format!(
+                "--mapping and --format {} say two things of the same table",
+                request.format
+            ),
+            "leave --format out",
+        ));
+    }
+    let refused = |problem| {
+        let finding = Finding::error("bad_mapping", problem).in_file(name);
+        AppError::Refused(vec![
+            finding.remedy("docs/FORMATS.md shows a mapping and all it can say"),
+        ])
+    };
+    Mapping::parse(yaml).map(Arc::new).map(Some).map_err(refused)
 }
 
 /// Bytes that are there already were read without a period in mind.

@@ -95,7 +95,8 @@ pub(super) struct Usage {
   tonnage ingest billing s3://billing/exports/focus --source aws-payer   only what is new is fetched
   tonnage ingest billing gs://bucket/export az://container/costs --every 6h
   tonnage ingest billing other-export.csv --shadow        compare, never count
-  tonnage ingest billing messy.csv --on-error quarantine  keep the good rows")]
+  tonnage ingest billing messy.csv --on-error quarantine  keep the good rows
+  tonnage ingest billing colo.csv --mapping colo.yaml --dry-run   any table; see what it would give, keep nothing")]
 pub(super) struct Billing {
     /// Files, folders, patterns in quotes, addresses (s3:// gs:// az:// https://), or - for standard input
     #[arg(required = true, value_name = "PATH")]
@@ -103,9 +104,15 @@ pub(super) struct Billing {
     /// Name of the source [default: made from the billing account]
     #[arg(long)]
     source: Option<String>,
-    /// auto, aws-cur, focus, or a version such as focus-1.2
+    /// auto, focus, a version such as focus-1.2, aws-cur, azure, gcp, oci, or csv with --mapping
     #[arg(long, default_value = "auto")]
     format: String,
+    /// Mapping file (docs/FORMATS.md) for a table that is no known bill: which column holds what
+    #[arg(long, value_name = "FILE")]
+    mapping: Option<std::path::PathBuf>,
+    /// Read, check and count everything, and keep nothing
+    #[arg(long, conflicts_with = "every")]
+    dry_run: bool,
     /// What to do with rows that cannot be taken
     #[arg(long, value_enum, default_value = "fail")]
     on_error: OnErrorArg,
@@ -157,7 +164,14 @@ pub(super) async fn run(app: &App, args: Ingest, json: bool) -> Result<Outcome, 
 
 /// Takes in once, or again and again: then a failure is told and does not end it.
 async fn billing(app: &App, args: Billing, json: bool) -> Result<Outcome, AppError> {
-    let (every, allocates) = (args.every, !args.no_allocate && !args.shadow);
+    let (every, allocates) = (args.every, !args.no_allocate && !args.shadow && !args.dry_run);
+    let mapping = args
+        .mapping
+        .as_deref()
+        .map(|path| -> Result<(String, String), AppError> {
+            let yaml = super::rules::read(path)?;
+            Ok((path.display().to_string(), yaml))
+        });
     if every.is_some() && args.paths.iter().any(|path| path == "-") {
         return Err(AppError::usage(
             "standard input can be read once, and --every reads again and again",
@@ -182,6 +196,8 @@ async fn billing(app: &App, args: Billing, json: bool) -> Result<Outcome, AppErr
             None
         },
         allow_mixed_currencies: args.allow_mixed_currencies,
+        mapping: mapping.transpose()?,
+        dry_run: args.dry_run,
     };
     let Some(every) = every else {
         return once(app, &request, allocates, json).await;
@@ -353,6 +369,8 @@ fn collected(done: &Collected, json: bool) -> Result<Outcome, AppError> {
 fn print(ingested: &Ingested) -> Result<(), AppError> {
     let verb = if ingested.unchanged {
         "was there already"
+    } else if ingested.state == "dry-run" {
+        "would be taken in, nothing was kept"
     } else {
         "is in"
     };

@@ -118,12 +118,13 @@ pub fn focus(version: &str) -> Option<Dialect> {
 #[must_use]
 pub fn of_native(native: native::Native, headers: &[String]) -> Dialect {
     use native::{Native, aws, azure::AzureRows, gcp};
-    let (format, version) = match native {
+    let (format, version) = match &native {
         Native::AwsCur => ("aws-cur", aws::version(headers)),
         Native::Azure(AzureRows::All) => ("azure", "export"),
         Native::Azure(AzureRows::CommitmentPurchases) => ("azure", "actual"),
         Native::Gcp => ("gcp", gcp::version(headers)),
         Native::Oci => ("oci", "cost report"),
+        Native::Mapped(_) => ("csv", "mapped"),
     };
     Dialect {
         format,
@@ -137,24 +138,35 @@ impl Dialect {
     /// What people call it: `FOCUS 1.2`.
     #[must_use]
     pub fn title(&self) -> String {
-        match self.native {
+        match &self.native {
             None => format!("FOCUS {}", self.version),
             Some(native::Native::AwsCur) => format!("AWS Cost and Usage Report ({})", self.version),
             Some(native::Native::Azure(_)) => "Azure Cost Management export".to_owned(),
             Some(native::Native::Gcp) => format!("Google Cloud billing export ({})", self.version),
             Some(native::Native::Oci) => "Oracle Cloud cost report".to_owned(),
+            Some(native::Native::Mapped(mapping)) => format!("a table by the mapping {:?}", mapping.name),
         }
     }
 
     /// Whose bills have it, when only one provider's have.
     #[must_use]
-    pub fn provider(&self) -> Option<&'static str> {
-        match self.native {
+    pub fn provider(&self) -> Option<&str> {
+        match &self.native {
             None => None,
             Some(native::Native::AwsCur) => Some("AWS"),
             Some(native::Native::Azure(_)) => Some("Microsoft"),
             Some(native::Native::Gcp) => Some("Google Cloud"),
             Some(native::Native::Oci) => Some("Oracle"),
+            Some(native::Native::Mapped(mapping)) => mapping.provider.as_deref(),
+        }
+    }
+
+    /// What separates columns of its CSV.
+    #[must_use]
+    pub fn delimiter(&self) -> u8 {
+        match &self.native {
+            Some(native::Native::Mapped(mapping)) => mapping.delimiter,
+            _ => b',',
         }
     }
 }

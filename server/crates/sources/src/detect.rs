@@ -22,6 +22,7 @@ pub fn known_formats() -> Vec<String> {
         .into_iter()
         .chain(focus)
         .chain(native)
+        .chain(["csv".to_owned()])
         .collect()
 }
 
@@ -105,9 +106,15 @@ pub fn detect(headers: &[String], format: &str, declared: Option<&str>) -> Resul
             format!("--format {format}")
         };
         return Ok(Detected {
-            dialect: dialect::of_native(known.native, headers),
+            dialect: dialect::of_native(known.native.clone(), headers),
             why,
         });
+    }
+    if format == "csv" {
+        let finding = Finding::error("no_mapping", "--format csv needs a mapping: which column holds what");
+        return Err(Box::new(
+            finding.remedy("pass --mapping FILE; docs/FORMATS.md has one to begin with"),
+        ));
     }
     if !matches!(format, "auto" | "focus") {
         let finding = Finding::error("unknown_format", format!("--format {format} is not known"));
@@ -184,9 +191,9 @@ fn not_a_bill(headers: &[String]) -> Finding {
     .at_line(1);
     match headers {
         [one] if one.matches(';').count() > 3 || one.matches('\t').count() > 3 => {
-            finding.remedy("columns are separated by something other than commas; export comma-separated CSV")
+            finding.remedy("columns are separated by something other than commas; export comma-separated CSV, or pass a --mapping that names the delimiter")
         }
-        _ => finding.remedy("a FOCUS bill has columns such as BilledCost, EffectiveCost, BillingPeriodStart, ChargePeriodStart, ChargeCategory"),
+        _ => finding.remedy("a FOCUS bill has columns such as BilledCost, EffectiveCost, BillingPeriodStart, ChargePeriodStart, ChargeCategory; for any other table pass --mapping FILE"),
     }
 }
 

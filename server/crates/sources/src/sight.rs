@@ -250,10 +250,11 @@ fn hash(path: &Path) -> std::io::Result<(String, u64)> {
 ///
 /// # Errors
 /// A finding when there is no header, or it is not UTF-8.
-pub fn header_row(sighted: &Sighted) -> Result<(Vec<String>, Option<Vec<String>>), SourceError> {
+pub fn header_row(sighted: &Sighted, delimiter: u8) -> Result<(Vec<String>, Option<Vec<String>>), SourceError> {
     let name = &sighted.located;
     let text = sighted.head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&sighted.head);
     let mut reader = csv::ReaderBuilder::new()
+        .delimiter(delimiter)
         .has_headers(false)
         .flexible(true)
         .from_reader(text);
@@ -287,6 +288,7 @@ pub fn header_row(sighted: &Sighted) -> Result<(Vec<String>, Option<Vec<String>>
         ));
     }
     let mut reader = csv::ReaderBuilder::new()
+        .delimiter(delimiter)
         .has_headers(true)
         .flexible(true)
         .from_reader(text);
@@ -354,7 +356,7 @@ mod tests {
             let seen = sight(&located(&dir, name, bytes)).expect(name).remove(0);
             assert_eq!(seen.container, expect);
             if !seen.head.is_empty() {
-                let (header, first) = header_row(&seen).expect(name);
+                let (header, first) = header_row(&seen, b',').expect(name);
                 assert_eq!(
                     (header, first),
                     (vec!["a".into(), "b".into()], Some(vec!["1".into(), "2".into()]))
@@ -391,7 +393,7 @@ mod tests {
             ("blank.csv", b"\n\n", "empty_file", 1),
         ] {
             let seen = sight(&located(&dir, name, bytes)).expect(name).remove(0);
-            match header_row(&seen) {
+            match header_row(&seen, b',') {
                 Err(SourceError::Refused { findings }) => {
                     let found = (
                         findings[0].code.as_str(),

@@ -69,6 +69,22 @@ impl App {
         }
     }
 
+    /// What a commit would do, without one.
+    pub(super) async fn told(
+        &self,
+        request: &IngestBilling,
+        input: &Input,
+        source: &str,
+        delivery_id: &str,
+        staged: &Staged,
+    ) -> Result<Ingested, AppError> {
+        let exported = self.exported(input, staged).await?;
+        let mut new = new_delivery(request, input, source, delivery_id, staged, exported, self.clock.now());
+        new.findings.extend(self.changes(&new).await?);
+        self.check_addable(&new).await?;
+        Ok(answer(&new, request.shadow, Vec::new()))
+    }
+
     /// When the rows of a provider that appends were exported, by period.
     async fn exported(
         &self,

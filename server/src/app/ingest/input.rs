@@ -4,12 +4,13 @@ use super::bucket::Copy;
 use crate::app::hash_of;
 use crate::error::AppError;
 use domain::dialect::Container;
-use domain::dialect::native::Native;
 use domain::dialect::native::azure::{self, AzureRows};
+use domain::dialect::native::{Mapping, Native};
 use domain::{BillingPeriod, Finding};
 use lake::ingest::Part;
-use sources::{Located, Sighted, SourceError};
+use sources::{Detected, Located, Sighted, SourceError};
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use store::InputFile;
 
 /// The files of a call, looked at.
@@ -91,7 +92,15 @@ impl Promised {
 }
 
 /// Finds, hashes and recognises the files.
-pub(super) fn look(paths: &[String], format: &str, scratch: &std::path::Path) -> Result<Input, AppError> {
+///
+/// # Errors
+/// When a file cannot be read or is no bill, or the mapping is not valid.
+pub(super) fn look(
+    paths: &[String],
+    format: &str,
+    mapping: Option<&Arc<Mapping>>,
+    scratch: &std::path::Path,
+) -> Result<Input, AppError> {
     let mut located = Vec::new();
     let mut spooled = Vec::new();
     let mut findings = Vec::new();
@@ -152,7 +161,7 @@ pub(super) fn look(paths: &[String], format: &str, scratch: &std::path::Path) ->
                 bytes: table.bytes,
                 sha256: table.sha256.clone(),
             });
-            recognise(table, format, &mut input)?;
+            recognise(table, format, mapping, &mut input)?;
         }
     }
     pair_azure(&mut input)?;
@@ -160,7 +169,7 @@ pub(super) fn look(paths: &[String], format: &str, scratch: &std::path::Path) ->
     Ok(input)
 }
 
-fn recognise(table: Sighted, format: &str, input: &mut Input) -> Result<(), AppError> {
+fn recognise(table: Sighted, format: &str, mapping: Option<&Arc<Mapping>>, input: &mut Input) -> Result<(), AppError> {
     let name = &table.located.name;
     let (headers, declared) = if table.container == Container::Parquet {
         let columns = lake::ingest::parquet_columns(&table.located.path).map_err(|error| {
@@ -173,7 +182,8 @@ fn recognise(table: Sighted, format: &str, input: &mut Input) -> Result<(), AppE
         let fields = domain::dialect::native::gcp::JSON_FIELDS;
         (fields.iter().map(|field| (*field).to_owned()).collect(), None)
     } else {
-        let (headers, first) = sources::header_row(&table).map_err(refused)?;
+        let delimiter = mapping.map_or(b',', |mapping| mapping.delimiter);
+        let (headers, first) = sources::header_row(&table, delimiter).map_err(refused)?;
         let named = |name: &str| {
             headers
                 .iter()
@@ -189,8 +199,14 @@ fn recognise(table: Sighted, format: &str, input: &mut Input) -> Result<(), AppE
         let declared = cell("FocusVersion");
         (headers, declared)
     };
-    let detected = sources::detect(&headers, format, declared.as_deref())
-        .map_err(|finding| AppError::Refused(vec![(*finding).in_file(name)]))?;
+    let detected = match mapping {
+        Some(mapping) => Detected {
+            dialect: domain::dialect::of_native(Native::Mapped(Arc::clone(mapping)), &headers),
+            why: "--mapping says what its columns hold".to_owned(),
+        },
+        None => sources::detect(&headers, format, declared.as_deref())
+            .map_err(|finding| AppError::Refused(vec![(*finding).in_file(name)]))?,
+    };
     input.findings.push(
         Finding::info(
             "format_detected",
@@ -216,6 +232,9 @@ fn recognise(table: Sighted, format: &str, input: &mut Input) -> Result<(), AppE
         )]));
     }
     let version = detected.dialect.version;
+    if mapping.is_some() {
+        input.provider = detected.dialect.provider().map(str::to_owned);
+    }
     if input.provider.is_none() {
         input.provider = detected.dialect.provider().map(str::to_owned);
     }

@@ -36,7 +36,7 @@ impl<'a> Feed<'a> {
         header: Vec<String>,
         to: &'a SyncSender<Message>,
     ) -> Result<Result<Feed<'a>, Hangup>, IngestError> {
-        let rewriter = match part.dialect.native {
+        let rewriter = match &part.dialect.native {
             Some(native) => Some(native.rewriter(&header).map_err(|findings| {
                 IngestError::Refused(
                     findings

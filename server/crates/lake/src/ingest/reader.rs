@@ -101,10 +101,11 @@ pub(crate) fn open(part: &Part) -> Result<File, IngestError> {
 fn send_records<R: Read>(
     part: &Part,
     position: usize,
-    mut splitter: Splitter<R>,
+    splitter: Splitter<R>,
     to: &SyncSender<Message>,
     used: &Receiver<Block>,
 ) -> Result<Result<Vec<Finding>, Hangup>, IngestError> {
+    let mut splitter = splitter.separated_by(part.dialect.delimiter());
     let header = splitter
         .header()
         .map_err(|e| split_error(part, splitter.max_record(), e))?;

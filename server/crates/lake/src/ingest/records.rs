@@ -114,6 +114,7 @@ pub(crate) struct Splitter<R> {
     line: u64,
     width: usize,
     max_record: usize,
+    delimiter: u8,
     escapes: Vec<(usize, usize)>,
 }
 
@@ -148,8 +149,15 @@ impl<R: Read> Splitter<R> {
             line: 1,
             width: 0,
             max_record,
+            delimiter: b',',
             escapes: Vec::new(),
         }
+    }
+
+    /// The same for cells that are separated by something else than commas.
+    pub fn separated_by(mut self, delimiter: u8) -> Splitter<R> {
+        self.delimiter = delimiter;
+        self
     }
 
     /// Longest record taken, in bytes.
@@ -169,6 +177,7 @@ impl<R: Read> Splitter<R> {
             self.escapes.clear();
             match split(
                 &self.data[..self.filled],
+                self.delimiter,
                 self.at,
                 self.eof,
                 &mut cells,
@@ -246,6 +255,7 @@ impl<R: Read> Splitter<R> {
             self.escapes.clear();
             match split(
                 &self.data[..self.filled],
+                self.delimiter,
                 self.at,
                 self.eof,
                 &mut block.cells,
@@ -344,7 +354,14 @@ pub(crate) fn range(start: usize, end: usize) -> Cell {
 
 /// Scans one record. Cells with quotes to undo are noted as (cell, closing quote).
 #[inline]
-fn split(text: &[u8], start: usize, eof: bool, cells: &mut Vec<Cell>, escapes: &mut Vec<(usize, usize)>) -> Step {
+fn split(
+    text: &[u8],
+    delimiter: u8,
+    start: usize,
+    eof: bool,
+    cells: &mut Vec<Cell>,
+    escapes: &mut Vec<(usize, usize)>,
+) -> Step {
     let mut at = start;
     let mut newlines = 0u64;
     let mut after_quote = None;
@@ -389,7 +406,7 @@ fn split(text: &[u8], start: usize, eof: bool, cells: &mut Vec<Cell>, escapes: &
                 }
             }
         }
-        let end = match memchr3(b',', b'\n', b'\r', &text[at..]) {
+        let end = match memchr3(delimiter, b'\n', b'\r', &text[at..]) {
             Some(found) => at + found,
             None if eof => text.len(),
             None => return Step::More,
@@ -409,7 +426,7 @@ fn split(text: &[u8], start: usize, eof: bool, cells: &mut Vec<Cell>, escapes: &
             }
         }
         match text.get(end) {
-            Some(b',') => at = end + 1,
+            Some(found) if *found == delimiter => at = end + 1,
             Some(b'\r') => match text.get(end + 1) {
                 None if !eof => return Step::More,
                 Some(b'\n') => return record(end + 2, newlines, after_quote),

@@ -30,6 +30,11 @@ impl<'r> Draft<'r> {
         self.cells[column.0] = (!text.is_empty()).then(|| Cow::Owned(text.into_bytes()));
     }
 
+    /// Sets a computed cell by the position of its column.
+    pub fn own_at(&mut self, column: usize, text: String) {
+        self.own(Column(column), text);
+    }
+
     /// Makes a cell null.
     pub fn clear(&mut self, column: Column) {
         self.cells[column.0] = None;
@@ -46,6 +51,11 @@ impl<'r> Draft<'r> {
 pub(crate) struct Column(usize);
 
 impl Column {
+    /// Whether it is the one at this position of [`FOCUS_COLUMNS`].
+    pub fn is_at(self, position: usize) -> bool {
+        self.0 == position
+    }
+
     /// The column of this name; compiling fails when there is none.
     pub const fn named(name: &str) -> Column {
         let mut at = 0;

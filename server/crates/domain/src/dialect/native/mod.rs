@@ -13,19 +13,22 @@ pub mod aws;
 pub mod azure;
 mod draft;
 pub mod gcp;
+mod mapping;
 mod names;
 pub mod oci;
 mod time;
 
 pub use draft::Rows;
+pub use mapping::Mapping;
 
 use super::FOCUS_COLUMNS;
 use crate::finding::Finding;
 use draft::Draft;
 use names::Names;
+use std::sync::Arc;
 
 /// A provider's own export.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Native {
     /// AWS Cost and Usage Report: legacy and 2.0, CSV and Parquet spellings.
     AwsCur,
@@ -35,6 +38,8 @@ pub enum Native {
     Gcp,
     /// Oracle Cloud cost report.
     Oci,
+    /// Any table, by a mapping file.
+    Mapped(Arc<Mapping>),
 }
 
 /// Which native columns hold what a FOCUS column does: the first that is not null.
@@ -110,12 +115,13 @@ impl Native {
     ///
     /// # Errors
     /// One finding per missing or repeated column.
-    pub fn rewriter(self, headers: &[String]) -> Result<Rewriter, Vec<Finding>> {
+    pub fn rewriter(&self, headers: &[String]) -> Result<Rewriter, Vec<Finding>> {
         match self {
             Native::AwsCur => aws::rewriter(headers),
-            Native::Azure(rows) => azure::rewriter(headers, rows),
+            Native::Azure(rows) => azure::rewriter(headers, *rows),
             Native::Gcp => gcp::rewriter(headers),
             Native::Oci => oci::rewriter(headers),
+            Native::Mapped(mapping) => mapping::rewriter(headers, mapping),
         }
     }
 }
