@@ -124,3 +124,66 @@ fn a_months_commitments_are_those_reckoned_by_hand() {
         csv.out
     );
 }
+
+/// A year paid at once, an hour 1.00: every month's bridge is whole and the
+/// roll-forward ends at zero.
+#[test]
+fn a_year_paid_at_once_rolls_forward_to_zero() {
+    let folder = Folder::new();
+    let mut text = "BilledCost,EffectiveCost,BillingAccountId,BillingCurrency,BillingPeriodStart,BillingPeriodEnd,\
+        ChargePeriodStart,ChargePeriodEnd,ChargeCategory,ServiceName,CommitmentDiscountId,CommitmentDiscountStatus\n"
+        .to_owned();
+    let hours = [744, 672, 744, 720, 744, 720, 744, 744, 720, 744, 720, 744];
+    for (at, hours) in hours.iter().enumerate() {
+        let month = |at: usize| format!("{:04}-{:02}-01", 2025 + at / 12, at % 12 + 1);
+        let (from, to) = (month(at), month(at + 1));
+        let unused = if at == 5 { 20 } else { 0 };
+        let mut row = |billed: &str, effective: i32, category: &str, status: &str| {
+            let _ = writeln!(
+                text,
+                "{billed},{effective},4711,USD,{from},{to},{from},{to},{category},EC2,plan,{status}"
+            );
+        };
+        if at == 0 {
+            row("8760.00", 0, "Purchase", "");
+        }
+        row("0", hours - unused, "Usage", "Used");
+        if unused > 0 {
+            row("0", unused, "Usage", "Unused");
+        }
+    }
+    let bill = folder.write("year.csv", &text);
+    let _ = folder.run(&["ingest", "billing", &bill]).exits(0);
+    let _ = folder.run(&["reconcile"]).exits(0);
+    let answer = folder.run(&["report", "prepaid", "--json"]).exits(0).json();
+    let rows = answer["prepaid"].as_array().expect("rows");
+    assert_eq!(rows.len(), 12);
+    let text = |row: &serde_json::Value, field: &str| row[field].as_str().expect(field).to_owned();
+    assert_eq!(text(&rows[0], "purchases"), "8760");
+    assert_eq!(
+        (text(&rows[5], "amortised"), text(&rows[5], "closing")),
+        ("720".into(), "4416".into())
+    );
+    for pair in rows.windows(2) {
+        assert_eq!(text(&pair[0], "closing"), text(&pair[1], "opening"));
+    }
+    assert_eq!(text(&rows[11], "closing"), "0");
+
+    // without the month it was bought in nothing is known of what is left
+    let folder = Folder::new();
+    let whole = std::fs::read_to_string(&bill).expect("the bill");
+    let later = text_without_first_month(&whole);
+    let bill = folder.write("later.csv", later.join("\n") + "\n");
+    let _ = folder.run(&["ingest", "billing", &bill]).exits(0);
+    let answer = folder.run(&["report", "prepaid", "--json"]).exits(0).json();
+    assert_eq!(
+        (&answer["prepaid"][0]["opening"], &answer["prepaid"][0]["amortised"]),
+        (&serde_json::Value::Null, &"672".into())
+    );
+}
+
+fn text_without_first_month(bill: &str) -> Vec<&str> {
+    bill.lines()
+        .filter(|line| !line.contains("2025-01-01,2025-02-01"))
+        .collect()
+}

@@ -1,4 +1,4 @@
-//! `tonnage report commitments`.
+//! `tonnage report commitments` and `tonnage report prepaid`.
 
 use super::Outcome;
 use super::output::{self, Table};
@@ -7,6 +7,7 @@ use crate::error::AppError;
 use clap::{Args, ValueEnum};
 use domain::BillingPeriod;
 use frontend::query::PageQuery;
+use serde::Serialize;
 use wire::CommitmentsPage;
 
 #[derive(Debug, Args)]
@@ -93,16 +94,92 @@ fn rows(page: &CommitmentsPage) -> impl Iterator<Item = [String; 14]> {
 }
 
 fn csv(page: &CommitmentsPage) -> Result<(), AppError> {
+    write_csv(&COLUMNS.map(|(name, _)| name), rows(page))
+}
+
+fn write_csv<const N: usize>(header: &[&str; N], rows: impl Iterator<Item = [String; N]>) -> Result<(), AppError> {
     let mut writer = csv::Writer::from_writer(Vec::new());
     let broken = |error: csv::Error| AppError::broken("cannot write CSV", error);
-    writer.write_record(COLUMNS.map(|(name, _)| name)).map_err(broken)?;
-    for row in rows(page) {
+    writer.write_record(header).map_err(broken)?;
+    for row in rows {
         writer.write_record(&row).map_err(broken)?;
     }
     let bytes = writer
         .into_inner()
         .map_err(|error| AppError::broken("cannot write CSV", error.into_error()))?;
     output::line(String::from_utf8_lossy(&bytes).trim_end())
+}
+
+/// What is prepaid of every commitment, month by month: opening, purchases,
+/// amortised, closing (A8).
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  tonnage report prepaid                       up to the newest month with a bill
+  tonnage report prepaid --period 2026-10 --format csv > prepaid.csv
+
+opening + purchases - amortised = closing, and each closing is the next opening. At the end
+of its term a commitment closes at 0. Opening and closing are empty when the purchase is in
+no bill there is.")]
+pub(super) struct Prepaid {
+    /// Last month [default: the newest with a bill]
+    #[arg(long, value_name = "YYYY-MM")]
+    period: Option<BillingPeriod>,
+    /// How to write it
+    #[arg(long, value_enum, default_value = "table")]
+    format: Format,
+}
+
+const PREPAID: [(&str, bool); 8] = [
+    ("id", false),
+    ("name", false),
+    ("billing_period", false),
+    ("opening", true),
+    ("purchases", true),
+    ("amortised", true),
+    ("closing", true),
+    ("currency", false),
+];
+
+#[derive(Serialize)]
+struct PrepaidAnswer {
+    prepaid: Vec<wire::Prepaid>,
+}
+
+pub(super) async fn prepaid(app: &App, args: &Prepaid, json: bool) -> Result<Outcome, AppError> {
+    let prepaid = app.prepaid(args.period).await?;
+    if json || args.format == Format::Json {
+        output::json(&PrepaidAnswer { prepaid })?;
+        return Ok(Outcome::Done);
+    }
+    let rows = prepaid.into_iter().map(|row| {
+        let (opening, closing) = (row.opening.unwrap_or_default(), row.closing.unwrap_or_default());
+        [
+            row.id,
+            row.name,
+            row.billing_period,
+            opening,
+            row.purchases,
+            row.amortised,
+            closing,
+            row.currency,
+        ]
+    });
+    if args.format == Format::Csv {
+        write_csv(&PREPAID.map(|(name, _)| name), rows)?;
+        return Ok(Outcome::Done);
+    }
+    let mut table = Table::new(&PREPAID);
+    let mut none = true;
+    rows.for_each(|row| {
+        none = false;
+        table.row(row);
+    });
+    if none {
+        output::line("no commitment is in any bill")?;
+    } else {
+        table.print()?;
+    }
+    Ok(Outcome::Done)
 }
 
 fn print(page: &CommitmentsPage) -> Result<(), AppError> {

@@ -22,6 +22,8 @@ pub(super) enum Report {
     Costs(Costs),
     /// Commitments of a month: what was used and not, coverage by service, when they end
     Commitments(commitments::Report),
+    /// What is prepaid of commitments, month by month: opening, purchases, amortised, closing
+    Prepaid(commitments::Prepaid),
     /// Drivers of a month: what each receiver had of orders, requests, database time
     Drivers(drivers::Report),
 }
@@ -90,6 +92,7 @@ pub(super) async fn run(app: &App, args: Report, json: bool) -> Result<Outcome, 
     let args = match args {
         Report::Costs(args) => args,
         Report::Commitments(args) => return commitments::report(app, &args, json).await,
+        Report::Prepaid(args) => return commitments::prepaid(app, &args, json).await,
         Report::Drivers(args) => return drivers::report(app, args, json).await,
     };
     let basis = match args.basis {

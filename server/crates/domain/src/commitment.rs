@@ -177,6 +177,40 @@ pub fn share_permille(part: Money, rest: Money) -> Result<Option<u32>, MoneyOver
     Ok(u32::try_from(permille.min(1_000)).ok())
 }
 
+/// A month of the prepaid roll-forward of a commitment (A8).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Roll {
+    /// Prepaid before the month.
+    pub opening: Money,
+    /// BilledCost of purchases in it.
+    pub purchases: Money,
+    /// EffectiveCost of what used it and of what nobody used.
+    pub amortised: Money,
+    /// opening + purchases - amortised.
+    pub closing: Money,
+}
+
+/// Rolls purchases and amortisation forward, month by month from the first: each
+/// opening is the closing before it, and the last closing of a term is zero.
+///
+/// # Errors
+/// When a sum overflows.
+pub fn roll_forward(months: impl IntoIterator<Item = (Money, Money)>) -> Result<Vec<Roll>, MoneyOverflow> {
+    let mut opening = Money::ZERO;
+    let mut rolls = Vec::new();
+    for (purchases, amortised) in months {
+        let closing = opening.checked_add(purchases)?.checked_sub(amortised)?;
+        rolls.push(Roll {
+            opening,
+            purchases,
+            amortised,
+            closing,
+        });
+        opening = closing;
+    }
+    Ok(rolls)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -89,3 +89,25 @@ pub struct ExpiryStep {
     /// Their ids.
     pub ids: Vec<String>,
 }
+
+/// A month of the prepaid roll-forward of a commitment (A8).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Prepaid {
+    /// FOCUS `CommitmentDiscountId`.
+    pub id: String,
+    /// Its name; empty when the bill has none.
+    pub name: String,
+    /// Currency of the amounts.
+    pub currency: String,
+    /// Month, `YYYY-MM`.
+    pub billing_period: String,
+    /// Prepaid before the month; unknown when more was amortised than the bills
+    /// there are bought.
+    pub opening: Option<Money>,
+    /// `BilledCost` of purchases in it.
+    pub purchases: Money,
+    /// `EffectiveCost` of what used it and of what nobody used.
+    pub amortised: Money,
+    /// opening + purchases - amortised.
+    pub closing: Option<Money>,
+}

@@ -25,7 +25,7 @@ mod terms;
 
 pub use chart::{Chart, ChartPoint, ChartTable};
 pub use clusters::{Cluster, ClustersPage, Measured, NodePool, PartCost};
-pub use commitments::{Commitment, CommitmentsPage, ExpiryStep, ServiceCoverage};
+pub use commitments::{Commitment, CommitmentsPage, ExpiryStep, Prepaid, ServiceCoverage};
 pub use context::{Basis, Context, PeriodState, Site};
 pub use costs::{
     Change, ChangeKind, CostReport, CostRow, CostsPage, CostsQuery, GroupOption, PageInfo, ReconciliationLine, RowKind,

@@ -3,15 +3,15 @@
 use crate::app::App;
 use crate::app::allocate::charge_file;
 use crate::error::AppError;
-use domain::commitment::share_permille;
+use domain::commitment::{roll_forward, share_permille};
 use domain::instant::{DAY_US, Day, Instant};
 use domain::{BillingPeriod, Currency, Money};
 use frontend::query::PageQuery;
 use lake::ChargeFile;
 use lake::commitments::{CommitmentMonth, MonthCommitments};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use wire::{Commitment, CommitmentsPage, ExpiryStep, ServiceCoverage};
+use wire::{Commitment, CommitmentsPage, ExpiryStep, Prepaid, ServiceCoverage};
 
 /// Months of a trend, the one shown included.
 const TREND_MONTHS: usize = 6;
@@ -86,6 +86,57 @@ impl App {
             expiry: ladder(&sized)?,
             commitments: sized.into_iter().map(|(_, commitment)| commitment).collect(),
         })
+    }
+
+    /// What of every commitment is prepaid, month by month from the first bill to
+    /// the given month, else the newest (A8): opening + purchases - amortised = closing.
+    ///
+    /// # Errors
+    /// When there is no bill, or the lake cannot be read.
+    pub async fn prepaid(&self, last: Option<BillingPeriod>) -> Result<Vec<Prepaid>, AppError> {
+        let last = self.period_or_newest(last).await?;
+        let periods: Vec<BillingPeriod> = self
+            .store
+            .periods()
+            .await?
+            .into_iter()
+            .filter(|of| *of <= last)
+            .collect();
+        let mut months = Vec::with_capacity(periods.len());
+        for period in &periods {
+            months.push(self.month_commitments(*period).await?);
+        }
+        let ids: BTreeSet<&(String, Currency)> = months.iter().flat_map(|month| month.commitments.keys()).collect();
+        let mut rows = Vec::new();
+        for key in ids {
+            let of = |month: &Arc<MonthCommitments>| month.commitments.get(key).cloned();
+            let movements = months.iter().map(|month| {
+                let month = of(month).unwrap_or_default();
+                Ok((month.bought, month.used.checked_add(month.unused)?))
+            });
+            let movements = movements.collect::<Result<Vec<_>, AppError>>()?;
+            let name = months.iter().filter_map(of).find_map(|month| month.terms.name);
+            let rolls = roll_forward(movements)?;
+            let first = rolls
+                .iter()
+                .position(|roll| !roll.purchases.is_zero() || !roll.amortised.is_zero());
+            // bought before the first bill there is, or on another bill
+            let known = rolls.iter().all(|roll| roll.closing.units() >= 0);
+            let balance = |money: Money| known.then(|| money.to_string());
+            for (period, roll) in periods.iter().zip(&rolls).skip(first.unwrap_or(0)) {
+                rows.push(Prepaid {
+                    id: key.0.clone(),
+                    name: name.clone().unwrap_or_default(),
+                    currency: key.1.to_string(),
+                    billing_period: period.to_string(),
+                    opening: balance(roll.opening),
+                    purchases: roll.purchases.to_string(),
+                    amortised: roll.amortised.to_string(),
+                    closing: balance(roll.closing),
+                });
+            }
+        }
+        Ok(rows)
     }
 
     /// What a month's bill says, read once per manifest version.
