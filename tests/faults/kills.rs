@@ -1,9 +1,10 @@
 //! SIGKILL at seeded random points of the ingest of bills and usage, and of allocation.
 
-use crate::scene::{Random, Scene, State, undisturbed};
+use crate::scene::{MONTHS, Random, Scene, State, undisturbed};
 use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
+use tonnage_tests::bill::{HEADER, charge, line};
 use tonnage_tests::program::{command, run};
 use tonnage_tests::{aloud, long};
 
@@ -71,6 +72,79 @@ async fn a_kill_at_any_moment_loses_and_doubles_nothing() {
     }
     aloud(&format!(
         "{hits} of {kills} kills hit a running program (ingest {ingest:.1?}, usage {usage:.1?}, allocate {allocate:.1?}, seed {seed})"
+    ));
+    assert!(hits * 2 > kills, "only {hits} of {kills} kills hit a running program");
+}
+
+/// Rows of each part of a delivery.
+const PART_ROWS: u32 = 6_000;
+
+/// A delivery of parts; every row of it costs the same, so that any mixture of
+/// two shows in the total.
+fn parts(folder: &Path, count: u32, cost: &str) -> Vec<String> {
+    let name = |part: u32| folder.join(format!("{cost}-{part}.csv"));
+    (0..count)
+        .map(|part| {
+            let mut text = format!("{HEADER}\n");
+            for row in 0..PART_ROWS {
+                let tenant = format!("p{part}-{}", row % 7);
+                text.push_str(&line(&charge(MONTHS[1], 1 + row % 28, &tenant, cost)));
+                text.push('\n');
+            }
+            std::fs::write(name(part), text).expect("a writable folder");
+            name(part).display().to_string()
+        })
+        .collect()
+}
+
+/// Of a delivery in parts that replaces another, all or nothing is visible,
+/// wherever its ingest was killed.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_killed_delivery_of_parts_is_never_half_there() {
+    let kills: u32 = if long() { 200 } else { 12 };
+    let scene = Scene::new();
+    let data = scene.prepared("parts");
+    let files = scene.folder("parts-files");
+    std::fs::create_dir_all(&files).expect("a writable folder");
+    // 2 parts at 1 = 12000; 3 parts at 2.5 = 45000
+    let [old, new] = [parts(&files, 2, "1"), parts(&files, 3, "2.5")].map(|paths| {
+        let mut call: Vec<String> = ["ingest", "billing", "--source", "payer", "--no-allocate"]
+            .map(str::to_owned)
+            .into();
+        call.extend(paths);
+        call
+    });
+    fn call(of: &[String]) -> Vec<&str> {
+        of.iter().map(String::as_str).collect()
+    }
+    let _ = run(&data, &call(&old)).exits(0);
+    let started = std::time::Instant::now();
+    let _ = run(&data, &call(&new)).exits(0);
+    let takes = started.elapsed();
+    let (mut hits, mut seen) = (0, [0, 0]);
+    for number in 0..kills {
+        let _ = run(&data, &call(&old)).exits(0);
+        // beyond its end too: then it may have been committed already
+        let after = takes.mul_f64(1.2 * (f64::from(number) + 0.5) / f64::from(kills));
+        hits += u32::from(killed(&data, &call(&new), after).await);
+        let report = run(
+            &data,
+            &["report", "costs", "--period", MONTHS[1], "--basis", "billed", "--json"],
+        )
+        .exits(0)
+        .json();
+        match report["total"].as_str() {
+            Some("12000") => seen[0] += 1,
+            Some("45000") => seen[1] += 1,
+            other => panic!("killed after {after:?}, {other:?} is visible: neither delivery"),
+        }
+        let _ = run(&data, &["reconcile"]).exits(0);
+        // taken up again, it ends as if nothing had happened
+        let _ = run(&data, &call(&new)).exits(0);
+    }
+    aloud(&format!(
+        "{hits} of {kills} kills hit a running ingest of parts ({takes:.1?}); the old delivery was seen {} times, the new one {}",
+        seen[0], seen[1]
     ));
     assert!(hits * 2 > kills, "only {hits} of {kills} kills hit a running program");
 }

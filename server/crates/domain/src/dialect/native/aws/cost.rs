@@ -243,12 +243,10 @@ pub(super) fn unused(costs: &Costs, row: &Row<'_>, line: LineItemType) -> Option
     match line {
         LineItemType::SavingsPlanRecurringFee => {
             let unused = Money24(read(costs.plan_total)?.0.checked_sub(read(costs.plan_used)?.0)?);
-            let net = |(net, gross): (Option<usize>, Option<usize>)| unused.scaled(read(net)?, read(gross)?);
-            Some(
-                net(costs.plan_recurring)
-                    .or_else(|| net(costs.plan_upfront))
-                    .unwrap_or(unused),
-            )
+            Some(net_of(
+                unused,
+                [costs.plan_recurring, costs.plan_upfront].map(|(net, gross)| (read(net), read(gross))),
+            ))
         }
         LineItemType::RiFee => {
             let part = |columns| Money24::read(either(row, columns));
@@ -263,6 +261,19 @@ pub(super) fn unused(costs: &Costs, row: &Row<'_>, line: LineItemType) -> Option
         }
         _ => None,
     }
+}
+
+/// What is unused at net: in the proportion of the net and gross commitment of
+/// the month, its recurring and its amortised upfront part together (FinOps
+/// Foundation, data crowdsourcing for AWS; a partial upfront plan has both).
+/// Gross where the report has no net.
+fn net_of(unused: Money24, parts: [(Option<Money24>, Option<Money24>); 2]) -> Money24 {
+    let known = parts
+        .iter()
+        .filter_map(|(net, gross)| Some((net.as_ref()?.0, gross.as_ref()?.0)));
+    let sums = known.reduce(|a, b| (a.0.saturating_add(b.0), a.1.saturating_add(b.1)));
+    sums.and_then(|(net, gross)| unused.scaled(Money24(net), Money24(gross)))
+        .unwrap_or(unused)
 }
 
 /// The row of an unused commitment, made from its fee.
