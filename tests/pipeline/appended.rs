@@ -51,12 +51,12 @@ async fn rows_exported_later_are_added_and_all_of_them_again_replace() {
         let file = folder.write(name, export(rows));
         folder.run(&["ingest", "billing", &file, "--json"])
     };
-    deliver("1.json", &[(1, "1.5"), (2, "2")]).exits(0);
+    let _ = deliver("1.json", &[(1, "1.5"), (2, "2")]).exits(0);
     let second = deliver("2.json", &[(3, "0.25"), (4, "4")]).exits(0).json();
     assert!(codes(&second).contains(&"period_appended".to_owned()), "{second}");
     assert_eq!(billed(&folder), "7.75");
     // the same bytes are no third part
-    deliver("again.json", &[(3, "0.25"), (4, "4")]).exits(0);
+    let _ = deliver("again.json", &[(3, "0.25"), (4, "4")]).exits(0);
     assert_eq!(billed(&folder), "7.75");
 
     // day 4 is there already, day 5 is not
@@ -94,7 +94,7 @@ async fn rows_exported_later_are_added_and_all_of_them_again_replace() {
 async fn rows_without_an_export_time_replace() {
     let folder = Folder::new();
     let first = folder.write("1.json", export(&[(1, "1"), (2, "2")]));
-    folder.run(&["ingest", "billing", &first]).exits(0);
+    let _ = folder.run(&["ingest", "billing", &first]).exits(0);
     let bare = export(&[(3, "0.5")]).replace("export_time", "other_time");
     let second = folder.write("2.json", bare);
     let answer = folder.run(&["ingest", "billing", &second, "--json"]).exits(0).json();

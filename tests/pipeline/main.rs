@@ -10,6 +10,7 @@ mod commitments;
 mod deliveries;
 mod drivers;
 mod folder;
+mod generated;
 mod invoices;
 mod manifests;
 mod mapping;

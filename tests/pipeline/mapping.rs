@@ -66,7 +66,7 @@ async fn any_table_is_a_bill_by_its_mapping() {
         "rules.yaml",
         "format: 1\nrules:\n  - {name: t, when: {tag: tenant, exists: true}, set: {tenant: {tag: tenant}}}\n",
     );
-    folder.run(&["rules", "apply", &rules]).exits(0);
+    let _ = folder.run(&["rules", "apply", &rules]).exits(0);
     let report = folder
         .run(&[
             "report",
@@ -90,7 +90,7 @@ async fn any_table_is_a_bill_by_its_mapping() {
         (cost("Server"), cost("Rack; halb"), cost("USt.")),
         ("1234.5".into(), "0.5".into(), "234.65".into())
     );
-    folder.run(&["reconcile"]).exits(0);
+    let _ = folder.run(&["reconcile"]).exits(0);
 
     // the same again changes nothing; read in another way it is another delivery
     assert_eq!(ingest(&[]).exits(0).json()["deliveries"][0]["unchanged"], true);
@@ -100,7 +100,7 @@ async fn any_table_is_a_bill_by_its_mapping() {
     );
     let again = ingest(&[]).exits(0).json();
     assert_eq!(again["deliveries"][0]["unchanged"], false, "{again}");
-    folder.run(&["reconcile"]).exits(0);
+    let _ = folder.run(&["reconcile"]).exits(0);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

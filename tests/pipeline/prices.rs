@@ -57,9 +57,9 @@ fn pairs(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
 fn folder(lines: &[String]) -> Folder {
     let folder = Folder::new();
     let rules = folder.write("rules.yaml", RULES);
-    folder.run(&["rules", "apply", &rules]).exits(0);
+    let _ = folder.run(&["rules", "apply", &rules]).exits(0);
     let path = folder.write("bill.csv", bill(lines));
-    folder.run(&["ingest", "billing", &path]).exits(0);
+    let _ = folder.run(&["ingest", "billing", &path]).exits(0);
     folder
 }
 
@@ -139,7 +139,7 @@ async fn a_policy_is_tried_before_it_is_in_force() {
         .json();
     assert_eq!(diff["changes"].as_array().expect("changes").len(), 3, "{diff}");
     assert_eq!(by_tenant(&folder, "effective")[0].1, "0.72", "nothing is saved");
-    folder
+    let _ = folder
         .run(&["rules", "apply", "--kind", "prices", &file, "--note", "as before"])
         .exits(0);
     assert_eq!(

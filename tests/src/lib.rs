@@ -2,6 +2,7 @@
 //! folder holds.
 
 pub mod bill;
+pub mod generator;
 pub mod program;
 
 use std::collections::BTreeMap;
