@@ -17,5 +17,6 @@ mod mapping;
 mod natives;
 mod prices;
 mod published;
+mod rates;
 mod reports;
 mod truth;

@@ -15,6 +15,7 @@ pub mod invoices;
 pub mod opencost;
 pub mod prices;
 pub mod push;
+pub mod rates;
 pub mod receive;
 pub mod reports;
 pub mod rules;

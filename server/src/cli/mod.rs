@@ -15,6 +15,7 @@ mod invoice;
 mod lake_files;
 mod output;
 mod progress;
+mod rates;
 mod reconcile;
 mod report;
 mod rules;
@@ -73,6 +74,9 @@ enum Command {
     /// Invoices: enter, compare with the bill, take back
     #[command(subcommand)]
     Invoice(invoice::Invoices),
+    /// Exchange rates: take in, list
+    #[command(subcommand)]
+    Rates(rates::RatesCommand),
     /// Bring every period's allocation up to date
     Allocate(allocate::Allocate),
     /// Prove that invoice, bill, allocation and owners add up; exit 1 if not
@@ -174,6 +178,7 @@ async fn run(cli: Cli) -> Result<Outcome, AppError> {
         Command::Ingest(args) => ingest::run(&app, args, cli.json).await,
         Command::Deliveries(args) => deliveries::run(&app, args, cli.json).await,
         Command::Invoice(args) => invoice::run(&app, args, cli.json).await,
+        Command::Rates(args) => rates::run(&app, args, cli.json).await,
         Command::Allocate(args) => allocate::run(&app, args, cli.json).await,
         Command::Reconcile(args) => reconcile::run(&app, args, cli.json).await,
         Command::Report(args) => report::run(&app, args, cli.json).await,
@@ -197,6 +202,7 @@ fn reads_only(command: &Command) -> bool {
         Command::Rules(rules) => !matches!(rules, rules::Rules::Apply(_)),
         Command::Token(token) => !matches!(token, token::Token::Create(_)),
         Command::Invoice(_) => true,
+        Command::Rates(rates) => !matches!(rates, rates::RatesCommand::Import(_)),
         Command::Demo(_) | Command::Serve(_) | Command::Agent(_) | Command::Ingest(_) | Command::Config(_) => false,
     }
 }

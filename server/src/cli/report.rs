@@ -5,10 +5,12 @@ use super::output::{self, Table};
 use super::{commitments, drivers};
 use crate::app::App;
 use crate::app::cube::MAX_KEYS;
+use crate::app::rates::ConvertQuery;
 use crate::app::reports::Rows;
 use crate::error::AppError;
 use crate::export;
 use clap::{Args, Subcommand, ValueEnum};
+use domain::fx::RateType;
 use domain::{BillingPeriod, Money};
 use frontend::query::PageQuery;
 use serde::Serialize;
@@ -32,7 +34,8 @@ pub(super) enum Report {
 #[command(after_help = "Examples:
   tonnage report costs --period 2026-10 --by tenant,service
   tonnage report costs --period 2026-10 --by tier --filter tenant=acme --json
-  tonnage report costs --period 2026-10 --by ServiceName --basis billed --format csv > october.csv")]
+  tonnage report costs --period 2026-10 --by ServiceName --basis billed --format csv > october.csv
+  tonnage report costs --period 2026-10 --by tenant --convert EUR        every bill in euros, with the amounts of the bills")]
 pub(super) struct Costs {
     /// Month [default: the newest with a bill]
     #[arg(long, value_name = "YYYY-MM")]
@@ -43,6 +46,12 @@ pub(super) struct Costs {
     /// Which cost
     #[arg(long, value_enum, default_value = "effective")]
     basis: BasisArg,
+    /// All of it in this currency, each charge at a published rate (`tonnage rates import`)
+    #[arg(long, value_name = "CURRENCY", conflicts_with = "currency")]
+    convert: Option<String>,
+    /// Which rate
+    #[arg(long, value_enum, default_value = "month-average", requires = "convert")]
+    rate: RateArg,
     /// Currency; needed when the month has several
     #[arg(long)]
     currency: Option<String>,
@@ -52,6 +61,14 @@ pub(super) struct Costs {
     /// How to write it
     #[arg(long, value_enum, default_value = "table")]
     format: Format,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum RateArg {
+    /// Mean of the rates published in the month
+    MonthAverage,
+    /// The rate of the day a charge starts, or the last one of the week before
+    ChargeDate,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -99,6 +116,22 @@ pub(super) async fn run(app: &App, args: Report, json: bool) -> Result<Outcome, 
         BasisArg::Effective => Basis::Effective,
         BasisArg::Billed => Basis::Billed,
     };
+    if let Some(to) = &args.convert {
+        let query = convert_query(&args, basis, to)?;
+        let (json, csv) = match args.format {
+            _ if json => (true, false),
+            Format::Json => (true, false),
+            Format::Csv => (false, true),
+            Format::Table => (false, false),
+            Format::Xlsx | Format::Parquet => {
+                return Err(AppError::usage(
+                    "costs in another currency come as table, csv or json",
+                    "choose one: --format csv",
+                ));
+            }
+        };
+        return super::rates::converted(app, &query, json, csv).await;
+    }
     let period = args.period.map(|p| p.to_string());
     if args.currency.is_none() {
         one_currency(
@@ -143,6 +176,26 @@ pub(super) async fn run(app: &App, args: Report, json: bool) -> Result<Outcome, 
     Ok(Outcome::Done)
 }
 
+fn convert_query(args: &Costs, basis: Basis, to: &str) -> Result<ConvertQuery, AppError> {
+    let unknown = || {
+        AppError::usage(
+            format!("{to:?} is no currency"),
+            "use a code of three letters, such as EUR",
+        )
+    };
+    Ok(ConvertQuery {
+        period: args.period,
+        by: args.by.clone(),
+        basis,
+        filters: args.filter.iter().map(|text| filter(text)).collect::<Result<_, _>>()?,
+        to: domain::Currency::parse(to).ok_or_else(unknown)?,
+        rate_type: match args.rate {
+            RateArg::MonthAverage => RateType::MonthAverage,
+            RateArg::ChargeDate => RateType::ChargeDate,
+        },
+    })
+}
+
 /// Keys as text columns and the exact cost as `Decimal(38,24)`.
 fn parquet(page: &CostsPage) -> Result<Vec<u8>, AppError> {
     let report = &page.report;
@@ -168,7 +221,11 @@ async fn one_currency(app: &App, query: &PageQuery) -> Result<(), AppError> {
     if context.currencies.len() > 1 {
         return Err(AppError::usage(
             format!("{} has costs in {}", context.period, context.currencies.join(" and ")),
-            format!("choose one: --currency {}", context.currencies.join(" or --currency ")),
+            format!(
+                "choose one: --currency {}; or all in one: --convert {}",
+                context.currencies.join(" or --currency "),
+                context.currency
+            ),
         ));
     }
     Ok(())

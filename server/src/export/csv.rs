@@ -64,7 +64,7 @@ fn line(out: &mut String, fields: impl Iterator<Item = String>) {
 /// Text that a spreadsheet would run as a formula gets an apostrophe in front;
 /// names come from tags, and whoever can tag a resource is not whoever opens
 /// the file.
-fn harmless(text: &str) -> String {
+pub(crate) fn harmless(text: &str) -> String {
     let formula = text.starts_with(['=', '+', '-', '@', '\t', '\r']);
     if formula && !is_number(text) {
         format!("'{text}")

@@ -3,10 +3,14 @@
 use super::{allocation, period, rules, version};
 use crate::databases::{Database, on_every_database};
 use ::store::{ExplainKey, NO_RULES, NewPolicy, PolicyKind, RulesKind, RulesVersion, StoreError};
+use domain::Currency;
+use domain::fx::Published;
+use domain::instant::Day;
 
 on_every_database!(
     rules_keep_their_versions,
     policies_keep_their_versions,
+    rates_are_read_back_and_replaced,
     an_allocation_replaces_its_period,
     ids_and_settings_stay,
 );
@@ -141,4 +145,23 @@ async fn ids_and_settings_stay(database: &Database) {
         assert_eq!(store.get_setting("label").await.expect("label").as_deref(), Some(value));
     }
     assert_eq!(version(&store).await, 0);
+}
+
+async fn rates_are_read_back_and_replaced(database: &Database) {
+    let store = database.open().await;
+    let rate = |quote: &str, day: i32, rate: i128| Published {
+        base: Currency::parse("EUR").expect("a code"),
+        quote: Currency::parse(quote).expect("a code"),
+        day: Day(day),
+        rate,
+    };
+    let precise = 10i128.pow(38) - 1;
+    let first = [rate("USD", 20_000, 1), rate("JPY", -1, precise)];
+    store.set_fx_rates(&first).await.expect("rates");
+    store
+        .set_fx_rates(&[rate("USD", 20_000, 2)])
+        .await
+        .expect("a rate again");
+    let expect = [rate("JPY", -1, precise), rate("USD", 20_000, 2)];
+    assert_eq!(store.fx_rates().await.expect("rates"), expect);
 }

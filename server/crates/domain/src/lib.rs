@@ -14,6 +14,7 @@ pub mod commitment;
 pub mod dialect;
 pub mod driver;
 pub mod finding;
+pub mod fx;
 pub mod instant;
 pub mod invoice;
 pub mod money;

@@ -14,6 +14,7 @@ use crate::usage::UsageFile;
 use domain::BillingPeriod;
 use domain::allocate::{Cube, CubeKey, CubeValue, Program};
 use domain::apportion::Splitter;
+use domain::fx::Conversion;
 use domain::instant::Day;
 use polars::prelude::PlHashMap;
 
@@ -52,6 +53,33 @@ pub fn allocate_with_usage(
     program: &Program,
     split: Splitter,
 ) -> Result<Allocation, LakeError> {
+    allocation(lake, files, usage, (period, None), program, split)
+}
+
+/// The cube of the same in another currency: every charge is converted once,
+/// before it is split (A40). Nothing is written.
+///
+/// # Errors
+/// As [`allocate`], and when a charge has no rate.
+pub fn allocate_converted(
+    lake: &Lake,
+    files: &[ChargeFile],
+    usage: &[UsageFile],
+    conversion: &Conversion,
+    program: &Program,
+    split: Splitter,
+) -> Result<Cube, LakeError> {
+    allocation(lake, files, usage, (None, Some(conversion)), program, split).map(|allocation| allocation.cube)
+}
+
+fn allocation(
+    lake: &Lake,
+    files: &[ChargeFile],
+    usage: &[UsageFile],
+    (period, conversion): (Option<BillingPeriod>, Option<&Conversion>),
+    program: &Program,
+    split: Splitter,
+) -> Result<Allocation, LakeError> {
     let overflow = |_| LakeError::Overflow {
         what: "the charges".to_owned(),
     };
@@ -59,7 +87,7 @@ pub fn allocate_with_usage(
     usage.sort_by(|a, b| (&a.cluster, a.day).cmp(&(&b.cluster, b.day)));
     let join = clusters::join_of(lake, &usage)?;
     let mut gathered = Gathered::new(&join);
-    let mut charges = Charges::new(program).joining(&join);
+    let mut charges = Charges::new(program).joining(&join).converting(conversion);
     let mut sums = Sums::default();
     let mut landings = Vec::new();
     prices::read(lake, files, &mut charges, split, |charges, file, row| {

@@ -78,6 +78,12 @@ pub enum LakeError {
         /// Why.
         source: domain::apportion::ApportionError,
     },
+    /// A charge could not be converted to another currency.
+    #[error("{source}")]
+    Fx {
+        /// Why.
+        source: domain::fx::FxError,
+    },
     /// Prices could not be evened out between the lines of a bill.
     #[error("prices of the bill could not be evened out")]
     Price {

@@ -27,7 +27,7 @@ mod write;
 #[cfg(test)]
 mod tests;
 
-pub use allocate::{Allocation, DayAllocation, allocate, allocate_with_usage, split_day};
+pub use allocate::{Allocation, DayAllocation, allocate, allocate_converted, allocate_with_usage, split_day};
 pub use clusters::{ProviderRows, Unbilled};
 pub use cube::{read_cube, write_cube};
 pub use error::LakeError;

@@ -83,7 +83,7 @@ pub(crate) fn read<'p>(
 /// Reads the lines that can take part, in canonical order (A12).
 fn gather<'p>(lake: &Lake, files: &[ChargeFile], seen: &Charges<'p>, live: &Live) -> Result<Gather<'p>, LakeError> {
     let program = seen.program();
-    let mut charges = Charges::new(program).pricing();
+    let mut charges = Charges::new(program).pricing().converting(seen.conversion());
     let mut sums: PlHashMap<Key, Sum> = PlHashMap::default();
     let mut ids: PlHashMap<String, u32> = PlHashMap::default();
     // by set, once seen: whether it can take part, and its class

@@ -10,7 +10,8 @@ use domain::allocate::clusters::{Thing, billed_seconds};
 use domain::allocate::{CubeKey, Program, key_of, pieces, split_over};
 use domain::apportion::Splitter;
 use domain::charge::{Attributes, ChargeCategory};
-use domain::instant::{Instant, Span};
+use domain::fx::{Conversion, Ratio};
+use domain::instant::{Day, Instant, Span};
 use domain::price::{Kind, Prices};
 use domain::split::balancer::Charged;
 use domain::{BillingPeriod, Currency, Money, tags};
@@ -33,6 +34,8 @@ const QUANTITY: &str = "ConsumedQuantity";
 pub(crate) struct Set {
     pub attributes: Attributes,
     pub currency: Currency,
+    /// Of the bill, when amounts are converted.
+    origin: Option<Currency>,
     pub category: ChargeCategory,
     /// Per epoch of the rules: position of the key without period and day.
     keys: Vec<(usize, u32)>,
@@ -77,6 +80,9 @@ pub(crate) struct Charges<'p> {
     /// Decimal columns read beside the two costs.
     extra: &'static [&'static str],
     join: Option<&'p Join>,
+    conversion: Option<&'p Conversion>,
+    /// The rate of the last row, and what it is of.
+    ratio: Option<((u32, BillingPeriod, Day), Ratio)>,
     ids: PlHashMap<Box<[u8]>, u32>,
     sets: Vec<Set>,
     key_ids: PlHashMap<CubeKey, u32>,
@@ -106,6 +112,8 @@ impl<'p> Charges<'p> {
             with_tags: true,
             extra: &[],
             join: None,
+            conversion: None,
+            ratio: None,
             ids: PlHashMap::default(),
             sets: Vec::new(),
             key_ids: PlHashMap::default(),
@@ -128,6 +136,18 @@ impl<'p> Charges<'p> {
     pub fn joining(mut self, join: &'p Join) -> Charges<'p> {
         self.join = (!join.is_empty()).then_some(join);
         self
+    }
+
+    /// Charges in another currency: each is converted once, before anything is
+    /// split (A40).
+    pub fn converting(mut self, conversion: Option<&'p Conversion>) -> Charges<'p> {
+        self.conversion = conversion;
+        self
+    }
+
+    /// How charges are converted.
+    pub fn conversion(&self) -> Option<&'p Conversion> {
+        self.conversion
     }
 
     /// Whether charges are joined with a usage.
@@ -282,7 +302,7 @@ impl<'p> Charges<'p> {
                 }
             }
             let other = |column: Option<&Int128Chunked>| column?.get(row).and_then(Money::from_units);
-            let charge = Row {
+            let mut charge = Row {
                 prices: Prices {
                     list: other(list),
                     contracted: other(contracted),
@@ -306,7 +326,34 @@ impl<'p> Charges<'p> {
                 billed: money(billed, AMOUNTS[0])?,
                 effective: money(effective, AMOUNTS[1])?,
             };
+            self.convert(&mut charge)?;
             each(self, &charge)?;
+        }
+        Ok(())
+    }
+
+    fn convert(&mut self, row: &mut Row) -> Result<(), LakeError> {
+        let set = &self.sets[row.set as usize];
+        let (Some(conversion), Some(from)) = (self.conversion, &set.origin) else {
+            return Ok(());
+        };
+        // rows of a set and day come in runs
+        let key = (row.set, row.period, row.span.start.day());
+        let ratio = match self.ratio {
+            Some((known, ratio)) if known == key => ratio,
+            _ => {
+                let found = conversion.ratio(from, key.1, key.2);
+                found.map_err(|source| LakeError::Fx { source })?
+            }
+        };
+        self.ratio = Some((key, ratio));
+        let convert = |money: Money| {
+            let converted = conversion.apply(ratio, money, from);
+            converted.map_err(|source| LakeError::Fx { source })
+        };
+        (row.billed, row.effective) = (convert(row.billed)?, convert(row.effective)?);
+        for price in [&mut row.prices.list, &mut row.prices.contracted] {
+            *price = price.map(convert).transpose()?;
         }
         Ok(())
     }
@@ -340,9 +387,14 @@ impl<'p> Charges<'p> {
             .column(CATEGORY)
             .and_then(ChargeCategory::parse)
             .unwrap_or(ChargeCategory::Usage);
+        let (currency, origin) = match self.conversion {
+            Some(conversion) => (conversion.to.clone(), Some(currency)),
+            None => (currency, None),
+        };
         self.sets.push(Set {
             attributes,
             currency,
+            origin,
             category,
             keys: Vec::new(),
         });

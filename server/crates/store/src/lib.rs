@@ -20,6 +20,7 @@ mod driver;
 mod error;
 mod explain;
 mod finding;
+mod fx;
 mod invoice;
 mod manifest;
 mod policy;
@@ -117,6 +118,7 @@ fn all_statements() -> impl Iterator<Item = Statement> {
         explain::STATEMENTS,
         &[explain::PUT],
         finding::STATEMENTS,
+        fx::STATEMENTS,
         invoice::STATEMENTS,
         manifest::STATEMENTS,
         policy::STATEMENTS,

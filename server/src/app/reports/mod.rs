@@ -39,7 +39,7 @@ fn group_options(cube: &PeriodCube) -> Vec<GroupOption> {
 }
 
 /// Refuses keys no cube knows.
-fn check_keys<'a>(cube: &PeriodCube, keys: impl IntoIterator<Item = &'a String>) -> Result<(), AppError> {
+pub(super) fn check_keys<'a>(cube: &PeriodCube, keys: impl IntoIterator<Item = &'a String>) -> Result<(), AppError> {
     for key in keys {
         if cube.column(key).is_none() {
             let known: Vec<&str> = cube.columns.iter().map(|column| column.key.as_str()).collect();
