@@ -6,12 +6,15 @@ mod change;
 mod seeds;
 
 use change::Changes;
-use domain::dialect::Container;
 use domain::dialect::native::gcp::JSON_FIELDS;
+use domain::dialect::native::{Mapping, Native};
+use domain::dialect::{Container, of_native};
+use domain::price::Policy;
 use lake::Lake;
 use lake::ingest::{IngestError, OnError, Part, Request};
 use sources::Located;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tonnage_tests::{aloud, long};
 
@@ -37,25 +40,33 @@ fn target(folder: &Path, name: &str, bytes: &[u8], on_error: OnError) -> bool {
     let Ok(tables) = sources::sight(&located) else {
         return false;
     };
+    let mapping = name
+        .starts_with("mapped")
+        .then(|| Arc::new(Mapping::parse(seeds::MAPPING).expect("a mapping")));
     let mut parts = Vec::new();
     for table in tables {
         let headers = if matches!(table.container, Container::Json { .. }) {
             JSON_FIELDS.iter().map(|field| (*field).to_owned()).collect()
         } else {
-            let Ok((headers, _)) = sources::header_row(&table) else {
+            let delimiter = mapping.as_ref().map_or(b',', |mapping| mapping.delimiter);
+            let Ok((headers, _)) = sources::header_row(&table, delimiter) else {
                 return false;
             };
             let _ = sources::first_rows(&table);
             headers
         };
-        let Ok(detected) = sources::detect(&headers, "auto", None) else {
-            return false;
+        let dialect = match &mapping {
+            Some(mapping) => of_native(Native::Mapped(Arc::clone(mapping)), &headers),
+            None => match sources::detect(&headers, "auto", None) {
+                Ok(detected) => detected.dialect,
+                Err(_) => return false,
+            },
         };
         parts.push(Part {
             name: table.located.name,
             path: table.located.path,
             container: table.container,
-            dialect: detected.dialect,
+            dialect,
         });
     }
     let request = Request {
@@ -164,4 +175,31 @@ targets! {
     oci: "oci.csv", seeds::oci();
     gzip: "focus.csv.gz", seeds::gzip();
     zip: "focus.zip", seeds::zip();
+    mapped: "mapped.csv", seeds::mapped();
+}
+
+/// Files that people write: read or refused with words, never a panic.
+#[test]
+fn mappings_and_policies() {
+    let (started, limit) = (Instant::now(), duration() / 10);
+    let (mut cases, mut taken) = (0, 0);
+    while started.elapsed() < limit {
+        let mut changes = Changes::of(cases);
+        for seed in [seeds::MAPPING, Policy::PRESET] {
+            let bytes = changes.apply(seed.as_bytes());
+            let case = Case {
+                target: "mapping or policy",
+                number: cases,
+                bytes: &bytes,
+            };
+            let text = String::from_utf8_lossy(&bytes);
+            for problem in [Mapping::parse(&text).err(), Policy::parse(&text).err()] {
+                assert!(problem.as_deref() != Some(""), "refused without a reason");
+                taken += u64::from(problem.is_none());
+            }
+            drop(case);
+        }
+        cases += 1;
+    }
+    assert!(taken > 0 && taken < cases * 4, "{taken} of {cases} pairs");
 }

@@ -313,3 +313,29 @@ pub fn zip() -> Vec<Vec<u8>> {
     };
     focus().iter().map(pack).collect()
 }
+
+/// A mapping with everything one can say.
+pub const MAPPING: &str = r#"
+format: 1
+name: hoster
+provider: Hoster
+delimiter: ";"
+decimal: ","
+columns:
+  BilledCost: Betrag
+  BillingCurrency: {column: Waehrung, else: EUR}
+  ChargePeriodStart: {column: Von, date: "%d.%m.%Y"}
+  ChargePeriodEnd: {column: Bis, date: "%d.%m.%Y", inclusive: true}
+  ChargeCategory: {column: Art, values: {Steuer: Tax}, else: Usage}
+  ConsumedQuantity: Menge
+  ServiceName: [Produkt, Leistung]
+tags: {tenant: Kunde}
+"#;
+
+/// A table that [`MAPPING`] reads.
+pub fn mapped() -> Vec<Vec<u8>> {
+    let text = "Betrag;Von;Bis;Art;Leistung;Kunde;Menge;Waehrung\n\
+        1.234,50;01.10.2026;31.10.2026;Miete;Server;acme;1,5;EUR\n\
+        -0,5;01.10.2026;15.10.2026;Steuer;\"Rack; halb\";;;\n";
+    vec![text.as_bytes().to_vec()]
+}

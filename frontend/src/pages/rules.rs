@@ -1,7 +1,7 @@
 //! Who pays for what, from when?
 
 use leptos::prelude::*;
-use wire::{Coverage, Finding, OwnerRule, RuleSet, RuleVersion, RulesPage, Severity, TierPreset};
+use wire::{Coverage, Finding, OwnerRule, PricePolicy, RuleSet, RuleVersion, RulesPage, Severity, TierPreset};
 
 use crate::components::bar::{Controls, bar};
 use crate::components::figures::{findings, level, money, none};
@@ -44,6 +44,7 @@ fn show(page: &RulesPage) -> AnyView {
             </div>
             {rules}
             {remarks(&notes)}
+            {prices(&page.prices)}
             {tiers(&page.tiers)}
         </div>
     }
@@ -184,6 +185,45 @@ fn rule_set(set: &RuleSet, currency: &str) -> AnyView {
         <details class="data">
             <summary>"Show the rules as written"</summary>
             <pre class="yaml" tabindex="0" role="group" aria-label="Rules as YAML"><code>{set.yaml.clone()}</code></pre>
+        </details>
+    }
+    .into_any()
+}
+
+/// What is evened out between the lines of a bill before the rules above.
+fn prices(policy: &PricePolicy) -> AnyView {
+    let version = match &policy.version {
+        Some(version) => format!("version {version}"),
+        None => "as Tonnage comes".to_owned(),
+    };
+    let rows: Vec<_> = policy
+        .steps
+        .iter()
+        .map(|(what, how)| {
+            view! {
+                <tr>
+                    <th scope="row">{what.clone()}</th>
+                    <td>{how.clone()}</td>
+                </tr>
+            }
+        })
+        .collect();
+    view! {
+        <div class="scroll" tabindex="0" role="group" aria-label="Prices before owners">
+            <table>
+                <caption>"Prices before owners "<span class="unit">{version}</span></caption>
+                <thead>
+                    <tr>
+                        <th scope="col">"Step"</th>
+                        <th scope="col">"What happens to the effective cost; invoices do not change"</th>
+                    </tr>
+                </thead>
+                <tbody>{rows}</tbody>
+            </table>
+        </div>
+        <details class="data">
+            <summary>"Show the price policy as written"</summary>
+            <pre class="yaml" tabindex="0" role="group" aria-label="Price policy as YAML"><code>{policy.yaml.clone()}</code></pre>
         </details>
     }
     .into_any()

@@ -52,6 +52,17 @@ impl App {
         Ok((active, yaml.unwrap_or_else(|| Policy::PRESET.to_owned())))
     }
 
+    /// The policy in force, for people.
+    pub(super) async fn price_policy(&self) -> Result<wire::PricePolicy, AppError> {
+        let (active, yaml) = self.prices_text().await?;
+        let steps = parse(&yaml)?.summary();
+        Ok(wire::PricePolicy {
+            version: active.map(|active| active.version.to_string()),
+            steps: steps.into_iter().map(|(what, how)| (what.to_owned(), how)).collect(),
+            yaml,
+        })
+    }
+
     /// Puts a policy in force, as a new version; allocations follow.
     ///
     /// # Errors

@@ -40,7 +40,7 @@ pub use receipt::FactsReceipt;
 pub use reconciliation::{
     Cause, ClassCost, CurrencyReconciliation, InvoiceCheck, Link, Quarantined, Reconciliation, ReconciliationPage,
 };
-pub use rules::{Coverage, OwnerRule, RuleSet, RuleVersion, RulesPage, TierPreset};
+pub use rules::{Coverage, OwnerRule, PricePolicy, RuleSet, RuleVersion, RulesPage, TierPreset};
 pub use sources::{
     ClusterFacts, Delivery, DeliveryPeriod, DeliveryState, DriverFacts, FactsGap, Finding, Holding, Severity, Source,
     SourcesPage, UsageDelivery,

@@ -17,6 +17,19 @@ pub struct RulesPage {
     pub findings: Vec<Finding>,
     /// The service tiers in use.
     pub tiers: Vec<TierPreset>,
+    /// What is evened out before anybody is charged.
+    pub prices: PricePolicy,
+}
+
+/// The price policy in force (A16-A18, A23).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PricePolicy {
+    /// Its version; `None` is the policy Tonnage comes with.
+    pub version: Option<String>,
+    /// Steps in order: what, and what happens to it.
+    pub steps: Vec<(String, String)>,
+    /// As written.
+    pub yaml: String,
 }
 
 /// One version of the owner rules.

@@ -65,6 +65,7 @@ impl App {
                 .collect::<Result<_, _>>()?,
             findings: rule_findings(&report, &currency).iter().map(finding).collect(),
             tiers: domain::tier::presets().iter().map(tier).collect(),
+            prices: self.price_policy().await?,
         })
     }
 }

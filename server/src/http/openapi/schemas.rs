@@ -470,6 +470,14 @@ fn rules() -> Named {
                         ("promises", list(pair(text(), text()))),
                     ])),
                 ),
+                (
+                    "prices",
+                    object([
+                        ("version", maybe(text())),
+                        ("steps", list(pair(text(), text()))),
+                        ("yaml", text()),
+                    ]),
+                ),
             ]),
         ),
         (

@@ -182,6 +182,64 @@ impl Policy {
         })
     }
 
+    /// The steps in order, in words: what, and what happens to it.
+    #[must_use]
+    pub fn summary(&self) -> Vec<(&'static str, String)> {
+        let unused = |mode: UnusedMode| match mode {
+            UnusedMode::Buyer => "stay with their buyer",
+            UnusedMode::ProRata => "are shared by on-demand users of what they could have covered",
+            UnusedMode::Central => "are unallocated cost of the billing account",
+        };
+        let commitments: Vec<String> = self
+            .commitments
+            .iter()
+            .map(|entry| {
+                let mode = match entry.mode {
+                    CommitmentMode::AsApplied => "as the provider applied them".to_owned(),
+                    CommitmentMode::Pooled => {
+                        "covered and on-demand use of the same capacity costs the same".to_owned()
+                    }
+                    CommitmentMode::BuyerFirst => format!(
+                        "the buyer keeps its saving, others pay {} ‰ more than they used",
+                        entry.margin_permille
+                    ),
+                };
+                if entry.when.is_some() {
+                    format!("{mode}, where its condition holds")
+                } else {
+                    mode
+                }
+            })
+            .collect();
+        let applied = || "as the provider applied them".to_owned();
+        let discounts = if self.discounts {
+            "go to the lines they discount"
+        } else {
+            "stay lines of their own"
+        };
+        let tiers = if self.tiers {
+            "one average net price by SKU and month"
+        } else {
+            "as billed"
+        };
+        vec![
+            ("Discounts", discounts.to_owned()),
+            ("Volume tiers", tiers.to_owned()),
+            (
+                "Commitments",
+                commitments
+                    .into_iter()
+                    .reduce(|a, b| format!("{a}; else {b}"))
+                    .unwrap_or_else(applied),
+            ),
+            ("Unused commitments", unused(self.commitment_unused).to_owned()),
+            (
+                "Unused capacity reservations",
+                unused(self.reservation_unused).to_owned(),
+            ),
+        ]
+    }
+
     /// Charge columns the policy looks at.
     #[must_use]
     pub fn columns(&self) -> BTreeSet<String> {
