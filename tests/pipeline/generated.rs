@@ -11,6 +11,9 @@ use tonnage_tests::generator::{
 };
 
 const AS_BILLED: &str = "format: 1\ndiscounts: as-billed\nvolume_tiers: as-billed\n";
+/// Writes lines as a provider would.
+type Render = fn(&[Line]) -> String;
+
 /// The month that is delivered twice.
 const RESTATED: u32 = 7;
 
@@ -109,7 +112,7 @@ async fn aws_bills_have_their_known_answers_in_every_dialect() {
     let months = months();
     let all: Vec<Line> = months.iter().flatten().copied().collect();
     let expect = known(answers(&all, by_account_and_service));
-    let renderings: [(&str, fn(&[Line]) -> String); 3] = [("legacy", legacy), ("cur 2.0", cur2), ("focus", focus)];
+    let renderings: [(&str, Render); 3] = [("legacy", legacy), ("cur 2.0", cur2), ("focus", focus)];
     let mut first: Option<Found> = None;
     for (name, render) in renderings {
         let folder = folder();

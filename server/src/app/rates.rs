@@ -204,7 +204,7 @@ impl App {
             let average = match query.rate_type {
                 RateType::MonthAverage => conversion
                     .ratio(currency, period, period.first_day())
-                    .map_err(no_rate)?
+                    .map_err(|error| no_rate(&error))?
                     .rate(),
                 RateType::ChargeDate => None,
             };
@@ -246,7 +246,7 @@ impl App {
             let cube =
                 lake::allocate_converted(&lake, &charges, &usage, &conversion, &program, split).map_err(|error| {
                     match error {
-                        LakeError::Fx { source } => no_rate(source),
+                        LakeError::Fx { source } => no_rate(&source),
                         error => error.into(),
                     }
                 })?;
@@ -256,7 +256,7 @@ impl App {
     }
 }
 
-fn no_rate(error: FxError) -> AppError {
+fn no_rate(error: &FxError) -> AppError {
     AppError::usage(
         error.to_string(),
         "take in rates that have it: `tonnage rates import eurofxref-hist.csv`; `tonnage rates list` shows those there are",
@@ -306,7 +306,7 @@ fn read_rates(name: &str, text: &str) -> Result<Vec<Published>, AppError> {
         let mut take =
             |base: Option<Currency>, quote: Option<Currency>, rate: &str| match (base, quote, parse_rate(rate)) {
                 (Some(base), Some(quote), Some(rate)) if base != quote => {
-                    rates.push(Published { base, quote, day, rate })
+                    rates.push(Published { base, quote, day, rate });
                 }
                 (Some(_), Some(_), _) => findings.push(bad(&format!("{rate:?} is no rate of two currencies"), "rate")),
                 _ => findings.push(bad("base and quote are currencies, such as EUR and USD", "base, quote")),

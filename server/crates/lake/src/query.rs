@@ -272,13 +272,16 @@ fn bill_line(charges: &Charges<'_>, file: &ChargeFile, row: &Row) -> BillLine {
     }
 }
 
+/// Delivery, class, owner and price rule of lines.
+type GroupOf = (String, Class, Assignment, Option<String>);
+
 /// Lines found so far: the largest ones, and sums of all.
 struct Found {
     listed: Range<usize>,
     lines: Vec<BillLine>,
     count: u64,
     total: MoneySum,
-    groups: BTreeMap<(String, Class, Assignment, Option<String>), (u64, Money)>,
+    groups: BTreeMap<GroupOf, (u64, Money)>,
 }
 
 impl Found {

@@ -29,7 +29,7 @@ impl Store {
             Ok(Published {
                 base: place.currency(&base)?,
                 quote: place.currency(&quote)?,
-                day: Day(i32::try_from(day).map_err(|_| place.bad("day", &day.to_string()))?),
+                day: Day(i32::try_from(day).map_err(|_| place.bad("day", day.to_string()))?),
                 rate: parse_rate(&rate).ok_or_else(|| place.bad("rate", &rate))?,
             })
         });
