@@ -21,6 +21,7 @@ async fn pages(page: &Page) -> Vec<String> {
         "/costs",
         costs,
         "/clusters",
+        "/commitments",
         "/reconciliation",
         "/rules",
         "/sources",

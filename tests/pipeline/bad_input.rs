@@ -585,3 +585,27 @@ async fn a_line_of_many_megabytes_is_refused_in_little_memory() {
         assert!(peak < 200 << 20, "{} MiB of anonymous memory", peak >> 20);
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn usage_of_days_to_come_is_refused() {
+    let folder = Folder::new();
+    let header = "hour,cluster,node,provider_id,ready_seconds,observed_seconds,cpu_capacity_millicores,cpu_allocatable_millicores,memory_capacity_mib,memory_allocatable_mib\n";
+    let row = |hour: &str| format!("{header}{hour},c,n1,i-1,3600,3600,4000,3900,16384,15000\n");
+    // the day all suites live in is 2026-11-22
+    for (hour, code) in [
+        ("2027-11-22T10:00:00Z", 2),
+        ("2026-11-24T00:00:00Z", 2),
+        ("2026-11-23T10:00:00Z", 0),
+    ] {
+        let file = folder.write("nodes.csv", row(hour));
+        let ended = folder.run(&["ingest", "usage", &file]);
+        assert_eq!(ended.code, Some(code), "{hour}: {}", ended.err);
+        if code == 2 {
+            assert!(
+                ended.err.contains(&hour[..10]) && ended.err.contains("still to come"),
+                "{}",
+                ended.err
+            );
+        }
+    }
+}

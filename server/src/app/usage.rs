@@ -126,6 +126,8 @@ impl App {
         };
         let skip_bad_rows = request.skip_bad_rows;
         let lake = self.lake.clone();
+        // a day ahead allows for clocks and zones, not for wrong dates
+        let latest = Day(self.clock.now().day().0 + 1);
         let (delivery_id, staged) = self
             .commit_usage(&input, move |known| {
                 let request = UsageRequest {
@@ -133,10 +135,14 @@ impl App {
                     skip_bad_rows,
                     known,
                 };
-                lake::usage::ingest_usage(&lake, &request, &*progress).map_err(|error| match error {
+                let staged = lake::usage::ingest_usage(&lake, &request, &*progress).map_err(|error| match error {
                     UsageError::Refused(findings) => AppError::Refused(findings),
                     UsageError::Lake(error) => error.into(),
-                })
+                })?;
+                match staged.days.iter().find(|of| of.day > latest) {
+                    None => Ok(staged),
+                    Some(of) => Err(AppError::Refused(vec![in_the_future(&of.cluster, of.day)])),
+                }
             })
             .await?;
         Ok(IngestedUsage {
@@ -343,4 +349,11 @@ pub fn usage_file(row: UsageDayRow) -> UsageFile {
         last_hour: row.last_hour,
         pools: row.pools,
     }
+}
+
+/// Hours that have not been cannot have been observed.
+fn in_the_future(cluster: &str, day: Day) -> Finding {
+    let message = format!("cluster {cluster} has hours of {day}, which is still to come");
+    let finding = Finding::error("hours_in_the_future", message).in_column("hour");
+    finding.remedy("check year and month of the export; nothing of it was taken in")
 }

@@ -20,6 +20,10 @@ pub(super) enum Remark {
     MissingAllocatable,
     /// Containers that ran for more than an hour within one.
     TwoNodes,
+    /// Machines that have two names in one hour.
+    TwoNames,
+    /// Container hours that hold something and last no time.
+    NoTime,
     /// Nodes whose containers used more than the machine has.
     AboveCapacity,
     /// Node hours with seconds without facts.
@@ -52,6 +56,12 @@ pub(super) fn remarks(day: &ClusterDay) -> Remarks {
     }
     let (twice, amount) = on_two_nodes(day);
     remark(Remark::TwoNodes, twice, amount);
+    let (twice, amount) = of_two_names(day);
+    remark(Remark::TwoNames, twice, amount);
+    let hours = day.slots.iter().flat_map(|(_, hours)| hours);
+    for hour in hours.filter(|hour| hour.seconds == 0 && !hour.effective.is_zero()) {
+        remark(Remark::NoTime, 1, hour.effective);
+    }
     let used = used(day);
     for (node, hour) in node_hours(day) {
         let ready = hour.capacity.over(u64::from(hour.ready_s));
@@ -127,6 +137,22 @@ fn on_two_nodes(day: &ClusterDay) -> (u64, Measure) {
     })
 }
 
+/// Hours in which two nodes say they are one machine, and what those after the
+/// first are said to have.
+fn of_two_names(day: &ClusterDay) -> (u64, Measure) {
+    let mut first: PlHashMap<(&str, Hour), &str> = PlHashMap::default();
+    let ready = node_hours(day).filter(|(node, hour)| !node.provider_id.is_empty() && hour.ready_s > 0);
+    ready.fold((0, Measure::ZERO), |(count, sum), (node, hour)| {
+        let name = *first
+            .entry((node.provider_id.as_str(), hour.hour))
+            .or_insert(&node.name);
+        if name == node.name {
+            return (count, sum);
+        }
+        (count + 1, sum.plus(hour.capacity.over(u64::from(hour.ready_s))))
+    })
+}
+
 /// Adds what is remarkable about another day.
 pub(super) fn plus(sum: &mut Remarks, more: &Remarks) {
     for (remark, effect) in more {
@@ -156,6 +182,16 @@ pub(super) fn findings(cluster: &str, remarks: &Remarks) -> Vec<Finding> {
                 format!("cluster {cluster}: containers ({amount}) that ran on two nodes for more than an hour in one hour"),
             )
             .remedy("check the clocks of the nodes, and whether pod_uid is the UID of the pod"),
+            Remark::TwoNames => Finding::warning(
+                "machine_of_two_names",
+                format!("cluster {cluster}: node hours ({amount}) whose provider_id another node has in the same hour; a bill pays for it once"),
+            )
+            .remedy("check provider_id in the export: each machine has its own"),
+            Remark::NoTime => Finding::warning(
+                "container_hours_without_time",
+                format!("cluster {cluster}: container hours ({amount}) with requests and 0 seconds"),
+            )
+            .remedy("export how long each container ran in the hour, in seconds"),
             Remark::AboveCapacity => Finding::warning(
                 "usage_above_capacity",
                 format!("cluster {cluster}: node hours whose containers used more than the machine has, by {amount}"),

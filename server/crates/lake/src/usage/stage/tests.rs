@@ -333,6 +333,22 @@ fn bad_usage_is_told_with_its_effect() {
             "4.0 core-hours",
         ),
         (
+            "two names of one machine",
+            vec![good.clone()],
+            vec![node(3_600, 4_000), node(3_600, 4_000).replace("n1,i-1", "n3,i-1")],
+            "machine_of_two_names",
+            1,
+            "4.0 core-hours",
+        ),
+        (
+            "requests without time",
+            vec![good.clone(), container("n1", "b", 0, 60_000)],
+            vec![node(3_600, 4_000)],
+            "container_hours_without_time",
+            1,
+            "core-hours",
+        ),
+        (
             "a gap of half an hour",
             vec![good.clone()],
             vec![node(1_800, 4_000)],
