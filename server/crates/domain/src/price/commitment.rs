@@ -85,7 +85,8 @@ pub(super) fn step(book: &mut Book<'_, '_>) -> Result<(), PriceError> {
 /// which a line with a cost has neither stays as applied.
 fn share_pools(book: &mut Book<'_, '_>) -> Result<(), PriceError> {
     let mut pools: BTreeMap<(Scope, Pool), (Vec<usize>, bool)> = BTreeMap::new();
-    for at in 0..book.groups.len() {
+    // what is paid back keeps its price: it is no use of capacity
+    for at in (0..book.groups.len()).filter(|at| book.running[*at].units() >= 0) {
         if let Some((role, pool)) = pooled(&book.groups[at].kind(), book.policy) {
             let of = pools.entry((book.scope(at), pool)).or_default();
             of.0.push(at);

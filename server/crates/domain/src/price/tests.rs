@@ -264,6 +264,7 @@ fn what_is_not_pooled_keeps_its_price() {
         )
         .list("3"),
         node("elsewhere", "b", &[("RegionId", "us-east-1")], "1.00"),
+        node("paid back", "b", &[], "-0.10"),
     ];
     let expect = table(&[
         ("covered", "0.8"),
@@ -271,6 +272,7 @@ fn what_is_not_pooled_keeps_its_price() {
         ("spot", "0.25"),
         ("gigabytes", "3"),
         ("elsewhere", "1"),
+        ("paid back", "-0.1"),
     ]);
     assert_eq!(evened_by(&lines, &Policy::preset()), expect);
     // without a price to compare by, a pool stays as applied
