@@ -293,7 +293,7 @@ pub fn bill_lines(charge: &Charge) -> u64 {
 /// When an amount cannot be split or added exactly.
 pub fn allocate(charges: &[Charge], program: &Program, split: Splitter) -> Result<Cube, AllocateError> {
     let mut cube = Cube::new(program.rules.dimensions.clone());
-    let moved = price::moved(charges, program, split)?;
+    let moved = price::moved(charges, program, split, |_| false)?;
     for charge in charges.iter().chain(&moved) {
         land(&mut cube, charge, &charge.attributes, program, split)?;
     }

@@ -10,7 +10,7 @@ use domain::allocate::Program;
 use domain::apportion::Splitter;
 use domain::class::Class;
 use domain::instant::Span;
-use domain::price::{Group, Kind, Live, Move, PRICE_RULE, PriceRule, Prices, attributes_of, moves};
+use domain::price::{Group, Kind, Live, Move, PRICE_RULE, PriceRule, Prices, attributes_of, day_of, moves};
 use domain::{BillingPeriod, Currency, Money};
 use polars::prelude::PlHashMap;
 use std::cmp::Ordering;
@@ -83,7 +83,7 @@ pub(crate) fn read<'p>(
 /// Reads the lines that can take part, in canonical order (A12).
 fn gather<'p>(lake: &Lake, files: &[ChargeFile], seen: &Charges<'p>, live: &Live) -> Result<Gather<'p>, LakeError> {
     let program = seen.program();
-    let mut charges = Charges::new(program).pricing().converting(seen.conversion());
+    let mut charges = Charges::new(program).pricing().like(seen);
     let mut sums: PlHashMap<Key, Sum> = PlHashMap::default();
     let mut ids: PlHashMap<String, u32> = PlHashMap::default();
     // by set, once seen: whether it can take part, and its class
@@ -94,18 +94,24 @@ fn gather<'p>(lake: &Lake, files: &[ChargeFile], seen: &Charges<'p>, live: &Live
             if known.len() <= set {
                 known.resize(set + 1, None);
             }
-            let (wanted, _) = *known[set].get_or_insert_with(|| {
+            let (wanted, class) = *known[set].get_or_insert_with(|| {
                 let kind = kind(charges, row.set);
                 (live.wants(&kind), kind.class)
             });
             if !wanted {
                 return Ok(());
             }
+            // what usage knows is split by what ran at the time; of all else the day matters
+            let by_usage = charges.joins() && (row.target.is_some() || class == Class::ControlPlane);
             let key = Key {
                 set: row.set,
-                resource: resource_id(&mut ids, charges.resource()),
+                resource: if by_usage {
+                    resource_id(&mut ids, charges.resource())
+                } else {
+                    0
+                },
                 period: row.period,
-                span: row.span,
+                span: if by_usage { row.span } else { day_of(row.span) },
             };
             match sums.get_mut(&key) {
                 Some(sum) => sum.add(row),

@@ -138,16 +138,19 @@ impl<'p> Charges<'p> {
         self
     }
 
+    /// Charges that are read as others are: converted, and with the things a usage knows.
+    pub fn like(self, other: &Charges<'p>) -> Charges<'p> {
+        Charges {
+            join: other.join,
+            ..self.converting(other.conversion)
+        }
+    }
+
     /// Charges in another currency: each is converted once, before anything is
     /// split (A40).
     pub fn converting(mut self, conversion: Option<&'p Conversion>) -> Charges<'p> {
         self.conversion = conversion;
         self
-    }
-
-    /// How charges are converted.
-    pub fn conversion(&self) -> Option<&'p Conversion> {
-        self.conversion
     }
 
     /// Whether charges are joined with a usage.
@@ -417,7 +420,8 @@ impl<'p> Charges<'p> {
     pub fn join_to(&mut self, resource: &str, set: u32) -> (Option<Target>, Charged) {
         self.resource.clear();
         self.resource.push_str(resource);
-        let Some(target) = self.join.and_then(|join| join.find(resource)) else {
+        let join = self.join.filter(|_| !resource.is_empty());
+        let Some(target) = join.and_then(|join| join.find(resource)) else {
             return (None, Charged::Hours);
         };
         let column = |name| self.sets[set as usize].attributes.column(name);

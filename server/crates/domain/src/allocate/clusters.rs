@@ -273,9 +273,9 @@ pub fn allocate_with_usage(
     program: &Program,
     split: Splitter,
 ) -> Result<Cube, AllocateError> {
-    let moved = price::moved(charges, program, split)?;
     let mut facts = Facts::new(days, program);
     facts.learn(charges, program);
+    let moved = price::moved(charges, program, split, |charge| facts.knows(charge, program))?;
     let mut cube = Cube::new(program.rules.dimensions.clone());
     let mut groups: BTreeMap<GroupKey, Vec<&Charge>> = BTreeMap::new();
     for charge in charges.iter().chain(&moved) {

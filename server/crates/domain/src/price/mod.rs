@@ -19,7 +19,7 @@ use crate::allocate::Program;
 use crate::apportion::{ApportionError, Splitter};
 use crate::charge::{Attributes, Charge, ChargeCategory};
 use crate::class::Class;
-use crate::instant::Span;
+use crate::instant::{Day, Span};
 use crate::money::{Currency, Money, MoneyOverflow};
 use crate::period::BillingPeriod;
 use std::collections::BTreeMap;
@@ -74,7 +74,9 @@ pub struct Prices {
     pub quantity: Option<i128>,
 }
 
-/// Lines that nothing tells apart: the same attributes, resource and charge period.
+/// Lines that nothing tells apart: the same attributes and UTC day; of what the
+/// usage of a cluster knows, the same resource and charge period, since its
+/// hours are split by what ran then.
 #[derive(Debug, Clone)]
 pub struct Group<'a> {
     /// Billing month.
@@ -337,22 +339,45 @@ impl Group<'_> {
     }
 }
 
+/// What of a charge's time matters when nothing is known of what ran then: the
+/// day it is within, else all of it.
+#[must_use]
+pub fn day_of(span: Span) -> Span {
+    if !span.within_one_day() {
+        return span;
+    }
+    let day = span.first_day();
+    Span {
+        start: day.start(),
+        end: Day(day.0 + 1).start(),
+    }
+}
+
 /// The moves of a bill as charges, to be allocated after it: the reference.
+/// `is_known` says whether the usage knows what a charge is of.
 ///
 /// # Errors
 /// As [`moves`].
-pub fn moved(charges: &[Charge], program: &Program, split: Splitter) -> Result<Vec<Charge>, PriceError> {
+pub fn moved(
+    charges: &[Charge],
+    program: &Program,
+    split: Splitter,
+    is_known: impl Fn(&Charge) -> bool,
+) -> Result<Vec<Charge>, PriceError> {
     let columns = program.columns();
     let kept = |name: &String| columns.contains(name) || name == "BillingCurrency" || name == "ChargeCategory";
     let mut sums: BTreeMap<(Attributes, Option<String>, BillingPeriod, Span), Charge> = BTreeMap::new();
     for charge in charges {
-        let resource = charge.attributes.columns.get("ResourceId").cloned();
+        let known = is_known(charge);
+        let resource = charge.attributes.columns.get("ResourceId").filter(|_| known).cloned();
+        let span = if known { charge.span } else { day_of(charge.span) };
         let mut attributes = charge.attributes.clone();
         attributes.columns.retain(|name, _| kept(name));
-        match sums.entry((attributes.clone(), resource, charge.period, charge.span)) {
+        match sums.entry((attributes.clone(), resource, charge.period, span)) {
             Entry::Vacant(empty) => {
                 let line = Charge {
                     attributes,
+                    span,
                     ..charge.clone()
                 };
                 empty.insert(line);

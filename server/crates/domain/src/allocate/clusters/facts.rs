@@ -91,6 +91,22 @@ impl<'a> Facts<'a> {
         Some(((cluster.to_owned(), names.join("\n")), MachineCost::ControlPlane))
     }
 
+    /// Whether a charge is of a thing the usage knows, or of a control plane that
+    /// follows it.
+    pub fn knows(&self, charge: &Charge, program: &Program) -> bool {
+        let named = charge
+            .attributes
+            .column("ResourceId")
+            .map(resource_key)
+            .is_some_and(|key| {
+                let all = [Thing::Machine, Thing::RootDisk, Thing::Volume, Thing::Balancer];
+                all.into_iter()
+                    .any(|thing| self.things.contains_key(&(thing, key.clone())))
+            });
+        let plane = || program.classes.class_of(&charge.attributes) == Class::ControlPlane;
+        !self.days.is_empty() && (named || plane())
+    }
+
     /// Learns the names of clusters from the charges of their nodes.
     pub fn learn(&mut self, charges: &[Charge], program: &Program) {
         for charge in charges {
