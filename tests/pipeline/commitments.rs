@@ -168,6 +168,14 @@ fn a_year_paid_at_once_rolls_forward_to_zero() {
         assert_eq!(text(&pair[0], "closing"), text(&pair[1], "opening"));
     }
     assert_eq!(text(&rows[11], "closing"), "0");
+    let formula = std::fs::read_to_string(&bill)
+        .expect("the bill")
+        .replace(",plan,", ",=plan,");
+    let folder = Folder::new();
+    let bill_of_formula = folder.write("formula.csv", formula);
+    let _ = folder.run(&["ingest", "billing", &bill_of_formula]).exits(0);
+    let csv = folder.run(&["report", "prepaid", "--format", "csv"]).exits(0).out;
+    assert!(csv.contains("'=plan,") && csv.contains(",8760,"), "{csv}");
 
     // without the month it was bought in nothing is known of what is left
     let folder = Folder::new();

@@ -4,8 +4,9 @@ use super::Outcome;
 use super::output::{self, Table};
 use crate::app::App;
 use crate::error::AppError;
+use crate::export::csv::harmless;
 use clap::{Args, ValueEnum};
-use domain::BillingPeriod;
+use domain::{BillingPeriod, Money};
 use frontend::query::PageQuery;
 use serde::Serialize;
 use wire::CommitmentsPage;
@@ -101,8 +102,16 @@ fn write_csv<const N: usize>(header: &[&str; N], rows: impl Iterator<Item = [Str
     let mut writer = csv::Writer::from_writer(Vec::new());
     let broken = |error: csv::Error| AppError::broken("cannot write CSV", error);
     writer.write_record(header).map_err(broken)?;
+    // an amount below zero is one; any other text that begins like a formula is none
+    let cell = |cell: String| {
+        if Money::parse(&cell).is_ok() {
+            cell
+        } else {
+            harmless(&cell)
+        }
+    };
     for row in rows {
-        writer.write_record(&row).map_err(broken)?;
+        writer.write_record(row.map(cell)).map_err(broken)?;
     }
     let bytes = writer
         .into_inner()
