@@ -3,13 +3,14 @@
 //! a source can be compared.
 
 use super::App;
+use super::ingest::Replaced;
 use super::reports::{Rows, delivery};
 use crate::error::AppError;
 use domain::{BillingPeriod, Currency, Finding, Money};
 use lake::ChargeFile;
 use lake::restated::{Change, ChangeSide, Comparison, restated};
 use std::collections::{BTreeMap, BTreeSet};
-use store::{DeliveryRecord, Fate, LakeFileRow, NewDelivery, TotalRow};
+use store::{DeliveryRecord, LakeFileRow, NewDelivery, TotalRow};
 use wire::{ChangeAmounts, ChangeRow, ChangeTotal, Delivery, DeliveryChanges, DeliveryFile, Restated};
 
 /// Changes a page lists.
@@ -97,7 +98,11 @@ impl App {
 
     /// Months of a new delivery in which nothing but tags changes (A45): found
     /// where rows and money are as before, so that others cost no time.
-    pub(in crate::app) async fn only_tags(&self, source: &str, new: &NewDelivery) -> Result<Vec<Finding>, AppError> {
+    pub(in crate::app) async fn only_tags(
+        &self,
+        new: &NewDelivery,
+        replaced: &Replaced,
+    ) -> Result<Vec<Finding>, AppError> {
         let sums = |totals: &[TotalRow], period: BillingPeriod| {
             let mut sums: Vec<_> = totals.iter().filter(|total| total.period == period).cloned().collect();
             let place = |t: &TotalRow| {
@@ -120,17 +125,11 @@ impl App {
             };
             sums.into_iter().map(key).collect::<Vec<_>>()
         };
-        let all = self.store.deliveries(Some(source)).await?;
+        let all = self.store.deliveries(Some(&new.source_id)).await?;
         let mut findings = Vec::new();
         for period in new.periods() {
-            let window = new.exported.get(&period).copied();
-            let replaced = |old: &&DeliveryRecord| {
-                let counts = old.periods.iter().filter(|of| of.period == period && of.state.counts());
-                counts
-                    .into_iter()
-                    .any(|of| Fate::of(of.exported, window) == Fate::Replaced)
-            };
-            let olds: Vec<&DeliveryRecord> = all.iter().filter(replaced).collect();
+            let is_replaced = |old: &&DeliveryRecord| replaced.contains(&(old.delivery_id.clone(), period));
+            let olds: Vec<&DeliveryRecord> = all.iter().filter(is_replaced).collect();
             // several that were appended have sums of their own each
             let [old] = olds.as_slice() else { continue };
             if sums(&old.totals, period) != sums(&new.totals, period) {

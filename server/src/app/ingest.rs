@@ -13,6 +13,7 @@ mod shadow;
 
 use super::{App, hash_of};
 use crate::error::AppError;
+pub(in crate::app) use commit::Replaced;
 use domain::dialect::native::Mapping;
 use domain::{BillingPeriod, Currency, Finding, Money};
 pub(in crate::app) use input::locate_drivers;

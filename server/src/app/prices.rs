@@ -8,7 +8,7 @@ use domain::allocate::Program;
 use domain::price::Policy;
 use domain::{BillingPeriod, Currency, Finding, Money};
 use serde::Serialize;
-use store::{NewPolicy, PolicyKind, RulesVersion, StoreError};
+use store::{RulesKind, RulesVersion};
 
 /// Money a rule moves between the lines of a month.
 #[derive(Debug, Clone, Serialize, PartialEq, Eq)]
@@ -47,7 +47,7 @@ impl App {
     /// # Errors
     /// When the database cannot be read.
     pub async fn prices_text(&self) -> Result<(Option<RulesVersion>, String), AppError> {
-        let active = self.store.policy(PolicyKind::Prices).await?;
+        let active = self.store.active_rules(RulesKind::Prices).await?;
         let yaml = active.as_ref().map(|active| active.yaml.clone());
         Ok((active, yaml.unwrap_or_else(|| Policy::PRESET.to_owned())))
     }
@@ -74,22 +74,7 @@ impl App {
         note: Option<&str>,
     ) -> Result<RulesVersion, AppError> {
         parse(yaml)?;
-        let new = NewPolicy {
-            kind: PolicyKind::Prices,
-            yaml: yaml.to_owned(),
-            sha256: hash_of([yaml.as_bytes()]),
-            author: author.map(str::to_owned),
-            note: note.map(str::to_owned),
-            created_us: self.clock.now().0,
-        };
-        loop {
-            let version = self.store.manifest_version().await?;
-            match self.store.add_policy(&new, version).await {
-                Ok(version) => return Ok(version),
-                Err(StoreError::Conflict { .. }) => {}
-                Err(error) => return Err(error.into()),
-            }
-        }
+        self.put_in_force(RulesKind::Prices, yaml, author, note).await
     }
 
     /// The change per tenant if this policy were put in force: nothing is saved.

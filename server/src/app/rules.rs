@@ -67,8 +67,19 @@ impl App {
         note: Option<&str>,
     ) -> Result<RulesVersion, AppError> {
         parse(yaml)?;
+        self.put_in_force(RulesKind::Owner, yaml, author, note).await
+    }
+
+    /// Makes a checked text the version of its kind in force.
+    pub(super) async fn put_in_force(
+        &self,
+        kind: RulesKind,
+        yaml: &str,
+        author: Option<&str>,
+        note: Option<&str>,
+    ) -> Result<RulesVersion, AppError> {
         let new = NewRules {
-            kind: RulesKind::Owner,
+            kind,
             yaml: yaml.to_owned(),
             sha256: hash_of([yaml.as_bytes()]),
             author: author.map(str::to_owned),

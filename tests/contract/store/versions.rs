@@ -2,7 +2,7 @@
 
 use super::{allocation, period, rules, version};
 use crate::databases::{Database, on_every_database};
-use ::store::{ExplainKey, NO_RULES, NewPolicy, PolicyKind, RulesKind, RulesVersion, StoreError};
+use ::store::{ExplainKey, NO_RULES, NewRules, RulesKind, RulesVersion, StoreError};
 use domain::Currency;
 use domain::fx::Published;
 use domain::instant::Day;
@@ -52,9 +52,9 @@ async fn rules_keep_their_versions(database: &Database) {
 
 async fn policies_keep_their_versions(database: &Database) {
     let store = database.open().await;
-    assert_eq!(store.policy(PolicyKind::Prices).await.expect("a policy"), None);
-    let new = |yaml: &str| NewPolicy {
-        kind: PolicyKind::Prices,
+    assert_eq!(store.active_rules(RulesKind::Prices).await.expect("a policy"), None);
+    let new = |yaml: &str| NewRules {
+        kind: RulesKind::Prices,
         yaml: yaml.to_owned(),
         sha256: format!("hash of {yaml}"),
         author: Some("ops".to_owned()),
@@ -64,17 +64,20 @@ async fn policies_keep_their_versions(database: &Database) {
     for (yaml, at, expect_version, expect_manifest) in
         [("one", 0, 1, 1), ("one", 1, 1, 1), ("two", 1, 2, 2), ("one", 2, 3, 3)]
     {
-        let added = store.add_policy(&new(yaml), at).await.expect(yaml);
+        let added = store.add_rules(&new(yaml), at).await.expect(yaml);
         assert_eq!(
             (added.version, version(&store).await),
             (expect_version, expect_manifest),
             "{yaml}"
         );
-        assert_eq!(store.policy(PolicyKind::Prices).await.expect("a policy"), Some(added));
+        assert_eq!(
+            store.active_rules(RulesKind::Prices).await.expect("a policy"),
+            Some(added)
+        );
     }
-    let stale = store.add_policy(&new("three"), 1).await;
+    let stale = store.add_rules(&new("three"), 1).await;
     assert!(matches!(stale, Err(StoreError::Conflict { .. })), "{stale:?}");
-    let history = store.policy_history(PolicyKind::Prices).await.expect("history");
+    let history = store.rules_history(RulesKind::Prices).await.expect("history");
     let texts: Vec<_> = history.iter().map(|of| (of.version, of.yaml.as_str())).collect();
     assert_eq!(texts, [(1, "one"), (2, "two"), (3, "one")]);
 }

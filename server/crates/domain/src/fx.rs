@@ -147,12 +147,6 @@ impl Rates {
         rates
     }
 
-    /// Whether there are none.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.pairs.is_empty()
-    }
-
     /// Base, quote, first and last day, and how many days have a rate.
     pub fn pairs(&self) -> impl Iterator<Item = (&Currency, &Currency, Day, Day, usize)> {
         self.pairs.iter().filter_map(|((base, quote), days)| {

@@ -23,7 +23,6 @@ mod finding;
 mod fx;
 mod invoice;
 mod manifest;
-mod policy;
 mod rows;
 mod rules;
 mod setting;
@@ -39,7 +38,6 @@ pub use delivery::{
 pub use driver::{DriverFileRow, NewDrivers};
 pub use error::{Cause, StoreError};
 pub use explain::ExplainKey;
-pub use policy::{NewPolicy, PolicyKind};
 pub use rules::{NO_RULES, NewRules, RulesKind, RulesVersion};
 pub use usage::{NewUsage, UsageDayRow, UsageDeliveryRow};
 
@@ -121,7 +119,6 @@ fn all_statements() -> impl Iterator<Item = Statement> {
         fx::STATEMENTS,
         invoice::STATEMENTS,
         manifest::STATEMENTS,
-        policy::STATEMENTS,
         rules::STATEMENTS,
         setting::STATEMENTS,
         usage::STATEMENTS,

@@ -1,7 +1,7 @@
 //! Rule texts: immutable versions, one of them active.
 
 use crate::Store;
-use crate::db::{execute, fetch_all, fetch_optional, statements};
+use crate::db::{Statement, execute, fetch_all, fetch_optional, statements};
 use crate::error::StoreError;
 use crate::manifest;
 
@@ -13,6 +13,8 @@ pub const NO_RULES: i64 = 0;
 pub enum RulesKind {
     /// Who owns a charge.
     Owner,
+    /// What prices are evened out before anybody is charged.
+    Prices,
 }
 
 impl RulesKind {
@@ -21,6 +23,15 @@ impl RulesKind {
     pub fn as_str(self) -> &'static str {
         match self {
             RulesKind::Owner => "owner",
+            RulesKind::Prices => "prices",
+        }
+    }
+
+    /// Owner rules name the version in force; of a policy the newest is.
+    fn statements(self) -> (Statement, Statement) {
+        match self {
+            RulesKind::Owner => (HISTORY, INSERT),
+            RulesKind::Prices => (POLICY_HISTORY, POLICY_INSERT),
         }
     }
 }
@@ -69,6 +80,10 @@ statements! {
         "SELECT version, yaml, sha256, author, note, created_us FROM rules_version WHERE kind = $1 AND version = $2";
     INSERT: "add a version of the rules" =>
         "INSERT INTO rules_version (kind, version, yaml, sha256, author, note, created_us) VALUES ($1, $2, $3, $4, $5, $6, $7)";
+    POLICY_HISTORY: "read the history of a policy" =>
+        "SELECT version, yaml, sha256, author, note, created_us FROM policy WHERE kind = $1 ORDER BY version";
+    POLICY_INSERT: "add a version of a policy" =>
+        "INSERT INTO policy (kind, version, yaml, sha256, author, note, created_us) VALUES ($1, $2, $3, $4, $5, $6, $7)";
     ACTIVATE: "activate a version of the rules" =>
         "INSERT INTO rules_active (kind, version) VALUES ($1, $2) ON CONFLICT (kind) DO UPDATE SET version = excluded.version";
 }
@@ -84,11 +99,15 @@ impl Store {
         // first, so that on PostgreSQL too nobody else is between here and the commit
         manifest::advance(&mut tx, expected_version).await?;
         let kind = new.kind.as_str();
-        let active: Option<RulesVersion> = fetch_optional!(&mut tx, ACTIVE, kind)?;
+        let (all, insert) = new.kind.statements();
+        let history: Vec<RulesVersion> = fetch_all!(&mut tx, all, kind)?;
+        let active: Option<RulesVersion> = match new.kind {
+            RulesKind::Owner => fetch_optional!(&mut tx, ACTIVE, kind)?,
+            RulesKind::Prices => history.last().cloned(),
+        };
         if let Some(active) = active.filter(|active| active.yaml == new.yaml) {
             return Ok(active); // the dropped transaction undoes the step of the manifest
         }
-        let history: Vec<RulesVersion> = fetch_all!(&mut tx, HISTORY, kind)?;
         let added = RulesVersion {
             version: history.last().map_or(1, |last| last.version + 1),
             yaml: new.yaml.clone(),
@@ -99,7 +118,7 @@ impl Store {
         };
         execute!(
             &mut tx,
-            INSERT,
+            insert,
             kind,
             added.version,
             &added.yaml,
@@ -108,7 +127,9 @@ impl Store {
             &added.note,
             added.created_us
         )?;
-        execute!(&mut tx, ACTIVATE, kind, added.version)?;
+        if new.kind == RulesKind::Owner {
+            execute!(&mut tx, ACTIVATE, kind, added.version)?;
+        }
         tx.commit().await?;
         Ok(added)
     }
@@ -118,6 +139,9 @@ impl Store {
     /// # Errors
     /// When the database cannot be read.
     pub async fn active_rules(&self, kind: RulesKind) -> Result<Option<RulesVersion>, StoreError> {
+        if kind == RulesKind::Prices {
+            return Ok(self.rules_history(kind).await?.pop());
+        }
         let mut tx = self.db.read().await?;
         fetch_optional!(&mut tx, ACTIVE, kind.as_str())
     }
@@ -127,6 +151,10 @@ impl Store {
     /// # Errors
     /// When the database cannot be read.
     pub async fn rules_version(&self, kind: RulesKind, version: i64) -> Result<Option<RulesVersion>, StoreError> {
+        if kind == RulesKind::Prices {
+            let history = self.rules_history(kind).await?;
+            return Ok(history.into_iter().find(|of| of.version == version));
+        }
         let mut tx = self.db.read().await?;
         fetch_optional!(&mut tx, EXISTS, kind.as_str(), version)
     }
@@ -137,6 +165,7 @@ impl Store {
     /// When the database cannot be read.
     pub async fn rules_history(&self, kind: RulesKind) -> Result<Vec<RulesVersion>, StoreError> {
         let mut tx = self.db.read().await?;
-        fetch_all!(&mut tx, HISTORY, kind.as_str())
+        let (all, _) = kind.statements();
+        fetch_all!(&mut tx, all, kind.as_str())
     }
 }

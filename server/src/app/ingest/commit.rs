@@ -11,6 +11,9 @@ use lake::ingest::Staged;
 use std::collections::{BTreeMap, BTreeSet};
 use store::{ClaimMode, DeliveryPeriod, ExportWindow, Fate, NewDelivery, StoreError};
 
+/// Deliveries and their periods that a new delivery replaces.
+pub(in crate::app) type Replaced = BTreeSet<(String, BillingPeriod)>;
+
 impl App {
     /// Names the files in the manifest: from here on the delivery counts.
     pub(super) async fn commit(
@@ -34,11 +37,7 @@ impl App {
                 return self.unchanged(&same, input, request).await;
             }
             let mut new = new_delivery(request, input, source, delivery_id, staged, exported.clone(), now);
-            if !request.shadow {
-                new.findings.extend(self.changes(&new).await?);
-                new.findings.extend(self.only_tags(source, &new).await?);
-            }
-            self.check_addable(&new).await?;
+            self.remark(&mut new, request.shadow).await?;
             match self.store.commit_delivery(&new, mode, version).await {
                 Ok(_) => {
                     let comparison = if request.shadow {
@@ -80,9 +79,21 @@ impl App {
     ) -> Result<Ingested, AppError> {
         let exported = self.exported(input, staged).await?;
         let mut new = new_delivery(request, input, source, delivery_id, staged, exported, self.clock.now());
-        new.findings.extend(self.changes(&new).await?);
-        self.check_addable(&new).await?;
+        self.remark(&mut new, request.shadow).await?;
         Ok(answer(&new, request.shadow, Vec::new()))
+    }
+
+    /// Adds to a delivery what it changes, and refuses one that cannot be added.
+    async fn remark(&self, new: &mut NewDelivery, shadow: bool) -> Result<(), AppError> {
+        let (replaced, added) = self.replaced(new, shadow).await?;
+        if !shadow {
+            new.findings.extend(added);
+            let changes = self.changes(new, &replaced).await?;
+            new.findings.extend(changes);
+            let only_tags = self.only_tags(new, &replaced).await?;
+            new.findings.extend(only_tags);
+        }
+        self.check_addable(new, &replaced).await
     }
 
     /// When the rows of a provider that appends were exported, by period.
@@ -100,18 +111,19 @@ impl App {
         Ok(found.await?.into_iter().map(window).collect())
     }
 
-    /// Deliveries of the source and their periods that a new one replaces.
-    /// What it is added to is a finding of its own.
+    /// Deliveries of the source and their periods that a new one replaces; what
+    /// it is added to is a finding of its own. A shadow stands for all its source has.
     ///
     /// # Errors
     /// When it shares some rows with an earlier delivery and each has others.
-    async fn replaced(&self, new: &NewDelivery) -> Result<(BTreeSet<(String, BillingPeriod)>, Vec<Finding>), AppError> {
+    async fn replaced(&self, new: &NewDelivery, shadow: bool) -> Result<(Replaced, Vec<Finding>), AppError> {
         let mut replaced = BTreeSet::new();
         let (mut added, mut torn) = (Vec::new(), Vec::new());
         for old in self.store.deliveries(Some(&new.source_id)).await? {
             let periods = old.periods.iter().filter(|of| of.state.counts());
             for of in periods.filter(|of| new.periods().contains(&of.period)) {
-                match Fate::of(of.exported, new.exported.get(&of.period).copied()) {
+                let window = new.exported.get(&of.period).copied();
+                match Fate::of(of.exported, window.filter(|_| !shadow)) {
                     Fate::Replaced => {
                         replaced.insert((old.delivery_id.clone(), of.period));
                     }
@@ -128,8 +140,8 @@ impl App {
     }
 
     /// Findings that say what a new delivery changes against the ones it replaces.
-    async fn changes(&self, new: &NewDelivery) -> Result<Vec<Finding>, AppError> {
-        let (replaced, mut findings) = self.replaced(new).await?;
+    async fn changes(&self, new: &NewDelivery, replaced: &Replaced) -> Result<Vec<Finding>, AppError> {
+        let mut findings = Vec::new();
         let mut before: BTreeMap<(BillingPeriod, Currency), (u64, Money, BTreeSet<String>)> = BTreeMap::new();
         for held in self.store.active_totals(None).await? {
             if replaced.contains(&(held.delivery_id.clone(), held.total.period)) {
@@ -175,9 +187,8 @@ impl App {
 
     /// Amounts that each fit may not fit together: billed, effective and their
     /// difference must be addable with everything else of their month.
-    async fn check_addable(&self, new: &NewDelivery) -> Result<(), AppError> {
+    async fn check_addable(&self, new: &NewDelivery, replaced: &Replaced) -> Result<(), AppError> {
         let periods = new.periods();
-        let (replaced, _) = self.replaced(new).await?;
         let held = self.store.active_totals(None).await?.into_iter();
         let others = held
             .filter(|t| periods.contains(&t.total.period))
