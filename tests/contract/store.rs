@@ -5,6 +5,7 @@ mod claims;
 mod deliveries;
 mod drivers;
 mod invoices;
+mod prices;
 mod tokens;
 mod usage;
 mod versions;

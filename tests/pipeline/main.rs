@@ -5,6 +5,7 @@
 mod appended;
 mod bad_input;
 mod buckets;
+mod catalogue;
 mod commands;
 mod commitments;
 mod deliveries;

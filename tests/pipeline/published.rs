@@ -21,13 +21,17 @@ struct Sample {
     control: Value,
 }
 
-/// The samples, or `None`, said aloud, when they are not there.
-fn samples() -> Option<Vec<Sample>> {
-    let folder = match std::env::var_os("TONNAGE_SHARED_DATA") {
+/// Where published files are, if anywhere.
+pub fn shared_data() -> PathBuf {
+    match std::env::var_os("TONNAGE_SHARED_DATA") {
         Some(folder) => PathBuf::from(folder),
         None => repository().join("../shared/data"),
-    };
-    let billing = folder.join("billing");
+    }
+}
+
+/// The samples, or `None`, said aloud, when they are not there.
+fn samples() -> Option<Vec<Sample>> {
+    let billing = shared_data().join("billing");
     let Ok(text) = std::fs::read_to_string(billing.join("control_totals.json")) else {
         // not a part of the repository: a clean checkout has none
         aloud(

@@ -7,6 +7,7 @@ use crate::error::AppError;
 use domain::allocate::{Cube, CubeValue, Program};
 use domain::apportion::apportion;
 use domain::bridge::BridgeTerm;
+use domain::catalogue::Catalogue;
 use domain::class::{Class, ClassRules};
 use domain::{BillingPeriod, Currency, Finding, Money};
 use lake::ChargeFile;
@@ -80,7 +81,14 @@ impl App {
             let (program, rules) = self.active_program().await?;
             let usage = self.usage_for(period).await?;
             let is_final = self.is_final(period).await?;
-            let inputs = inputs_hash(&files, &usage, &rules, is_final);
+            // estimates are of open months, so that only those follow the catalogue (A6)
+            let priced = !is_final && !usage.is_empty();
+            let (catalogue, prices) = if priced {
+                self.catalogue().await?
+            } else {
+                Default::default()
+            };
+            let inputs = inputs_hash(&files, &usage, &rules, (is_final, &prices));
             let known = self
                 .store
                 .allocation(period)
@@ -93,7 +101,14 @@ impl App {
                 return Ok((row, true));
             }
             let row = match self
-                .build(period, &files, usage, program, (rules.version, is_final), inputs)
+                .build(
+                    period,
+                    &files,
+                    usage,
+                    program,
+                    (rules.version, is_final, catalogue),
+                    inputs,
+                )
                 .await
             {
                 // the control totals may be those of a delivery that was committed meanwhile
@@ -126,7 +141,7 @@ impl App {
         files: &[ActiveFile],
         usage: Vec<UsageFile>,
         program: Program,
-        (rules_version, is_final): (i64, bool),
+        (rules_version, is_final, catalogue): (i64, bool, Catalogue),
         inputs: String,
     ) -> Result<AllocationRow, AppError> {
         let path = format!("cube/{period}/{}.parquet", &inputs[..32]);
@@ -152,7 +167,8 @@ impl App {
         let cube = allocation.cube;
         self.check_against_control(period, &cube).await?;
         let mut findings = findings(&cube)?;
-        findings.extend(super::clusters::findings(&cube, &allocation.unbilled, is_final)?);
+        let prices = (!is_final).then_some((&catalogue, period));
+        findings.extend(super::clusters::findings(&cube, &allocation.unbilled, prices)?);
         findings.extend(super::clusters::provider_findings(&allocation.provider_rows));
         Ok(AllocationRow {
             allocation_id: inputs[..32].to_owned(),
@@ -278,9 +294,14 @@ fn file_row(file: ContainerDayFile) -> AllocationFile {
     }
 }
 
-fn inputs_hash(files: &[ActiveFile], usage: &[UsageFile], rules: &ActiveRules, is_final: bool) -> String {
+fn inputs_hash(
+    files: &[ActiveFile],
+    usage: &[UsageFile],
+    rules: &ActiveRules,
+    (is_final, prices): (bool, &str),
+) -> String {
     let engine = format!(
-        "engine {ENGINE}, final {is_final}, classes {}",
+        "engine {ENGINE}, final {is_final}, prices {prices}, classes {}",
         include_str!("../../../assets/presets/classes.yaml")
     );
     let parts = files

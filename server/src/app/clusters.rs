@@ -3,10 +3,11 @@
 
 use crate::error::AppError;
 use domain::allocate::{CUBE_COLUMNS, Cube, CubeKey};
+use domain::catalogue::{Catalogue, Machine};
 use domain::class::Class;
 use domain::usage::Part;
-use domain::{Currency, Finding, Money};
-use std::collections::BTreeMap;
+use domain::{BillingPeriod, Currency, Finding, Money};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Share of node money without facts above which it is a warning (A5's default gate): 0.5 %.
 const UNOBSERVED_PERMILLE: i128 = 5;
@@ -25,12 +26,16 @@ struct Sums {
     lines: u64,
 }
 
-/// Findings about the join of bill and usage. `is_final`: every delivery of the
-/// period is.
+/// Findings about the join of bill and usage. `prices`: a catalogue and the
+/// period, as long as not every delivery of it is final.
 ///
 /// # Errors
 /// When a sum overflows.
-pub(crate) fn findings(cube: &Cube, unbilled: &[lake::Unbilled], is_final: bool) -> Result<Vec<Finding>, AppError> {
+pub(crate) fn findings(
+    cube: &Cube,
+    unbilled: &[lake::Unbilled],
+    prices: Option<(&Catalogue, BillingPeriod)>,
+) -> Result<Vec<Finding>, AppError> {
     let mut sums: BTreeMap<Currency, Sums> = BTreeMap::new();
     for (key, value) in cube.lines.iter().filter(|(key, _)| key.class == Class::NodeCompute) {
         let sums = sums.entry(key.currency.clone()).or_default();
@@ -75,7 +80,7 @@ pub(crate) fn findings(cube: &Cube, unbilled: &[lake::Unbilled], is_final: bool)
         }
     }
     findings.extend(unmeasured(cube)?);
-    findings.extend(unbilled.iter().flat_map(|missing| without_bill(missing, is_final)));
+    findings.extend(unbilled.iter().flat_map(|missing| without_bill(missing, prices)));
     Ok(findings)
 }
 
@@ -104,7 +109,7 @@ fn unmeasured(cube: &Cube) -> Result<Vec<Finding>, AppError> {
 
 /// Node hours without a bill line (A6): an estimate while a delivery is open,
 /// nothing once all are final; never in a total.
-fn without_bill(missing: &lake::Unbilled, is_final: bool) -> Vec<Finding> {
+fn without_bill(missing: &lake::Unbilled, prices: Option<(&Catalogue, BillingPeriod)>) -> Vec<Finding> {
     let named = [("pool", &missing.pool), ("capacity", &missing.capacity_type)].into_iter();
     let named = named.filter(|(_, name)| !name.is_empty());
     let nodes: Vec<String> = [("cluster", &missing.cluster)]
@@ -119,23 +124,80 @@ fn without_bill(missing: &lake::Unbilled, is_final: bool) -> Vec<Finding> {
             .times(missing.node_hours)
             .remedy(remedy)
     };
-    if is_final {
+    let Some((catalogue, period)) = prices else {
         return vec![found(
             "node hours no line of the final bill pays for; they cost nothing".to_owned(),
         )];
+    };
+    if !missing.estimates.is_empty() {
+        let estimate = |(currency, money): (&Currency, &Money)| {
+            found(format!(
+                "node hours no line of the bill pays for yet; estimated at {money} {currency} beside the actuals, at the price of billed nodes like them"
+            ))
+            .money(format!("{money} {currency}"))
+        };
+        return missing.estimates.iter().map(estimate).collect();
     }
-    if missing.estimates.is_empty() {
-        return vec![found(
-            "node hours no line of the bill pays for, and no billed node like them tells their price; what they will cost is unknown".to_owned(),
-        )];
-    }
-    let estimate = |(currency, money): (&Currency, &Money)| {
+    let (listed, unknown) = list_price(missing, catalogue, period);
+    let estimate = |(currency, (money, sources)): (Currency, (Money, BTreeSet<String>))| {
+        let sources: Vec<String> = sources.into_iter().collect();
         found(format!(
-            "node hours no line of the bill pays for yet; estimated at {money} {currency} beside the actuals, at the price of billed nodes like them"
+            "node hours no line of the bill pays for yet; estimated at {money} {currency} beside the actuals, at list prices ({})",
+            sources.join("; ")
         ))
         .money(format!("{money} {currency}"))
     };
-    missing.estimates.iter().map(estimate).collect()
+    let mut findings: Vec<Finding> = listed.into_iter().map(estimate).collect();
+    if !unknown.is_empty() {
+        let named: Vec<String> = unknown.iter().map(|machine| machine_name(machine)).collect();
+        findings.push(
+            Finding::warning(
+                "nodes_without_price",
+                format!("{nodes}: node hours no line of the bill pays for, and neither a billed node like them nor the price catalogue tells their price ({}); what they will cost is unknown", named.join("; ")),
+            )
+            .times(missing.node_hours)
+            .remedy("take in a price list by `tonnage prices import FILE`, or the bill of this account"),
+        );
+    }
+    findings
+}
+
+/// Money and the sources of its prices, by currency; and machines without a price.
+type Listed<'m> = (BTreeMap<Currency, (Money, BTreeSet<String>)>, Vec<&'m Machine>);
+
+/// What machines cost by the catalogue.
+fn list_price<'m>(missing: &'m lake::Unbilled, catalogue: &Catalogue, period: BillingPeriod) -> Listed<'m> {
+    let (mut listed, mut unknown): Listed<'_> = Default::default();
+    for (machine, seconds) in &missing.machines {
+        let quote = catalogue.quote(machine, period.first_day());
+        let Some((cost, quote)) = quote.and_then(|quote| Some((quote.of_seconds(*seconds)?, quote))) else {
+            unknown.push(machine);
+            continue;
+        };
+        let sum = listed.entry(quote.currency).or_default();
+        match sum.0.checked_add(cost) {
+            Ok(total) => sum.0 = total,
+            Err(_) => unknown.push(machine),
+        }
+        sum.1.insert(quote.source);
+    }
+    (listed, unknown)
+}
+
+/// A machine for people: `aws m6i.2xlarge in eu-central-1, spot`.
+fn machine_name(machine: &Machine) -> String {
+    let kind = if machine.resource_type.is_empty() {
+        "of unknown type"
+    } else {
+        &machine.resource_type
+    };
+    let place = if machine.region.is_empty() {
+        String::new()
+    } else {
+        format!(" in {}", machine.region)
+    };
+    let spot = if machine.spot { ", spot" } else { "" };
+    format!("{} {kind}{place}{spot}", machine.provider)
 }
 
 /// Bills that have the provider's own split: whose counts, and what counts twice.

@@ -2,6 +2,7 @@
 
 pub mod agent;
 pub mod allocate;
+pub mod catalogue;
 pub mod clusters;
 pub mod collect;
 pub mod cube;

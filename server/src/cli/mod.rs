@@ -14,6 +14,7 @@ mod ingest;
 mod invoice;
 mod lake_files;
 mod output;
+mod prices;
 mod progress;
 mod rates;
 mod reconcile;
@@ -77,6 +78,9 @@ enum Command {
     /// Exchange rates: take in, list
     #[command(subcommand)]
     Rates(rates::RatesCommand),
+    /// Prices of machines: take in, list, spot bands
+    #[command(subcommand)]
+    Prices(prices::PricesCommand),
     /// Bring every period's allocation up to date
     Allocate(allocate::Allocate),
     /// Prove that invoice, bill, allocation and owners add up; exit 1 if not
@@ -179,6 +183,7 @@ async fn run(cli: Cli) -> Result<Outcome, AppError> {
         Command::Deliveries(args) => deliveries::run(&app, args, cli.json).await,
         Command::Invoice(args) => invoice::run(&app, args, cli.json).await,
         Command::Rates(args) => rates::run(&app, args, cli.json).await,
+        Command::Prices(args) => prices::run(&app, args, cli.json).await,
         Command::Allocate(args) => allocate::run(&app, args, cli.json).await,
         Command::Reconcile(args) => reconcile::run(&app, args, cli.json).await,
         Command::Report(args) => report::run(&app, args, cli.json).await,
@@ -203,6 +208,7 @@ fn reads_only(command: &Command) -> bool {
         Command::Token(token) => !matches!(token, token::Token::Create(_)),
         Command::Invoice(_) => true,
         Command::Rates(rates) => !matches!(rates, rates::RatesCommand::Import(_)),
+        Command::Prices(prices) => !matches!(prices, prices::PricesCommand::Import(_)),
         Command::Demo(_) | Command::Serve(_) | Command::Agent(_) | Command::Ingest(_) | Command::Config(_) => false,
     }
 }

@@ -8,6 +8,7 @@
 pub mod allocate;
 pub mod apportion;
 pub mod bridge;
+pub mod catalogue;
 pub mod charge;
 pub mod class;
 pub mod commitment;

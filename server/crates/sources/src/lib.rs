@@ -6,6 +6,7 @@ mod detect;
 pub mod kubernetes;
 mod locate;
 mod manifest;
+pub mod prices;
 pub mod prometheus;
 mod sight;
 

@@ -23,6 +23,7 @@ mod finding;
 mod fx;
 mod invoice;
 mod manifest;
+mod price;
 mod rows;
 mod rules;
 mod setting;
@@ -119,6 +120,8 @@ fn all_statements() -> impl Iterator<Item = Statement> {
         fx::STATEMENTS,
         invoice::STATEMENTS,
         manifest::STATEMENTS,
+        price::STATEMENTS,
+        &[price::SET, price::SET_ADVICE],
         rules::STATEMENTS,
         setting::STATEMENTS,
         usage::STATEMENTS,

@@ -14,7 +14,12 @@ use store::UsageDayRow;
 use wire::{Cluster, ClustersPage, Measured, NodePool, PartCost};
 
 /// Findings shown on this page.
-const CODES: [&str; 3] = ["node_cost_without_usage", "unobserved_node_cost", "nodes_without_bill"];
+const CODES: [&str; 4] = [
+    "node_cost_without_usage",
+    "unobserved_node_cost",
+    "nodes_without_bill",
+    "nodes_without_price",
+];
 
 #[derive(Default)]
 struct Costs {

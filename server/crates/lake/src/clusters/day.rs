@@ -448,11 +448,8 @@ impl<'w, 'c> DayRun<'w, 'c> {
         let unpaid = |hour: &&NodeHour| {
             hour.ready_s > 0 && !paid[usize::from(hour.hour.of_day()).min(23)] && !covered(hour.hour)
         };
-        let unpaid = hours.iter().filter(unpaid);
-        let sums = unpaid.fold((0, 0), |(hours, seconds), hour| {
-            (hours + 1, seconds + u64::from(hour.ready_s))
-        });
-        self.missing.lacks(&self.task.cluster, node, sums);
+        self.missing
+            .lacks(&self.task.cluster, node, hours.iter().filter(unpaid));
     }
 
     /// Lands what follows the pods of the cluster, now that all of them are known (A27).

@@ -6,7 +6,8 @@ use super::join::Join;
 use crate::error::LakeError;
 use domain::allocate::clusters::MachineCost;
 use domain::allocate::estimate::at_price_of;
-use domain::usage::Node;
+use domain::catalogue::Machine;
+use domain::usage::{Node, NodeHour};
 use domain::{BillingPeriod, Currency, Money};
 use std::collections::BTreeMap;
 
@@ -25,6 +26,8 @@ pub struct Unbilled {
     /// the same cluster, pool and capacity type in the same month, by currency;
     /// empty when there are none: unknown.
     pub estimates: BTreeMap<Currency, Money>,
+    /// Which machines they are, and seconds of each, for prices of a catalogue.
+    pub machines: BTreeMap<Machine, u64>,
 }
 
 /// Nodes that are priced alike: cluster, pool, capacity type.
@@ -37,18 +40,30 @@ fn like(cluster: &str, node: &Node) -> Like {
 /// What is missing on some days, and what is known of prices.
 #[derive(Default)]
 pub(super) struct Missing {
-    /// Hours, and seconds, without a line.
-    hours: BTreeMap<Like, (u64, u64)>,
+    /// Hours, and seconds by machine, without a line.
+    hours: BTreeMap<Like, (u64, BTreeMap<Machine, u64>)>,
     /// Effective cost of billed nodes, and the seconds it pays for.
     prices: BTreeMap<Like, BTreeMap<Currency, (Money, u64)>>,
 }
 
 impl Missing {
-    /// Hours of a node, and their ready seconds, that nobody pays for.
-    pub fn lacks(&mut self, cluster: &str, node: &Node, (hours, seconds): (u64, u64)) {
-        if hours > 0 {
-            let sum = self.hours.entry(like(cluster, node)).or_default();
-            *sum = (sum.0 + hours, sum.1 + seconds);
+    /// Hours of a node that nobody pays for.
+    pub fn lacks<'h>(&mut self, cluster: &str, node: &Node, unpaid: impl Iterator<Item = &'h NodeHour>) {
+        let mut unpaid = unpaid.peekable();
+        if unpaid.peek().is_none() {
+            return;
+        }
+        let label = |name: &str| node.labels.get(name).map(ToOwned::to_owned);
+        let of_node = Machine::of_node(&node.provider_id, &label, node.capacity_type == "spot");
+        let (hours, machines) = self.hours.entry(like(cluster, node)).or_default();
+        for hour in unpaid {
+            let machine = Machine {
+                cpu_milli: hour.capacity.cpu_millicores,
+                memory_bytes: hour.capacity.memory_mib << 20,
+                ..of_node.clone()
+            };
+            *hours += 1;
+            *machines.entry(machine).or_default() += u64::from(hour.ready_s);
         }
     }
 
@@ -89,9 +104,12 @@ impl Missing {
 
     /// Adds another day's.
     pub fn merge(&mut self, other: Missing) -> Result<(), LakeError> {
-        for (like, (hours, seconds)) in other.hours {
+        for (like, (hours, machines)) in other.hours {
             let sum = self.hours.entry(like).or_default();
-            *sum = (sum.0 + hours, sum.1 + seconds);
+            sum.0 += hours;
+            for (machine, seconds) in machines {
+                *sum.1.entry(machine).or_default() += seconds;
+            }
         }
         for (like, prices) in other.prices {
             let of = self.prices.entry(like).or_default();
@@ -105,7 +123,8 @@ impl Missing {
 
     /// What is missing, at the price of its like.
     pub fn priced(self) -> Vec<Unbilled> {
-        let of = |(like, (node_hours, seconds)): (Like, (u64, u64))| {
+        let of = |(like, (node_hours, machines)): (Like, (u64, BTreeMap<Machine, u64>))| {
+            let seconds = machines.values().sum();
             let known = self.prices.get(&like).into_iter().flatten();
             let estimates = known
                 .filter_map(|(currency, (cost, billed_s))| {
@@ -119,6 +138,7 @@ impl Missing {
                 capacity_type,
                 node_hours,
                 estimates,
+                machines,
             }
         };
         self.hours.into_iter().map(of).collect()
