@@ -2,6 +2,7 @@
 //! change is made wholly or not at all.
 
 mod claims;
+mod contracts;
 mod deliveries;
 mod drivers;
 mod invoices;

@@ -195,3 +195,59 @@ fn text_without_first_month(bill: &str) -> Vec<&str> {
         .filter(|line| !line.contains("2025-01-01,2025-02-01"))
         .collect()
 }
+
+#[test]
+fn what_the_provider_confirms_stands_beside_the_bill() {
+    let folder = Folder::new();
+    let bill = folder.write("bill.csv", bill());
+    let _ = folder.run(&["ingest", "billing", &bill]).exits(0);
+    let head = "ContractCommitmentId,ContractId,ContractCommitmentType,ContractCommitmentCategory,ContractCommitmentDescription,\
+        ContractCommitmentPeriodStart,ContractCommitmentPeriodEnd,ContractCommitmentCost,ContractCommitmentQuantity,\
+        ContractCommitmentUnit,BillingCurrency,ContractCommitmentPaymentModel,ContractCommitmentApplicability";
+    let row = |id: &str, from: &str, until: &str, cost: &str| {
+        format!(
+            "{id},c-7,Savings Plan,Spend,our plan,{from},{until},{cost},,,USD,No Upfront,\"{{\"\"IsGlobalScope\"\":true}}\""
+        )
+    };
+    let rows = [
+        row("SP-1", "2025-12-20T00:00:00Z", "2026-12-20T00:00:00Z", "8760"),
+        row("idle", "2026-10-15T00:00:00Z", "2027-10-15T00:00:00Z", "12000.50"),
+        row("over", "2024-10-01T00:00:00Z", "2026-10-01T00:00:00Z", "1"),
+    ];
+    let file = folder.write("ContractCommitment.csv", format!("{head}\n{}\n", rows.join("\n")));
+    let taken = folder.run(&["commitments", "import", &file, "--json"]).exits(0).json();
+    assert_eq!(taken, serde_json::json!({"commitments": 3, "new": 3}));
+    let page = folder.run(&["report", "commitments", "--period", "2026-10", "--json"]);
+    let page = page.exits(0).json();
+    let shown = page["commitments"].as_array().expect("commitments").iter().map(|one| {
+        let text = |key: &str| one[key].as_str().unwrap_or("-").to_owned();
+        let keys = ["id", "start", "end", "total", "hourly", "scope", "payment"];
+        (keys.map(text).join(" "), one["in_bill"] == true)
+    });
+    let shown: Vec<(String, bool)> = shown.collect();
+    let shown: Vec<(&str, bool)> = shown.iter().map(|(text, there)| (text.as_str(), *there)).collect();
+    assert_eq!(
+        shown,
+        [
+            // what the bill says of its end agrees; id and case are the bill's
+            ("ri-1 - - - 2 - -", true),
+            ("sp-1 2025-12-20 2026-12-20 8760 1 everything No Upfront", true),
+            ("idle 2026-10-15 2027-10-15 12000.5 - everything No Upfront", false),
+        ]
+    );
+    let removed = folder.run(&["commitments", "remove", "idle", "--json"]).exits(0);
+    assert_eq!(removed.json()["removed"], true);
+    let _ = folder.run(&["commitments", "remove", "idle"]).exits(2);
+    for (broken, place) in [
+        (rows[0].replace("8760", "much"), "ContractCommitmentCost"),
+        (
+            rows[0].replace("2026-12-20", "2020-12-20"),
+            "ContractCommitmentPeriodEnd",
+        ),
+        (rows[0].replace("SP-1", ""), "ContractCommitmentId"),
+    ] {
+        let file = folder.write("broken.csv", format!("{head}\n{broken}\n"));
+        let ended = folder.run(&["commitments", "import", &file]).exits(2);
+        assert!(ended.err.contains(place), "{place}: {}", ended.err);
+    }
+}

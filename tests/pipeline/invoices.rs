@@ -240,3 +240,109 @@ fn two_issuers_may_use_one_number() {
     );
     let _ = folder.run(&["reconcile", "--period", "2026-10"]).exits(0);
 }
+
+const DETAIL: &str = "InvoiceId,InvoiceDetailId,InvoiceIssuerName,InvoiceIssueStatus,InvoiceIssueDate,PaymentDueDate,BillingAccountId,BillingCurrency,BillingPeriodStart,BillingPeriodEnd,ChargeCategory,BilledCost\n";
+
+fn detail(rows: &[&str]) -> String {
+    let mut text = DETAIL.to_owned();
+    for row in rows {
+        text.push_str(row);
+        text.push('\n');
+    }
+    text
+}
+
+#[test]
+fn invoices_of_focus_are_added_up_from_their_lines() {
+    let folder = Folder::new();
+    let october = folder.write(
+        "october.csv",
+        bill(
+            "2026-10",
+            &[
+                ("10.004", "Usage", "payer", "inv-1"),
+                ("5", "Usage", "payer", "inv-1"),
+                ("2.85", "Tax", "payer", "inv-1"),
+                ("7", "Usage", "payer", "inv-2"),
+            ],
+        ),
+    );
+    let _ = folder.run(&["ingest", "billing", &october, "--open"]).exits(0);
+    let rest = "2026-10-01T00:00:00Z,2026-11-01T00:00:00Z";
+    let rows = [
+        format!("inv-1,1,AWS,Issued,2026-11-03T00:00:00Z,2026-12-03T00:00:00Z,payer,USD,{rest},Usage,10"),
+        format!("inv-1,2,AWS,Issued,2026-11-03T00:00:00Z,NULL,payer,USD,{rest},Purchase,5"),
+        format!("inv-1,3,AWS,Issued,2026-11-03T00:00:00Z,,payer,USD,{rest},Tax,2.85"),
+        format!("inv-2,1,AWS,Open,,,payer,USD,{rest},Usage,7"),
+    ];
+    let rows: Vec<&str> = rows.iter().map(String::as_str).collect();
+    let file = folder.write("InvoiceDetail.csv", detail(&rows));
+    let import = |file: &str| folder.run(&["invoice", "import", file, "--json"]).exits(0).json();
+    let taken = import(&file);
+    assert_eq!((&taken["entered"], &taken["not_issued"]), (&1.into(), &1.into()));
+    assert_eq!(import(&file)["unchanged"], 1, "the same again changes nothing");
+    assert_eq!(
+        states(&folder, 0),
+        expected(&[("inv-1", "rounded", "0.004"), ("inv-2", "not_entered", "-")])
+    );
+    let listed = folder.run(&["invoice", "list", "--json"]).exits(0).json();
+    let first = &listed["invoices"][0];
+    assert_eq!(
+        [&first["net"], &first["tax"], &first["date"], &first["due"]].map(|value| value.as_str().unwrap_or("-")),
+        ["15", "2.85", "2026-11-03", "2026-12-03"]
+    );
+    let void = rows[0].replace("Issued", "Voided");
+    let void = folder.write("void.csv", detail(&[&void]));
+    assert_eq!(import(&void)["voided"], 1);
+    for (broken, place) in [
+        (rows[0].replace("Issued", "Paid"), "InvoiceIssueStatus"),
+        (rows[0].replace(",10", ",ten"), "BilledCost"),
+        (rows[0].replace("inv-1", ""), "InvoiceId"),
+        (rows[0].replace("2026-10-01T00:00:00Z", "October"), "BillingPeriodStart"),
+        (
+            format!("{}\n{}", rows[0], rows[1].replace("USD", "EUR")),
+            "BillingCurrency",
+        ),
+    ] {
+        let file = folder.write("broken.csv", detail(&[&broken]));
+        let ended = folder.run(&["invoice", "import", &file]).exits(2);
+        assert!(ended.err.contains(place), "{place}: {}", ended.err);
+    }
+}
+
+#[test]
+fn a_month_its_issuer_closed_is_final() {
+    let folder = Folder::new();
+    let month = |month: &str| bill(month, &[("10", "Usage", "payer", "inv-1")]);
+    for name in ["2026-10", "2026-11"] {
+        let file = folder.write(&format!("{name}.csv"), month(name));
+        let _ = folder
+            .run(&["ingest", "billing", &file, "--open", "--source", "s"])
+            .exits(0);
+    }
+    let state = |period: &str| -> Value {
+        let answer = folder.run(&["deliveries", "list", "--json"]).exits(0).json();
+        let mut all = answer["deliveries"].as_array().expect("deliveries").iter();
+        let of = all.find(|one| one["periods"][0]["billing_period"] == period);
+        of.expect(period)["state"].clone()
+    };
+    let before = [state("2026-10"), state("2026-11")];
+    let head = "InvoiceIssuerName,BillingPeriodStart,BillingPeriodEnd,BillingPeriodStatus\n";
+    let rows = [
+        "aws,2026-10-01T00:00:00Z,2026-11-01T00:00:00Z,Closed",
+        "AWS,2026-11-01T00:00:00Z,2026-12-01T00:00:00Z,Open",
+        "Microsoft,2026-11-01T00:00:00Z,2026-12-01T00:00:00Z,Closed",
+    ];
+    let file = folder.write("BillingPeriod.csv", format!("{head}{}\n", rows.join("\n")));
+    let taken = folder.run(&["invoice", "import", &file, "--json"]).exits(0).json();
+    let finished = |at: usize| taken["closed"][at]["finished"].as_array().map(Vec::len);
+    assert_eq!((finished(0), finished(1)), (Some(0), Some(1)), "{taken}");
+    assert_eq!(before, ["open", "open"]);
+    assert_eq!(state("2026-10"), "final");
+    assert_eq!(state("2026-11"), "open", "its issuer has not closed November");
+    let again = folder.run(&["invoice", "import", &file, "--json"]).exits(0).json();
+    assert_eq!(again["closed"][1]["finished"].as_array().map(Vec::len), Some(0));
+    let bad = folder.write("bad.csv", format!("{head}AWS,2026-10-01,2026-11-01,Done\n"));
+    let ended = folder.run(&["invoice", "import", &bad]).exits(2);
+    assert!(ended.err.contains("BillingPeriodStatus"), "{}", ended.err);
+}

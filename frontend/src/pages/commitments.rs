@@ -131,6 +131,17 @@ fn row(one: &Commitment) -> AnyView {
         .collect();
     facts.extend(one.term.clone());
     facts.extend(one.payment.clone());
+    let committed = [(&one.total, "in all"), (&one.hourly, "an hour")]
+        .into_iter()
+        .filter_map(|(amount, what)| Some(format!("{} {what}", format::money(amount.as_ref()?))))
+        .collect::<Vec<_>>();
+    if !committed.is_empty() {
+        facts.push(format!("committed {}", committed.join(", ")));
+    }
+    facts.extend(one.scope.as_ref().map(|scope| format!("for {scope}")));
+    if !one.in_bill {
+        facts.push("in no line of this bill".to_owned());
+    }
     let hours = (one.hours > 0 && one.hours_with_unused > 0).then(|| {
         let worst = one.worst_hour_permille.map_or(String::new(), |share| {
             format!(", the worst at {}", format::share(i64::from(share)))
@@ -159,14 +170,19 @@ fn row(one: &Commitment) -> AnyView {
         }
         _ => view! { <span class="muted">"unknown"</span> }.into_any(),
     };
+    // a commitment the bill does not name is not used by nobody: nothing is known
+    let billed = |amount: &str| match one.in_bill {
+        true => money(amount).into_any(),
+        false => view! { <span class="muted">"unknown"</span> }.into_any(),
+    };
     view! {
         <tr>
             <th scope="row">
                 <span title=one.id.clone()>{name}</span>" "<span class="unit">{one.currency.clone()}</span>
                 <span class="note">{facts.join(" · ")}</span>
             </th>
-            <td class="r num">{money(&one.used)}</td>
-            <td class="r num">{money(&one.unused)}</td>
+            <td class="r num">{billed(&one.used)}</td>
+            <td class="r num">{billed(&one.unused)}</td>
             <td class="r num">{share(one.utilisation_permille)}{hours}</td>
             <td class="r num">{maybe_money(one.saving.as_deref())}</td>
             <td class="r num">{ends}</td>

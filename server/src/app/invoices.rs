@@ -1,5 +1,9 @@
 //! Invoices: entered by hand or from a file, compared with the bill's lines (C1).
 
+mod focus;
+
+pub use focus::{ClosedPeriod, InvoicesTaken};
+
 use super::App;
 use super::allocate::charge_file;
 use crate::error::AppError;

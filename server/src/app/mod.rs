@@ -5,6 +5,7 @@ pub mod allocate;
 pub mod catalogue;
 pub mod clusters;
 pub mod collect;
+pub mod contracts;
 pub mod cube;
 mod current;
 pub mod deliveries;

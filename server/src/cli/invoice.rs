@@ -3,7 +3,7 @@
 use super::Outcome;
 use super::output::{self, Table};
 use crate::app::App;
-use crate::app::invoices::InvoiceText;
+use crate::app::invoices::{InvoiceText, InvoicesTaken};
 use crate::error::AppError;
 use clap::{Args, Subcommand};
 use domain::BillingPeriod;
@@ -72,11 +72,13 @@ pub(super) struct Add {
 
 #[derive(Debug, Args)]
 #[command(after_help = "Example:
-  tonnage invoice import invoices.csv
+  tonnage invoice import invoices.csv           number,period,currency,net and what else is known
+  tonnage invoice import InvoiceDetail.csv      FOCUS 1.4: what is issued is entered, what is voided removed
+  tonnage invoice import BillingPeriod.csv      FOCUS 1.4: what the issuer has closed becomes final
 
-The header: number,period,currency,net and, where known, issuer,account,entity,tax,gross,date,due,rate,document_sha256")]
+The header of our own: number,period,currency,net and, where known, issuer,account,entity,tax,gross,date,due,rate,document_sha256")]
 pub(super) struct Import {
-    /// CSV with one invoice a line
+    /// CSV with one invoice a line, FOCUS InvoiceDetail, or FOCUS BillingPeriod; its columns tell
     file: PathBuf,
 }
 
@@ -105,9 +107,12 @@ pub(super) async fn run(app: &App, args: Invoices, json: bool) -> Result<Outcome
             entered(app.add_invoices(vec![invoice]).await?, 1, json)?;
         }
         Invoices::Import(args) => {
-            let invoices = App::read_invoices(&args.file)?;
-            let all = invoices.len();
-            entered(app.add_invoices(invoices).await?, all, json)?;
+            let taken = app.take_in_invoices(&args.file).await?;
+            if json {
+                output::json(&taken)?;
+            } else {
+                say(&taken)?;
+            }
         }
         Invoices::List(args) => return list(app, args.period, json).await,
         Invoices::Remove(args) => {
@@ -120,6 +125,26 @@ pub(super) async fn run(app: &App, args: Invoices, json: bool) -> Result<Outcome
         }
     }
     Ok(Outcome::Done)
+}
+
+fn say(taken: &InvoicesTaken) -> Result<(), AppError> {
+    if taken.closed.is_empty() {
+        entered(taken.entered, taken.entered + taken.unchanged, false)?;
+    }
+    if taken.not_issued > 0 {
+        output::line(&format!("{} not issued yet, passed over", taken.not_issued))?;
+    }
+    if taken.voided > 0 {
+        output::line(&format!("{} voided and removed", taken.voided))?;
+    }
+    for of in &taken.closed {
+        let done = match of.finished.as_slice() {
+            [] => "no open delivery of it".to_owned(),
+            finished => format!("final now: {}", finished.join(", ")),
+        };
+        output::line(&format!("{} closed {}: {done}", of.issuer, of.billing_period))?;
+    }
+    Ok(())
 }
 
 fn text(args: Add) -> Result<InvoiceText, AppError> {

@@ -6,6 +6,7 @@ mod agent;
 mod allocate;
 mod commitments;
 mod config;
+mod contracts;
 mod deliveries;
 mod demo;
 mod drivers;
@@ -75,6 +76,9 @@ enum Command {
     /// Invoices: enter, compare with the bill, take back
     #[command(subcommand)]
     Invoice(invoice::Invoices),
+    /// Commitments as the provider confirms them (FOCUS ContractCommitment): take in, list, take back
+    #[command(subcommand)]
+    Commitments(contracts::Contracts),
     /// Exchange rates: take in, list
     #[command(subcommand)]
     Rates(rates::RatesCommand),
@@ -182,6 +186,7 @@ async fn run(cli: Cli) -> Result<Outcome, AppError> {
         Command::Ingest(args) => ingest::run(&app, args, cli.json).await,
         Command::Deliveries(args) => deliveries::run(&app, args, cli.json).await,
         Command::Invoice(args) => invoice::run(&app, args, cli.json).await,
+        Command::Commitments(args) => contracts::run(&app, args, cli.json).await,
         Command::Rates(args) => rates::run(&app, args, cli.json).await,
         Command::Prices(args) => prices::run(&app, args, cli.json).await,
         Command::Allocate(args) => allocate::run(&app, args, cli.json).await,
@@ -206,7 +211,7 @@ fn reads_only(command: &Command) -> bool {
         | Command::Lake(_) => true,
         Command::Rules(rules) => !matches!(rules, rules::Rules::Apply(_)),
         Command::Token(token) => !matches!(token, token::Token::Create(_)),
-        Command::Invoice(_) => true,
+        Command::Invoice(_) | Command::Commitments(_) => true,
         Command::Rates(rates) => !matches!(rates, rates::RatesCommand::Import(_)),
         Command::Prices(prices) => !matches!(prices, prices::PricesCommand::Import(_)),
         Command::Demo(_) | Command::Serve(_) | Command::Agent(_) | Command::Ingest(_) | Command::Config(_) => false,

@@ -12,6 +12,7 @@ pub mod catalogue;
 pub mod charge;
 pub mod class;
 pub mod commitment;
+pub mod contract;
 pub mod dialect;
 pub mod driver;
 pub mod finding;

@@ -18,7 +18,7 @@ use domain::owner::Assignment;
 use domain::price::PRICE_RULE;
 use domain::rule::{RuleSet, Sample};
 use domain::{BillingPeriod, Currency, Money};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 /// Which cost a figure shows.
@@ -224,6 +224,24 @@ pub fn invoice_lines(
         })?;
     }
     Ok(sums)
+}
+
+/// InvoiceIssuerName of the charges of a file; rows without one say nothing.
+///
+/// # Errors
+/// When the file cannot be read.
+pub fn issuers(lake: &Lake, file: &ChargeFile, program: &Program) -> Result<BTreeSet<String>, LakeError> {
+    let mut charges = Charges::with(program, &["InvoiceIssuerName"]);
+    let mut issuers = BTreeSet::new();
+    charges.read(lake, file, |charges, row| {
+        if let Some(issuer) = charges.set(row.set).attributes.column("InvoiceIssuerName")
+            && !issuers.contains(issuer)
+        {
+            issuers.insert(issuer.to_owned());
+        }
+        Ok(())
+    })?;
+    Ok(issuers)
 }
 
 /// The share of charges that were split together, over their bill lines: all of

@@ -13,6 +13,7 @@
 mod agent_token;
 mod allocation;
 mod claim;
+mod contract;
 mod db;
 mod delivery;
 mod dialect;
@@ -111,6 +112,7 @@ fn all_statements() -> impl Iterator<Item = Statement> {
         agent_token::STATEMENTS,
         allocation::STATEMENTS,
         claim::STATEMENTS,
+        contract::STATEMENTS,
         delivery::COMMIT_STATEMENTS,
         delivery::READ_STATEMENTS,
         driver::STATEMENTS,

@@ -7,7 +7,7 @@ use crate::{Context, Money};
 pub struct CommitmentsPage {
     /// Period and freshness.
     pub context: Context,
-    /// Every commitment the bill of the month names, the largest first.
+    /// Every commitment that the bill of the month names, or whose contract runs in it, the largest first.
     pub commitments: Vec<Commitment>,
     /// What commitments covered, by service.
     pub coverage: Vec<ServiceCoverage>,
@@ -40,6 +40,14 @@ pub struct Commitment {
     pub end: Option<String>,
     /// Days from now until it ends; below zero when it has.
     pub days_left: Option<i64>,
+    /// What is committed in all, as its contract says.
+    pub total: Option<Money>,
+    /// What is committed by the hour: `EffectiveCost` of the fullest hour, used and unused.
+    pub hourly: Option<Money>,
+    /// What it may be used for, as its contract says.
+    pub scope: Option<String>,
+    /// Whether the bill of the month names it; else only its contract does.
+    pub in_bill: bool,
     /// `BilledCost` of its purchases in the month.
     pub bought: Money,
     /// `EffectiveCost` of what used it.

@@ -4,6 +4,7 @@ use crate::app::App;
 use crate::app::allocate::charge_file;
 use crate::error::AppError;
 use domain::commitment::{roll_forward, share_permille};
+use domain::contract::Contract;
 use domain::instant::{DAY_US, Day, Instant};
 use domain::{BillingPeriod, Currency, Money};
 use frontend::query::PageQuery;
@@ -52,6 +53,7 @@ impl App {
             return Err(AppError::NoData);
         };
         let now = self.clock.now();
+        let contracts = self.store.contracts().await?;
         let mut sized = Vec::with_capacity(month.commitments.len());
         for ((id, currency), of) in &month.commitments {
             let size = of.used.checked_add(of.unused)?;
@@ -62,7 +64,19 @@ impl App {
                 Ok((period.to_string(), share))
             });
             let trend = trend.collect::<Result<Vec<_>, AppError>>()?;
-            sized.push((size, commitment(id, currency, of, trend, now)?));
+            let contract = contracts.iter().find(|one| one.id.eq_ignore_ascii_case(id));
+            sized.push((size, commitment(id, currency, of, contract, (trend, now))?));
+        }
+        for contract in unbilled(&contracts, month, ground.period) {
+            let currency = contract.currency.clone().unwrap_or_else(Currency::unknown);
+            let nothing = CommitmentMonth::default();
+            let trend = months.iter().map(|(period, _)| (period.to_string(), None)).collect();
+            let shown = commitment(&contract.id, &currency, &nothing, Some(contract), (trend, now))?;
+            let shown = Commitment {
+                in_bill: false,
+                ..shown
+            };
+            sized.push((Money::ZERO, shown));
         }
         sized.sort_by_key(|(size, _)| std::cmp::Reverse(*size));
         let coverage = month.coverage.iter().map(|((service, currency), of)| {
@@ -163,15 +177,35 @@ impl App {
     }
 }
 
+/// Contracts that run in a month whose bill does not name them.
+fn unbilled<'c>(
+    contracts: &'c [Contract],
+    month: &MonthCommitments,
+    period: BillingPeriod,
+) -> impl Iterator<Item = &'c Contract> {
+    let named: BTreeSet<String> = month
+        .commitments
+        .keys()
+        .map(|(id, _)| id.to_ascii_lowercase())
+        .collect();
+    let (first, next) = (period.first_day(), period.next().first_day());
+    contracts
+        .iter()
+        .filter(move |one| one.start < next && one.end > first && !named.contains(&one.id.to_ascii_lowercase()))
+}
+
 fn commitment(
     id: &str,
     currency: &Currency,
     of: &CommitmentMonth,
-    trend: Vec<(String, Option<u32>)>,
-    now: Instant,
+    contract: Option<&Contract>,
+    (trend, now): (Vec<(String, Option<u32>)>, Instant),
 ) -> Result<Commitment, AppError> {
     let terms = &of.terms;
-    let text = |known: &Option<String>| known.clone().unwrap_or_default();
+    // the bill first: it is of this month; then what the provider confirms
+    let confirmed = |of: &dyn Fn(&Contract) -> String| contract.map(of).filter(|text| !text.is_empty());
+    let or = |known: &Option<String>, of: &dyn Fn(&Contract) -> String| known.clone().or_else(|| confirmed(of));
+    let text = |known: &Option<String>, of: &dyn Fn(&Contract) -> String| or(known, of).unwrap_or_default();
     let cost = of.used.checked_add(of.unused)?;
     let saving = if of.unlisted == 0 && !of.covered.is_zero() {
         Some(of.covered.checked_sub(cost)?.to_string())
@@ -185,19 +219,28 @@ fn commitment(
         }
     }
     let count = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
-    let end = terms.end.as_deref().and_then(day);
+    let end = terms.end.as_deref().and_then(day).or(contract.map(|one| one.end));
+    let start = terms.start.as_deref().and_then(day).or(contract.map(|one| one.start));
+    let mut hourly: Option<Money> = None;
+    for (used, unused) in of.hours.values() {
+        hourly = hourly.max(Some(used.checked_add(*unused)?));
+    }
     Ok(Commitment {
         id: id.to_owned(),
-        name: text(&terms.name),
-        kind: text(&terms.kind),
-        provider: text(&terms.provider),
-        account: text(&terms.account),
+        name: text(&terms.name, &|one| one.description.clone()),
+        kind: text(&terms.kind, &|one| one.kind.clone()),
+        provider: text(&terms.provider, &|one| one.provider.clone()),
+        account: terms.account.clone().unwrap_or_default(),
         currency: currency.to_string(),
         term: terms.term.clone(),
-        payment: terms.payment.clone(),
-        start: terms.start.as_deref().and_then(day).map(|day| day.to_string()),
+        payment: or(&terms.payment, &|one| one.payment.clone()),
+        start: start.map(|day| day.to_string()),
         end: end.map(|day| day.to_string()),
         days_left: end.map(|end| (end.start().0 - now.0).div_euclid(DAY_US)),
+        total: contract.and_then(|one| one.cost).map(|cost| cost.to_string()),
+        hourly: hourly.map(|hourly| hourly.to_string()),
+        scope: contract.and_then(Contract::scope_words),
+        in_bill: true,
         bought: of.bought.to_string(),
         used: of.used.to_string(),
         unused: of.unused.to_string(),

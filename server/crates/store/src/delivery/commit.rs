@@ -42,11 +42,37 @@ statements! {
     SUPERSEDE_WHOLE: "supersede a delivery" =>
         "UPDATE delivery SET state = 'superseded' WHERE delivery_id = $1
          AND NOT EXISTS (SELECT 1 FROM delivery_period p WHERE p.delivery_id = delivery.delivery_id AND p.state <> 'superseded')";
+    FINISH: "make a period of a delivery final" =>
+        "UPDATE delivery_period SET state = 'final' WHERE delivery_id = $1 AND period = $2 AND state = 'open'";
+    FINISH_WHOLE: "make a delivery final" =>
+        "UPDATE delivery SET state = 'final' WHERE delivery_id = $1 AND state = 'open'
+         AND NOT EXISTS (SELECT 1 FROM delivery_period p WHERE p.delivery_id = delivery.delivery_id AND p.state = 'open')";
     REPLACED_TOTALS: "add up what was replaced" =>
         "SELECT currency, row_count, billed, effective FROM charge_total WHERE delivery_id = $1 AND period = $2 ORDER BY position";
 }
 
 impl Store {
+    /// Makes periods of deliveries final that are open, all or none: their issuer
+    /// has closed them. How many were open.
+    ///
+    /// # Errors
+    /// [`StoreError::Conflict`] when the manifest is not at `expected_version`.
+    pub async fn finish_periods(
+        &self,
+        periods: &[(String, BillingPeriod)],
+        expected_version: i64,
+    ) -> Result<u64, StoreError> {
+        let mut tx = self.db.write().await?;
+        manifest::advance(&mut tx, expected_version).await?;
+        let mut finished = 0;
+        for (delivery_id, period) in periods {
+            finished += execute!(&mut tx, FINISH, delivery_id, period_number(*period))?;
+            execute!(&mut tx, FINISH_WHOLE, delivery_id)?;
+        }
+        tx.commit().await?;
+        Ok(finished)
+    }
+
     /// Commits a delivery: its files, totals, claims and findings, and the
     /// replacement of what its source had delivered for its periods before.
     /// Under [`ClaimMode::Shadow`] only an earlier shadow of the source is replaced.

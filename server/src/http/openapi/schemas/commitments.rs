@@ -1,6 +1,6 @@
 //! Commitments as JSON Schema.
 
-use super::{Named, count, list, maybe, money, number, object, pair, text, to};
+use super::{Named, count, flag, list, maybe, money, number, object, pair, text, to};
 
 pub(super) fn commitments() -> Named {
     vec![
@@ -45,6 +45,10 @@ pub(super) fn commitments() -> Named {
                 ("start", maybe(text())),
                 ("end", maybe(text())),
                 ("days_left", maybe(number())),
+                ("total", maybe(money())),
+                ("hourly", maybe(money())),
+                ("scope", maybe(text())),
+                ("in_bill", flag()),
                 ("bought", money()),
                 ("used", money()),
                 ("unused", money()),
