@@ -1,11 +1,14 @@
 //! Configuration: file, then environment, then flags; every value keeps its
 //! origin, and everything is checked before a socket opens.
 
+use crate::app::ingest::IngestBilling;
+use crate::app::schedules::Schedule;
 use crate::clock::Clock;
 use crate::error::AppError;
 use serde::{Deserialize, Serialize};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// Where a value came from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -67,6 +70,8 @@ pub struct Config {
     pub site_dir: Setting<PathBuf>,
     /// What `tonnage agent` needs.
     pub agent: AgentConfig,
+    /// Bills that `serve` takes in by itself.
+    pub schedules: Vec<Schedule>,
     /// The clock.
     pub clock: Clock,
 }
@@ -130,6 +135,55 @@ struct File {
     agent_token_file: Option<PathBuf>,
     agent_spool: Option<PathBuf>,
     agent_ca_file: Option<PathBuf>,
+    #[serde(default)]
+    schedules: Vec<ScheduleFile>,
+}
+
+/// An entry of `schedules`: the options of `tonnage ingest billing`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ScheduleFile {
+    bills: Vec<String>,
+    every: String,
+    source: Option<String>,
+    format: Option<String>,
+    mapping: Option<PathBuf>,
+    #[serde(default)]
+    quarantine: bool,
+    #[serde(default)]
+    allow_mixed_currencies: bool,
+}
+
+impl ScheduleFile {
+    fn schedule(self) -> Result<Schedule, AppError> {
+        let wrong = |text: String, remedy: &str| AppError::usage(format!("schedules: {text}"), remedy.to_owned());
+        if self.bills.is_empty() || self.bills.iter().any(|path| path == "-") {
+            return Err(wrong(
+                "bills names no folder, file or address".to_owned(),
+                "write bills: [s3://billing/exports/focus]",
+            ));
+        }
+        let interval =
+            every(&self.every).map_err(|remedy| wrong(format!("every {:?} is no time", self.every), &remedy))?;
+        let mapping = self.mapping.map(|path| {
+            let text = std::fs::read_to_string(&path)
+                .map_err(|error| wrong(format!("cannot read {}: {error}", path.display()), "check the path"))?;
+            Ok::<_, AppError>((path.display().to_string(), text))
+        });
+        let mut request = IngestBilling::of(self.bills);
+        request.source = self.source;
+        request.format = self.format.unwrap_or(request.format);
+        request.mapping = mapping.transpose()?;
+        request.allow_mixed_currencies = self.allow_mixed_currencies;
+        if self.quarantine {
+            request.on_error = lake::ingest::OnError::Quarantine;
+        }
+        Ok(Schedule {
+            request,
+            every: interval,
+            written: self.every,
+        })
+    }
 }
 
 /// A setting that may be missing.
@@ -222,6 +276,11 @@ impl Config {
             listen,
             site_dir,
             agent,
+            schedules: file
+                .schedules
+                .into_iter()
+                .map(ScheduleFile::schedule)
+                .collect::<Result<_, _>>()?,
             clock: clock(env)?,
         })
     }
@@ -264,6 +323,13 @@ impl Config {
         all.extend(agent.token.as_ref().map(|s| shown("agent_token", hidden(s))));
         all.extend(agent.spool.as_ref().map(|s| shown("agent_spool", path(s))));
         all.extend(agent.ca_file.as_ref().map(|s| shown("agent_ca_file", path(s))));
+        all.extend(self.schedules.iter().map(|one| {
+            let paths: Vec<String> = one.request.paths.iter().map(|path| without_secrets(path)).collect();
+            shown(
+                "schedule",
+                (format!("{} every {}", paths.join(" "), one.written), Origin::File),
+            )
+        }));
         all.push(shown("clock", clock));
         all
     }
@@ -285,7 +351,7 @@ fn read_file(path: &Path) -> Result<File, AppError> {
     serde_saphyr::from_str(&text).map_err(|error| {
         AppError::usage(
             format!("{}: {error}", path.display()),
-            "known keys: data_dir, database_url, listen, site_dir, agent_server, agent_token_file, agent_spool, agent_ca_file",
+            "known keys: data_dir, database_url, listen, site_dir, agent_server, agent_token_file, agent_spool, agent_ca_file, schedules",
         )
     })
 }
@@ -313,6 +379,19 @@ pub(crate) fn without_secrets(url: &str) -> String {
         format!("?{}", pairs.collect::<Vec<_>>().join("&"))
     });
     format!("{scheme}://{rest}{}", query.unwrap_or_default())
+}
+
+/// `90s`, `15m`, `6h`, `1d`; not under a second.
+pub(crate) fn every(text: &str) -> Result<Duration, String> {
+    let unit = [("s", 1), ("m", 60), ("h", 3_600), ("d", 86_400)];
+    let found = unit.iter().find_map(|(unit, seconds)| {
+        let number: u64 = text.trim().strip_suffix(unit)?.trim().parse().ok()?;
+        number
+            .checked_mul(*seconds)
+            .filter(|seconds| (1..=31 * 86_400).contains(seconds))
+    });
+    let wrong = || "write a time between 1s and 31d, such as 90s, 15m, 6h or 1d".to_owned();
+    found.map(Duration::from_secs).ok_or_else(wrong)
 }
 
 /// Until sign-in exists whoever reaches the port sees everything: loopback only.

@@ -10,6 +10,7 @@ pub mod config;
 pub mod error;
 pub mod export;
 pub mod http;
+mod jobs;
 pub mod outbound;
 
 pub use config::Config;

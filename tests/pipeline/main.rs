@@ -20,4 +20,5 @@ mod prices;
 mod published;
 mod rates;
 mod reports;
+mod schedules;
 mod truth;

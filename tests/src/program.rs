@@ -165,6 +165,17 @@ impl Server {
     /// When it is not answered with 200.
     #[must_use]
     pub fn get(&self, path: &str) -> String {
+        self.ask(path).unwrap_or_else(|refused| panic!("GET {path}: {refused}"))
+    }
+
+    /// Body of a page or file; head and body when it is not answered with 200.
+    ///
+    /// # Errors
+    /// What the server answered.
+    ///
+    /// # Panics
+    /// When it does not answer.
+    pub fn ask(&self, path: &str) -> Result<String, String> {
         use std::io::{Read, Write};
         let mut stream = std::net::TcpStream::connect(self.address()).expect("the server listens");
         let request = format!(
@@ -176,12 +187,15 @@ impl Server {
         stream.read_to_end(&mut answer).expect("the server answers");
         let answer = String::from_utf8_lossy(&answer).into_owned();
         let (head, body) = answer.split_once("\r\n\r\n").expect("an HTTP answer");
-        assert!(head.starts_with("HTTP/1.1 200"), "GET {path}: {head}\n{body}");
-        if head.to_ascii_lowercase().contains("transfer-encoding: chunked") {
+        if !head.starts_with("HTTP/1.1 200") {
+            return Err(answer);
+        }
+        let whole = if head.to_ascii_lowercase().contains("transfer-encoding: chunked") {
             unchunk(body)
         } else {
             body.to_owned()
-        }
+        };
+        Ok(whole)
     }
 }
 

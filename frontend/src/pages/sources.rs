@@ -1,7 +1,7 @@
 //! Is the data in, and whole?
 
 use leptos::prelude::*;
-use wire::{Source, SourcesPage};
+use wire::{Schedule, Source, SourcesPage};
 
 use crate::components::bar::{Controls, bar};
 use crate::components::deliveries::deliveries;
@@ -46,12 +46,61 @@ fn show(page: &SourcesPage) -> AnyView {
         <div class="content">
             <p class="lead"><b>{answer}</b></p>
             {findings(&page.findings)}
+            {schedules(&page.schedules)}
             {page.sources.iter().map(source).collect::<Vec<_>>()}
             {usage(page)}
             {drivers(page)}
         </div>
     }
     .into_any()
+}
+
+/// What the server takes in by itself; nothing when it does not.
+fn schedules(all: &[Schedule]) -> Option<AnyView> {
+    if all.is_empty() {
+        return None;
+    }
+    let rows: Vec<_> = all
+        .iter()
+        .map(|one| {
+            let last = match (&one.last_run, &one.result) {
+                (Some(at), Some(result)) => {
+                    let badge = one.failed.then(|| view! { <span class="badge bad">"failed"</span>" " });
+                    view! { {format::instant(at)}<span class="note">{badge}{result.clone()}</span> }.into_any()
+                }
+                _ => view! { <span class="muted">"not yet"</span> }.into_any(),
+            };
+            let next = one.next_run.as_deref().map_or("now".to_owned(), format::instant);
+            view! {
+                <tr>
+                    <th scope="row">
+                        {one.paths.join(", ")}
+                        <span class="note">{one.source.clone().unwrap_or_default()}</span>
+                    </th>
+                    <td>{one.every.clone()}</td>
+                    <td>{last}</td>
+                    <td>{next}</td>
+                </tr>
+            }
+        })
+        .collect();
+    let table = view! {
+        <div class="scroll" tabindex="0" role="group" aria-label="Taken in by schedule">
+            <table>
+                <caption>"Taken in by schedule"</caption>
+                <thead>
+                    <tr>
+                        <th scope="col">"From"</th>
+                        <th scope="col">"Every"</th>
+                        <th scope="col">"Last attempt"</th>
+                        <th scope="col">"Next"</th>
+                    </tr>
+                </thead>
+                <tbody>{rows}</tbody>
+            </table>
+        </div>
+    };
+    Some(table.into_any())
 }
 
 fn source(source: &Source) -> AnyView {

@@ -21,6 +21,7 @@ pub mod rates;
 pub mod receive;
 pub mod reports;
 pub mod rules;
+pub mod schedules;
 pub mod tokens;
 pub mod usage;
 pub(crate) mod view;
@@ -43,6 +44,7 @@ pub struct App {
     pub(crate) scratch: PathBuf,
     pub(crate) cubes: Arc<CubeCache>,
     pub(crate) opencost: Arc<opencost::OpenCostCache>,
+    pub(crate) schedules: Arc<schedules::Schedules>,
     /// Polars work is bounded by the cores.
     heavy: Arc<tokio::sync::Semaphore>,
 }
@@ -78,6 +80,7 @@ impl App {
             scratch: scratch.to_owned(),
             cubes: Arc::new(CubeCache::default()),
             opencost: Arc::default(),
+            schedules: Arc::default(),
             heavy: Arc::new(tokio::sync::Semaphore::new(cores)),
         }
     }

@@ -132,7 +132,7 @@ pub(super) struct Billing {
     #[arg(long)]
     allow_mixed_currencies: bool,
     /// Do it again and again, until Ctrl-C: what is new at the path is taken in
-    #[arg(long, value_name = "TIME", value_parser = every)]
+    #[arg(long, value_name = "TIME", value_parser = crate::config::every)]
     every: Option<Duration>,
     /// Leave allocation to `tonnage allocate` or the next reader
     #[arg(long)]
@@ -213,29 +213,12 @@ async fn billing(app: &App, args: Billing, json: bool) -> Result<Outcome, AppErr
     }
 }
 
-/// `90s`, `15m`, `6h`, `1d`; not under a second.
-fn every(text: &str) -> Result<Duration, String> {
-    let unit = [("s", 1), ("m", 60), ("h", 3_600), ("d", 86_400)];
-    let found = unit.iter().find_map(|(unit, seconds)| {
-        let number: u64 = text.trim().strip_suffix(unit)?.trim().parse().ok()?;
-        number
-            .checked_mul(*seconds)
-            .filter(|seconds| (1..=31 * 86_400).contains(seconds))
-    });
-    let wrong = || "write a time between 1s and 31d, such as 90s, 15m, 6h or 1d".to_owned();
-    found.map(Duration::from_secs).ok_or_else(wrong)
-}
-
 async fn once(app: &App, request: &IngestBilling, allocates: bool, json: bool) -> Result<Outcome, AppError> {
-    let ingested = app.ingest_billing(request, progress::ingest()).await?;
-    if allocates {
-        let mut periods: Vec<BillingPeriod> = ingested.periods.iter().map(|p| p.billing_period).collect();
-        periods.dedup();
-        let counted = app.store().periods().await?;
-        for period in periods.into_iter().filter(|period| counted.contains(period)) {
-            app.allocate(Some(period)).await?;
-        }
-    }
+    let ingested = if allocates {
+        app.take_in(request, progress::ingest()).await?
+    } else {
+        app.ingest_billing(request, progress::ingest()).await?
+    };
     if json {
         output::json(&Answer {
             deliveries: vec![&ingested],

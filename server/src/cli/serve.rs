@@ -5,6 +5,7 @@ use crate::app::App;
 use crate::config::Config;
 use crate::error::AppError;
 use crate::http;
+use crate::jobs;
 use clap::Args;
 use std::path::PathBuf;
 
@@ -12,6 +13,9 @@ use std::path::PathBuf;
 #[command(after_help = "Examples:
   tonnage serve
   tonnage serve --listen 127.0.0.1:9000 --data-dir /var/lib/tonnage
+
+Bills that a configuration file names under `schedules` are taken in again and again
+(docs/OPERATIONS.md); the Sources page shows how the last attempt went.
 
 There is no sign-in yet: only loopback addresses are served.")]
 pub(super) struct Serve {
@@ -30,6 +34,7 @@ pub(super) async fn run(app: &App, config: &Config) -> Result<Outcome, AppError>
             tracing::warn!(error = %error.chain(), "the lake could not be tidied");
         }
     });
+    jobs::bills::start(app, &config.schedules);
     http::serve(
         app.clone(),
         config,

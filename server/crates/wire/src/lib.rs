@@ -42,8 +42,8 @@ pub use reconciliation::{
 };
 pub use rules::{Coverage, OwnerRule, PricePolicy, RuleSet, RuleVersion, RulesPage, TierPreset};
 pub use sources::{
-    ClusterFacts, Delivery, DeliveryPeriod, DeliveryState, DriverFacts, FactsGap, Finding, Holding, Severity, Source,
-    SourcesPage, UsageDelivery,
+    ClusterFacts, Delivery, DeliveryPeriod, DeliveryState, DriverFacts, FactsGap, Finding, Holding, Schedule, Severity,
+    Source, SourcesPage, UsageDelivery,
 };
 pub use terms::Terms;
 

@@ -17,8 +17,29 @@ pub struct SourcesPage {
     pub drivers: Vec<DriverFacts>,
     /// Deliveries of drivers, newest first.
     pub driver_deliveries: Vec<UsageDelivery>,
+    /// What this server takes in by itself.
+    pub schedules: Vec<Schedule>,
     /// Findings that belong to no single delivery.
     pub findings: Vec<Finding>,
+}
+
+/// Bills that are taken in again and again.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Schedule {
+    /// Folders, files and addresses; without passwords.
+    pub paths: Vec<String>,
+    /// Name of the source, when it is given.
+    pub source: Option<String>,
+    /// How often, as written: `6h`.
+    pub every: String,
+    /// When the last attempt ended, RFC 3339 UTC; `None` before the first.
+    pub last_run: Option<String>,
+    /// When the next one begins.
+    pub next_run: Option<String>,
+    /// What came of the last attempt, or why it failed.
+    pub result: Option<String>,
+    /// The last attempt failed.
+    pub failed: bool,
 }
 
 /// Where bills come from.

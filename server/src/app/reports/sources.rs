@@ -39,7 +39,7 @@ impl App {
                 holds: holdings(&held),
                 deliveries: own.iter().map(|d| delivery(d, None)).collect::<Result<_, _>>()?,
                 data_through: data_through(held.iter().copied()),
-                last_error: None,
+                last_error: self.schedules.error_of(&id),
                 fresh: is_fresh(&id, totals, records, now),
                 id,
             });
@@ -58,6 +58,7 @@ impl App {
             usage: usage.iter().rev().map(usage_delivery).collect(),
             drivers,
             driver_deliveries: driver_deliveries.iter().rev().map(usage_delivery).collect(),
+            schedules: self.schedules.shown(),
             findings,
         })
     }

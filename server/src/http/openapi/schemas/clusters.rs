@@ -77,6 +77,18 @@ pub(super) fn sources() -> Named {
                 ("usage", list(to("UsageDelivery"))),
                 ("drivers", list(to("DriverFacts"))),
                 ("driver_deliveries", list(to("UsageDelivery"))),
+                (
+                    "schedules",
+                    list(object([
+                        ("paths", list(text())),
+                        ("source", maybe(text())),
+                        ("every", text()),
+                        ("last_run", maybe(text())),
+                        ("next_run", maybe(text())),
+                        ("result", maybe(text())),
+                        ("failed", flag()),
+                    ])),
+                ),
                 ("findings", list(to("Finding"))),
             ]),
         ),
