@@ -7,7 +7,7 @@ use tonnage_tests::bill::{charge, csv};
 use tonnage_tests::program::Server;
 
 /// Asks until an answer fits, at most a minute.
-fn until(server: &Server, what: &str, fits: impl Fn(&Value) -> bool) -> Value {
+async fn until(server: &Server, what: &str, fits: impl Fn(&Value) -> bool) -> Value {
     let started = Instant::now();
     loop {
         // before the first bill there is nothing to show
@@ -17,12 +17,12 @@ fn until(server: &Server, what: &str, fits: impl Fn(&Value) -> bool) -> Value {
             return answer;
         }
         assert!(started.elapsed() < Duration::from_secs(60), "{what}: {answer}");
-        std::thread::sleep(Duration::from_millis(100));
+        tokio::time::sleep(Duration::from_millis(100)).await;
     }
 }
 
-#[test]
-fn a_server_takes_in_what_is_new_and_says_why_it_could_not() {
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_takes_in_what_is_new_and_says_why_it_could_not() {
     let folder = Folder::new();
     let inbox = folder.path().join("inbox");
     std::fs::create_dir(&inbox).expect("an inbox");
@@ -37,20 +37,20 @@ fn a_server_takes_in_what_is_new_and_says_why_it_could_not() {
     );
     let server = Server::start(&folder.data(), &["--config", &config]);
     let rows = |answer: &Value| answer["sources"][0]["deliveries"][0]["periods"][0]["rows"].as_u64();
-    let first = until(&server, "the first bill", |answer| rows(answer) == Some(1));
+    let first = until(&server, "the first bill", |answer| rows(answer) == Some(1)).await;
     assert_eq!(first["sources"][0]["id"], "payer");
     assert_eq!(first["schedules"][0]["every"], "1s");
     put(
         "2026-10.csv",
         csv(&[charge("2026-10", 1, "acme", "5"), charge("2026-10", 2, "acme", "6")]),
     );
-    let _ = until(&server, "the second bill", |answer| rows(answer) == Some(2));
+    let _ = until(&server, "the second bill", |answer| rows(answer) == Some(2)).await;
     put("2026-10.csv", "this,is\nno,bill\n".to_owned());
-    let failed = until(&server, "a failure", |answer| answer["schedules"][0]["failed"] == true);
+    let failed = until(&server, "a failure", |answer| answer["schedules"][0]["failed"] == true).await;
     assert!(failed["sources"][0]["last_error"].is_string(), "{failed}");
     assert_eq!(rows(&failed), Some(2), "what was in stays in");
     put("2026-10.csv", csv(&[charge("2026-10", 1, "acme", "7")]));
-    let mended = until(&server, "the mended bill", |answer| rows(answer) == Some(1));
+    let mended = until(&server, "the mended bill", |answer| rows(answer) == Some(1)).await;
     assert!(mended["sources"][0]["last_error"].is_null(), "{mended}");
 }
 

@@ -11,10 +11,12 @@ use flate2::write::GzEncoder;
 use serde_json::{Value, json};
 
 use super::decimal;
-use super::rows::{Random, write_header, write_row};
+use super::dialect::Dialect;
+use super::duckdb::DuckDb;
+use super::rows::Random;
 
 /// Part of the cached file's name: raise it when the rows change.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 /// Rows of one gzip member.
 const MEMBER_ROWS: u64 = 500_000;
 /// Rows compressed at a time, so that a member is never held in plain.
@@ -22,68 +24,105 @@ const BATCH_ROWS: u64 = 2_000;
 
 /// A generated bill and what it must add up to.
 pub struct Bill {
-    /// The `.csv.gz`.
+    /// The file both sides read.
     pub path: PathBuf,
     /// Rows without the header.
     pub rows: u64,
-    /// The sum of BilledCost in units of 10^-24.
+    /// What it is.
+    pub dialect: Dialect,
+    /// The BilledCost of its rows in units of 10^-24.
     pub billed_cost: i128,
+    /// The sum of its cost column, as it is in the file.
+    pub raw_cost: i128,
 }
 
-/// The bill of so many rows: the cached one, or a new one.
+/// The bill of so many rows: the cached one, or a new one. CUR 2.0 is written
+/// as CSV first and made Parquet by the peer.
 ///
 /// # Errors
 /// When it cannot be written or the cached totals cannot be read.
-pub fn ensure(folder: &Path, rows: u64) -> Result<Bill> {
-    let path = folder.join(format!("focus-v{VERSION}-{rows}.csv.gz"));
+pub fn ensure(folder: &Path, dialect: Dialect, rows: u64, peer: &DuckDb) -> Result<Bill> {
+    let csv = csv_path(folder, dialect, rows);
+    let path = match dialect {
+        Dialect::Cur2 => csv.with_extension("").with_extension("parquet"),
+        Dialect::Focus | Dialect::Azure => csv.clone(),
+    };
     let totals = path.with_extension("json");
-    if path.is_file() && totals.is_file() {
-        let known: Value = serde_json::from_str(&std::fs::read_to_string(&totals)?)?;
-        let billed_cost = decimal::parse(known["billed_cost"].as_str().context("no billed_cost in the totals")?)?;
-        return Ok(Bill {
-            path,
-            rows,
-            billed_cost,
-        });
+    if !(path.is_file() && totals.is_file()) {
+        let bill = ensure_csv(folder, dialect, rows)?;
+        if dialect == Dialect::Cur2 {
+            let partial = path.with_extension("partial");
+            peer.make_parquet(&bill.path, dialect, &partial)?;
+            std::fs::rename(&partial, &path)?;
+            std::fs::rename(bill.path.with_extension("json"), &totals)?;
+            std::fs::remove_file(&bill.path)?;
+        }
     }
-    let partial = path.with_extension("partial");
-    let billed_cost = write_members(&partial, rows)?;
-    std::fs::rename(&partial, &path)?;
-    let known = json!({ "rows": rows, "billed_cost": decimal::print(billed_cost) });
-    std::fs::write(&totals, known.to_string())?;
+    kept(path, dialect, rows)
+}
+
+fn csv_path(folder: &Path, dialect: Dialect, rows: u64) -> PathBuf {
+    folder.join(format!("{}-v{VERSION}-{rows}.csv.gz", dialect.name()))
+}
+
+/// A bill whose totals were written down beside it.
+fn kept(path: PathBuf, dialect: Dialect, rows: u64) -> Result<Bill> {
+    let known: Value = serde_json::from_str(&std::fs::read_to_string(path.with_extension("json"))?)?;
+    let amount = |name: &str| {
+        decimal::parse(
+            known[name]
+                .as_str()
+                .with_context(|| format!("no {name} in the totals"))?,
+        )
+    };
     Ok(Bill {
-        path,
         rows,
-        billed_cost,
+        dialect,
+        billed_cost: amount("billed_cost")?,
+        raw_cost: amount("raw_cost")?,
+        path,
     })
 }
 
+fn ensure_csv(folder: &Path, dialect: Dialect, rows: u64) -> Result<Bill> {
+    let path = csv_path(folder, dialect, rows);
+    let totals = path.with_extension("json");
+    if !(path.is_file() && totals.is_file()) {
+        let partial = path.with_extension("partial");
+        let (billed, raw) = write_members(&partial, dialect, rows)?;
+        std::fs::rename(&partial, &path)?;
+        let known = json!({ "rows": rows, "billed_cost": decimal::print(billed), "raw_cost": decimal::print(raw) });
+        std::fs::write(&totals, known.to_string())?;
+    }
+    kept(path, dialect, rows)
+}
+
 /// Writes the members in order, as many at a time as there are cores.
-fn write_members(path: &Path, rows: u64) -> Result<i128> {
+fn write_members(path: &Path, dialect: Dialect, rows: u64) -> Result<(i128, i128)> {
     let mut file = BufWriter::new(File::create(path).with_context(|| format!("cannot create {}", path.display()))?);
     let cores = thread::available_parallelism()?.get();
     let members: Vec<u64> = (0..rows.div_ceil(MEMBER_ROWS)).collect();
-    let mut sum = 0;
+    let mut sums = (0, 0);
     for wave in members.chunks(cores) {
         let compressed = thread::scope(|scope| {
             let running: Vec<_> = wave
                 .iter()
-                .map(|&index| scope.spawn(move || member(index, member_len(index, rows))))
+                .map(|&index| scope.spawn(move || member(dialect, index, member_len(index, rows))))
                 .collect();
             running
                 .into_iter()
                 .map(|thread| thread.join().map_err(|_| anyhow!("a generator thread panicked"))?)
                 .collect::<Result<Vec<_>>>()
         })?;
-        for (bytes, billed_cost) in compressed {
+        for (bytes, (billed, raw)) in compressed {
             file.write_all(&bytes)?;
-            sum += billed_cost;
+            sums = (sums.0 + billed, sums.1 + raw);
         }
         let last = wave.last().map_or(0, |index| index + 1);
         println!("    generated {} of {rows} rows", (last * MEMBER_ROWS).min(rows));
     }
     file.flush()?;
-    Ok(sum)
+    Ok(sums)
 }
 
 /// Rows of one member of a bill of so many rows.
@@ -91,26 +130,29 @@ fn member_len(index: u64, rows: u64) -> u64 {
     rows.saturating_sub(index * MEMBER_ROWS).min(MEMBER_ROWS)
 }
 
-/// One gzip member of so many rows and the sum of its BilledCost; the first one holds the header.
-fn member(index: u64, rows: u64) -> Result<(Vec<u8>, i128)> {
+/// One gzip member of so many rows and its two sums; the first one holds the header.
+fn member(dialect: Dialect, index: u64, rows: u64) -> Result<(Vec<u8>, (i128, i128))> {
     let mut random = Random::new(index.wrapping_mul(0x5851_F42D_4C95_7F2D) + 1);
     let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
     let mut plain = Vec::new();
     if index == 0 {
-        write_header(&mut plain)?;
+        let columns = dialect.columns();
+        let names: Vec<&str> = columns.iter().map(|(name, _)| *name).collect();
+        writeln!(plain, "{}", names.join(","))?;
     }
-    let mut sum = 0;
+    let mut sums = (0, 0);
     let mut left = rows;
     while left > 0 {
         let batch = left.min(BATCH_ROWS);
         for _ in 0..batch {
-            sum += write_row(&mut plain, &mut random)?;
+            let (billed, raw) = dialect.write_row(&mut plain, &mut random)?;
+            sums = (sums.0 + billed, sums.1 + raw);
         }
         encoder.write_all(&plain)?;
         plain.clear();
         left -= batch;
     }
-    Ok((encoder.finish()?, sum))
+    Ok((encoder.finish()?, sums))
 }
 
 #[cfg(test)]
@@ -122,7 +164,7 @@ mod tests {
     #[test]
     fn a_bill_is_whole_and_kept() {
         let folder = tempfile::tempdir().unwrap();
-        let bill = ensure(folder.path(), 3_000).unwrap();
+        let bill = ensure_csv(folder.path(), Dialect::Focus, 3_000).unwrap();
         let mut text = String::new();
         flate2::read::MultiGzDecoder::new(File::open(&bill.path).unwrap())
             .read_to_string(&mut text)
@@ -141,7 +183,10 @@ mod tests {
             })
             .sum();
         assert_eq!(sum, bill.billed_cost);
-        assert_eq!(ensure(folder.path(), 3_000).unwrap().billed_cost, sum);
+        assert_eq!(
+            ensure_csv(folder.path(), Dialect::Focus, 3_000).unwrap().billed_cost,
+            sum
+        );
     }
 
     #[test]
@@ -156,7 +201,7 @@ mod tests {
         }
         let text = |index| {
             let mut text = String::new();
-            let (bytes, _) = member(index, 10).unwrap();
+            let (bytes, _) = member(Dialect::Focus, index, 10).unwrap();
             flate2::read::GzDecoder::new(&bytes[..])
                 .read_to_string(&mut text)
                 .unwrap();

@@ -96,11 +96,12 @@ impl Random {
     }
 
     /// Evenly from `0..bound`, near enough for `bound` far below 2^64.
-    fn below(&mut self, bound: u64) -> u64 {
+    pub fn below(&mut self, bound: u64) -> u64 {
         self.next() % bound
     }
 
-    fn of<T: Copy>(&mut self, list: &[T]) -> T {
+    /// One of a list.
+    pub fn of<T: Copy>(&mut self, list: &[T]) -> T {
         // the remainder is smaller than the length
         list[(self.next() % list.len() as u64) as usize]
     }
@@ -122,7 +123,7 @@ impl Amount {
     };
 
     /// The mixture of a real bill: mostly ten digits, cents, exponents, a few with all 24.
-    fn draw(random: &mut Random) -> Self {
+    pub fn draw(random: &mut Random) -> Self {
         let (bound, scale, exponent) = match random.below(100) {
             0..40 => (1_000_000_000_000, 10, false),
             40..60 => (100_000, 2, false),
@@ -141,6 +142,15 @@ impl Amount {
         }
     }
 
+    /// At most fifteen digits, ten behind the point: a double holds it.
+    pub fn double(random: &mut Random) -> Self {
+        Self {
+            mantissa: i128::from(random.below(1_000_000_000_000)) + 1,
+            scale: 10,
+            exponent: false,
+        }
+    }
+
     fn negated(self) -> Self {
         Self {
             mantissa: -self.mantissa,
@@ -153,7 +163,11 @@ impl Amount {
         self.mantissa * 10_i128.pow(SCALE - self.scale)
     }
 
-    fn write(self, out: &mut Vec<u8>) -> std::io::Result<()> {
+    /// Appends it as it is written.
+    ///
+    /// # Errors
+    /// Never in practice: a `Vec` takes all that is written.
+    pub fn write(self, out: &mut Vec<u8>) -> std::io::Result<()> {
         let sign = if self.mantissa < 0 { "-" } else { "" };
         let magnitude = self.mantissa.unsigned_abs();
         if self.exponent {
@@ -167,14 +181,6 @@ impl Amount {
             write!(out, "{sign}{}.{:0width$}", magnitude / one, magnitude % one)
         }
     }
-}
-
-/// Appends the header line.
-///
-/// # Errors
-/// Never in practice: a `Vec` takes all that is written.
-pub fn write_header(out: &mut Vec<u8>) -> std::io::Result<()> {
-    writeln!(out, "{}", COLUMNS.map(|(name, _)| name).join(","))
 }
 
 /// Appends one charge of October 2026 and returns its BilledCost in units of 10^-24.
