@@ -198,7 +198,7 @@ impl Writer {
 
 /// Decoded pairs. `by` and `f` keep their separators encoded inside values
 /// apart from the ones that separate, see [`split_encoded`].
-fn pairs(raw: &str) -> Vec<(String, String)> {
+pub(crate) fn pairs(raw: &str) -> Vec<(String, String)> {
     raw.trim_start_matches('?')
         .split('&')
         .filter(|pair| !pair.is_empty())

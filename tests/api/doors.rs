@@ -14,13 +14,22 @@ fn sample(path: &str) -> String {
     path.replace("{id}", "0123").replace("{*file}", "none.js")
 }
 
+/// What a form of this path sends.
+fn body(path: &str) -> &'static str {
+    match path {
+        "/invoices" => "number=7&period=2026-10&currency=USD&net=1.5",
+        "/invoices/remove" => "number=7",
+        _ => "theme=dark",
+    }
+}
+
 #[tokio::test]
 async fn every_route_of_the_table_answers_with_the_headers() {
     let site = Site::empty().await;
     for route in ROUTES {
         let path = sample(route.path);
         let answer = match route.method {
-            "POST" => site.post(&path, "theme=dark", &[]).await,
+            "POST" => site.post(&path, body(&path), &[]).await,
             _ => site.get(&path).await,
         };
         let expected: &[u16] = match route.kind {
@@ -297,4 +306,60 @@ async fn it_serves_on_a_free_port_until_told_to_stop() {
         .await
         .expect("a prompt end");
     ended.expect("no panic").expect("no error");
+}
+
+#[tokio::test]
+async fn an_invoice_is_entered_by_a_form_and_what_does_not_fit_comes_back() {
+    let site = Site::with_bill().await;
+    let ask = |body: &'static str| site.post("/invoices", body, &[]);
+    for (form, place) in [
+        (
+            "number=inv-7&period=2026-10&currency=USD&net=12.50&tax=",
+            "/reconciliation?period=2026-10#invoice",
+        ),
+        // the same again changes nothing, another amount is refused
+        (
+            "number=inv-7&period=2026-10&currency=USD&net=12.50",
+            "/reconciliation?period=2026-10#invoice",
+        ),
+        (
+            "number=inv-7&period=2026-10&currency=USD&net=13",
+            "&invoice_wrong=exists#invoice",
+        ),
+        (
+            "number=inv-8&period=October&currency=USD&net=1",
+            "&invoice_wrong=period#invoice",
+        ),
+        (
+            "number=inv-8&period=2026-10&currency=USD&net=1%2C5",
+            "&invoice_wrong=net#invoice",
+        ),
+        (
+            "number=inv-8&period=2026-10&currency=USD&net=1&date=soon",
+            "&invoice_wrong=date#invoice",
+        ),
+    ] {
+        let answer = ask(form).await;
+        assert_eq!(answer.status, 303, "{form}");
+        let to = answer.header("location");
+        assert!(to.ends_with(place), "{form}: {to}");
+        if place.contains("wrong") {
+            assert!(to.contains("&invoice_number=inv-"), "what was written comes back: {to}");
+        }
+    }
+    let page = site.get("/reconciliation?period=2026-10").await.text().to_owned();
+    assert!(page.contains("inv-7") && page.contains("Take back"), "{page}");
+    let wrong = "/reconciliation?period=2026-10&invoice_number=%3Cb%3E8&invoice_net=1%2C5&invoice_wrong=net";
+    let page = site.get(wrong).await.text().to_owned();
+    assert!(
+        page.contains("Net does not fit") && page.contains("value=\"1,5\""),
+        "{page}"
+    );
+    assert!(!page.contains("<b>8"), "what was written is text");
+    let removed = site.post("/invoices/remove", "number=inv-7&period=2026-10", &[]).await;
+    assert_eq!(removed.header("location"), "/reconciliation?period=2026-10#invoice");
+    let page = site.get("/reconciliation?period=2026-10").await.text().to_owned();
+    assert!(!page.contains("inv-7"), "{page}");
+    let foreign = [("origin", "https://evil.example")];
+    assert_eq!(site.post("/invoices", "number=1", &foreign).await.status, 403);
 }

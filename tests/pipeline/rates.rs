@@ -176,3 +176,32 @@ async fn what_has_no_rate_is_never_guessed() {
         json!({"rates": []})
     );
 }
+
+#[test]
+fn the_banks_xml_is_its_csv() {
+    let xml = r#"<?xml version="1.0" encoding="UTF-8"?><gesmes:Envelope xmlns:gesmes="http://www.gesmes.org/xml/2002-08-01" xmlns="http://www.ecb.int/vocabulary/2002-08-01/eurofxref"><gesmes:subject>Reference rates</gesmes:subject><Cube>
+        <Cube time="2026-10-05"><Cube currency="USD" rate="1.25"/><Cube currency="JPY" rate="160"/></Cube>
+        <Cube time='2026-10-02'><Cube currency='USD' rate='1.20'/><Cube currency='JPY' rate='150'/></Cube>
+        <Cube time="2026-10-01"><Cube currency="USD" rate="1.15"/><Cube currency="JPY" rate="155"/></Cube></Cube></gesmes:Envelope>"#;
+    let folder = Folder::new();
+    let import = |name: &str, text: &str| {
+        let file = folder.write(name, text);
+        folder.run(&["rates", "import", &file, "--json"])
+    };
+    let first = import("bank.csv", BANK).exits(0).json();
+    assert_eq!(first["new"], 6);
+    let same = import("bank.xml", xml).exits(0).json();
+    assert_eq!(
+        (&same["rates"], &same["new"], &same["changed"]),
+        (&json!(6), &json!(0), &json!(0))
+    );
+    for (broken, part) in [
+        (xml.replace("1.25", "dear"), "no rate of a day"),
+        (xml.replace("2026-10-05", "Monday"), "no date"),
+        (xml.replace("</gesmes:Envelope>", "</other>"), "no whole XML"),
+        ("<html></html>".to_owned(), "no rate"),
+    ] {
+        let ended = import("broken.xml", &broken).exits(2);
+        assert!(ended.err.contains(part), "{part}: {}", ended.err);
+    }
+}

@@ -7,6 +7,7 @@ pub(crate) mod deliveries;
 pub(crate) mod drivers;
 pub(crate) mod figures;
 pub(crate) mod frame;
+pub(crate) mod invoice_form;
 pub(crate) mod pager;
 pub(crate) mod pools;
 pub(crate) mod state;

@@ -1,11 +1,13 @@
 //! Does it add up to the invoice?
 
 use leptos::prelude::*;
+use leptos_router::hooks::use_url;
 use wire::{CurrencyReconciliation, InvoiceCheck, ReconciliationPage};
 
 use crate::components::bar::{Controls, bar};
 use crate::components::deliveries::deliveries;
 use crate::components::figures::{maybe_money, money, reconciled};
+use crate::components::invoice_form::{Entered, invoice_form, take_back};
 use crate::components::state::page;
 use crate::query::{encode, parse_page};
 use crate::{format, words};
@@ -13,17 +15,18 @@ use crate::{format, words};
 /// The Reconciliation page.
 #[component]
 pub(crate) fn Reconciliation() -> impl IntoView {
+    let entered = Entered::of(&use_url().with_untracked(|url| url.search().to_owned()));
     page(
         "Reconciliation",
         |backend, search| {
             let query = parse_page(&search)?;
             Ok(async move { backend.reconciliation(query).await })
         },
-        show,
+        move |answer| show(answer, &entered),
     )
 }
 
-fn show(page: &ReconciliationPage) -> AnyView {
+fn show(page: &ReconciliationPage, entered: &Entered) -> AnyView {
     let context = &page.context;
     // the currency chosen comes first
     let (chosen, others): (Vec<_>, Vec<_>) = page
@@ -41,7 +44,10 @@ fn show(page: &ReconciliationPage) -> AnyView {
     });
     view! {
         {bar("Reconciliation", context, controls)}
-        <div class="content">{empty}{sections}</div>
+        <div class="content">
+            {empty}{sections}
+            {invoice_form(entered, &context.period, &context.currency)}
+        </div>
     }
     .into_any()
 }
@@ -116,6 +122,7 @@ fn invoices(report: &CurrencyReconciliation) -> Option<AnyView> {
                         <th scope="col" class="r">"Tax"</th>
                         <th scope="col" class="r">"its lines"</th>
                         <th scope="col" class="r">"Difference"</th>
+                        <th scope="col"><span class="vh">"Action"</span></th>
                     </tr>
                 </thead>
                 <tbody>{rows}</tbody>
@@ -138,6 +145,10 @@ fn invoice(one: &InvoiceCheck) -> AnyView {
         .filter(|text| !text.is_empty())
         .collect();
     let class = if one.mismatch { "error" } else { "" };
+    let entered = one
+        .net
+        .is_some()
+        .then(|| take_back(&one.number, &one.issuer, &one.billing_period));
     view! {
         <tr class=class>
             <th scope="row">{one.number.clone()}<span class="note">{note.join(" · ")}</span></th>
@@ -147,6 +158,7 @@ fn invoice(one: &InvoiceCheck) -> AnyView {
             <td class="r num">{maybe_money(one.tax.as_deref())}</td>
             <td class="r num">{maybe_money(one.lines_tax.as_deref())}</td>
             <td class="r num">{maybe_money(one.difference.as_deref())}</td>
+            <td>{entered}</td>
         </tr>
     }
     .into_any()

@@ -97,7 +97,7 @@ pub struct ConvertedRow {
 
 impl App {
     /// Takes in rates: the history of the European Central Bank as CSV (`Date,USD,JPY,...`,
-    /// one euro in each), or a CSV of `date,base,quote,rate`.
+    /// one euro in each) or XML, or a CSV of `date,base,quote,rate`.
     ///
     /// # Errors
     /// When a line is no rate; nothing is kept then.
@@ -263,8 +263,61 @@ fn no_rate(error: &FxError) -> AppError {
     )
 }
 
-/// Reads one of the two forms, told apart by their header.
+/// Reads the XML of the European Central Bank: `Cube time="2026-11-20"` with a
+/// `Cube currency="USD" rate="1.0512"` for each currency, one euro in each.
+fn read_bank_xml(name: &str, text: &str) -> Result<Vec<Published>, AppError> {
+    use quick_xml::events::Event;
+    let refused = |text: String| {
+        let finding = Finding::error("bad_rate", text).in_file(name);
+        AppError::Refused(vec![finding.remedy(
+            "deliver eurofxref-hist.xml of the European Central Bank as it is; nothing was taken in",
+        )])
+    };
+    let mut reader = quick_xml::Reader::from_str(text);
+    let euro = Currency::parse("EUR").unwrap_or_else(Currency::unknown);
+    let (mut day, mut rates) = (None, Vec::new());
+    loop {
+        let element = match reader
+            .read_event()
+            .map_err(|error| refused(format!("is no whole XML: {error}")))?
+        {
+            Event::Eof => break,
+            Event::Start(element) | Event::Empty(element) if element.local_name().as_ref() == b"Cube" => element,
+            _ => continue,
+        };
+        let attribute = |name: &str| -> Option<String> {
+            let found = element.try_get_attribute(name).ok()??;
+            Some(String::from_utf8_lossy(&found.value).into_owned())
+        };
+        if let Some(time) = attribute("time") {
+            let parsed = domain::instant::parse(time.as_bytes());
+            day = Some(
+                parsed
+                    .map_err(|_| refused(format!("{time:?} is no date")))?
+                    .instant
+                    .day(),
+            );
+        }
+        if let (Some(code), Some(rate)) = (attribute("currency"), attribute("rate")) {
+            let (Some(day), Some(quote), Some(rate)) = (day, Currency::parse(&code), parse_rate(&rate)) else {
+                return Err(refused(format!("{code} {rate} is no rate of a day")));
+            };
+            rates.push(Published {
+                base: euro.clone(),
+                quote,
+                day,
+                rate,
+            });
+        }
+    }
+    Ok(rates)
+}
+
+/// Reads one of the three forms, told apart by how they begin.
 fn read_rates(name: &str, text: &str) -> Result<Vec<Published>, AppError> {
+    if text.trim_start_matches('\u{feff}').trim_start().starts_with('<') {
+        return read_bank_xml(name, text);
+    }
     let mut reader = csv::ReaderBuilder::new()
         .trim(csv::Trim::All)
         .flexible(true)

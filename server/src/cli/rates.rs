@@ -13,6 +13,7 @@ use std::path::PathBuf;
 #[derive(Debug, Subcommand)]
 #[command(after_help = "Examples:
   tonnage rates import eurofxref-hist.csv        the history of the European Central Bank
+  tonnage rates import eurofxref-hist.xml        the same as XML
   tonnage rates import ours.csv                  columns date,base,quote,rate
   tonnage rates list
   tonnage report costs --period 2026-10 --convert EUR")]
@@ -25,7 +26,7 @@ pub(super) enum RatesCommand {
 
 #[derive(Debug, Args)]
 pub(super) struct Import {
-    /// CSV: that of the European Central Bank (Date,USD,JPY,...), or date,base,quote,rate
+    /// That of the European Central Bank, CSV (Date,USD,JPY,...) or XML; or CSV of date,base,quote,rate
     file: PathBuf,
 }
 

@@ -8,6 +8,7 @@ mod assets;
 mod backend;
 mod downloads;
 mod error;
+mod invoices;
 mod metrics;
 mod observe;
 mod openapi;

@@ -3,7 +3,7 @@
 
 use super::error::ApiError;
 use super::observe::RequestId;
-use super::{Web, api, assets, downloads, openapi, opencost, pages, probes, receive, theme};
+use super::{Web, api, assets, downloads, invoices, openapi, opencost, pages, probes, receive, theme};
 use crate::app::push::MAX_BODY_BYTES;
 use axum::extract::{DefaultBodyLimit, Request};
 use axum::http::{StatusCode, Uri};
@@ -35,6 +35,8 @@ pub enum Kind {
 pub(super) enum Answer {
     Page,
     Theme,
+    EnterInvoice,
+    RemoveInvoice,
     CostsCsv,
     CostsXlsx,
     Clusters,
@@ -144,6 +146,20 @@ pub const ROUTES: &[Route] = &[
         Answer::Page,
         "Glossary: what do the words mean?",
     ),
+    Route {
+        method: "POST",
+        path: "/invoices",
+        kind: Kind::Form,
+        summary: "Enters an invoice and goes back to its month",
+        answer: Answer::EnterInvoice,
+    },
+    Route {
+        method: "POST",
+        path: "/invoices/remove",
+        kind: Kind::Form,
+        summary: "Takes an invoice back and goes back to its month",
+        answer: Answer::RemoveInvoice,
+    },
     Route {
         method: "POST",
         path: "/theme",
@@ -385,6 +401,8 @@ fn handler(answer: Answer) -> MethodRouter<Web> {
     match answer {
         Answer::Page => get(pages::page),
         Answer::Theme => post(theme::choose),
+        Answer::EnterInvoice => post(invoices::enter),
+        Answer::RemoveInvoice => post(invoices::remove),
         Answer::CostsCsv => get(downloads::csv),
         Answer::CostsXlsx => get(downloads::xlsx),
         Answer::Clusters => get(api::clusters),

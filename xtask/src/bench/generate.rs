@@ -45,7 +45,7 @@ pub fn ensure(folder: &Path, dialect: Dialect, rows: u64, peer: &DuckDb) -> Resu
     let csv = csv_path(folder, dialect, rows);
     let path = match dialect {
         Dialect::Cur2 => csv.with_extension("").with_extension("parquet"),
-        Dialect::Focus | Dialect::Azure => csv.clone(),
+        Dialect::Focus | Dialect::Azure => csv,
     };
     let totals = path.with_extension("json");
     if !(path.is_file() && totals.is_file()) {

@@ -121,6 +121,8 @@ fn shape(answer: Answer) -> (Value, Vec<Value>) {
         Answer::OpenApi
         | Answer::Page
         | Answer::Theme
+        | Answer::EnterInvoice
+        | Answer::RemoveInvoice
         | Answer::CostsCsv
         | Answer::CostsXlsx
         | Answer::Health
