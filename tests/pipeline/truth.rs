@@ -10,7 +10,8 @@ use domain::allocate::{Cube, Program};
 use domain::apportion::{ApportionError, Splitter, apportion};
 use domain::charge::Charge;
 use domain::class::ClassRules;
-use domain::dialect::{Binding, focus};
+use domain::dialect::Binding;
+use domain::dialect::native::Rows as Rewritten;
 use domain::price::Policy;
 use domain::rule::RuleSet;
 use domain::{BillingPeriod, Money};
@@ -86,7 +87,7 @@ async fn the_demo_company_costs_what_its_truth_says() {
 }
 
 async fn ingest(app: &App, folder: &Folder, files: &DemoFiles) {
-    for delivery in &files.deliveries {
+    for delivery in files.deliveries.iter().chain(&files.native) {
         let path = folder.path().join(&delivery.path);
         let mut request = IngestBilling::of(vec![path.display().to_string()]);
         request.source = Some(delivery.source.clone());
@@ -307,11 +308,8 @@ async fn mutations(app: &App, folder: &Folder, files: &DemoFiles, rules: &str, t
 fn read_charges(folder: &Folder, files: &DemoFiles, period: BillingPeriod) -> Vec<Charge> {
     let month = period.to_string();
     let mut last: BTreeMap<&str, &std::path::Path> = BTreeMap::new();
-    for delivery in files
-        .deliveries
-        .iter()
-        .filter(|delivery| delivery.billing_period == month)
-    {
+    let all = files.deliveries.iter().chain(&files.native);
+    for delivery in all.filter(|delivery| delivery.billing_period == month) {
         // a later delivery of a source replaces the earlier
         last.insert(&delivery.source, &delivery.path);
     }
@@ -320,11 +318,33 @@ fn read_charges(folder: &Folder, files: &DemoFiles, period: BillingPeriod) -> Ve
         let file = std::fs::File::open(folder.path().join(path)).expect("a bill");
         let mut reader = csv::Reader::from_reader(flate2::read::MultiGzDecoder::new(file));
         let headers: Vec<String> = reader.headers().expect("a header").iter().map(str::to_owned).collect();
-        let binding = Binding::new(&focus("1.2").expect("known"), &headers).expect("a bill");
+        let dialect = sources::detect(&headers, "auto", None).expect("a known bill").dialect;
+        let mut rewriter = dialect
+            .native
+            .as_ref()
+            .map(|native| native.rewriter(&headers).expect("a native bill"));
+        let bound = rewriter
+            .as_ref()
+            .map_or(headers, |rewriter| rewriter.headers().to_vec());
+        let binding = Binding::new(&dialect, &bound).expect("a bill");
         for (line, row) in reader.byte_records().enumerate() {
             let row = row.expect("RFC 4180");
             let cells: Vec<&[u8]> = row.iter().collect();
-            charges.push(binding.read(&format!("{source}:{line}"), &cells).expect("a good row"));
+            let mut read = |cells: &[&[u8]]| {
+                charges.push(binding.read(&format!("{source}:{line}"), cells).expect("a good row"));
+            };
+            let Some(rewriter) = &mut rewriter else {
+                read(&cells);
+                continue;
+            };
+            let mut rows = Rewritten::default();
+            rewriter.row(&cells, &mut rows);
+            let cells: Vec<&[u8]> = rows
+                .cells
+                .iter()
+                .map(|(start, end)| &rows.data[*start as usize..*end as usize])
+                .collect();
+            cells.chunks(bound.len()).for_each(read);
         }
     }
     charges

@@ -81,7 +81,7 @@ pub(super) async fn run(app: &App, config: &Config, args: Demo, json: bool) -> R
     eprintln!(
         "  {} rows in {} deliveries, {:.1} s",
         files.rows,
-        files.deliveries.len(),
+        files.deliveries.len() + files.native.len(),
         started.elapsed().as_secs_f64()
     );
     app.set_company(COMPANY, true).await?;
@@ -118,7 +118,7 @@ pub(super) async fn run(app: &App, config: &Config, args: Demo, json: bool) -> R
             data_dir: config.data_dir.value.clone(),
             truth: files_dir.join(&files.truth),
             rules: files_dir.join(&files.rules),
-            deliveries: files.deliveries.len(),
+            deliveries: files.deliveries.len() + files.native.len(),
             rows: files.rows,
             periods: allocations.iter().map(|a| a.period).collect(),
         })?;
@@ -139,7 +139,7 @@ pub(super) async fn run(app: &App, config: &Config, args: Demo, json: bool) -> R
 async fn ingest(app: &App, dir: &Path, files: &demo::DemoFiles) -> Result<(), AppError> {
     let quiet: crate::app::ingest::OnProgress = Arc::new(|_| {});
     let show = progress::ingest();
-    for (at, delivery) in files.deliveries.iter().enumerate() {
+    for (at, delivery) in files.deliveries.iter().chain(&files.native).enumerate() {
         let mut request = IngestBilling::of(vec![dir.join(&delivery.path).to_string_lossy().into_owned()]);
         request.source = Some(delivery.source.clone());
         request.is_final = Some(delivery.final_);

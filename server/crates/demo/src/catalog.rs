@@ -48,6 +48,10 @@ const EU_BARE: [&str; 3] = ["Rheinwolke Dedicated Server", "Compute", "Other (Co
 const EU_COLO: [&str; 3] = ["Rheinwolke Colocation", "Other", "Other (Other)"];
 const EU_CARE: [&str; 3] = ["Rheinwolke Care", "Management and Governance", "Support"];
 
+const AZ_VM: [&str; 3] = ["Virtual Machines", "Compute", "Dsv5 Series"];
+const AZ_DB: [&str; 3] = ["Azure Database for PostgreSQL", "Databases", "Flexible Server General Purpose"];
+const AZ_BUS: [&str; 3] = ["Service Bus", "Integration", "Service Bus"];
+
 const fn sku(
     of: [&'static str; 3],
     resource_type: &'static str,
@@ -111,4 +115,10 @@ pub static RACK: Sku = sku(EU_COLO, "Rack", "RACK-21U", "Days", 13_870_967_741_9
 pub static ERP_SERVER: Sku = sku(EU_VM, "Virtual Machine", "CCX33", "Hours", 76_923_076_923, "Cloud server CCX33, per hour");
 pub static ERP_DISK: Sku = sku(EU_DISK, "Volume", "VOL-GB", "GB-Mo", 52_360_000_000, "Block storage volume, per GB and month");
 pub static EU_SUPPORT: Sku = sku(EU_CARE, "", "CARE-GOLD", "Days", 9_677_419_354_838, "Managed operations, gold");
+pub static HAVEN_SERVER: Sku = sku(EC2, "Instance", "EUW1-BoxUsage:c6i.xlarge", "Hours", 192_000_000_000, "$0.192 per On Demand Linux c6i.xlarge Instance Hour");
+pub static HAVEN_DATABASE: Sku = sku(RDS, "DB Instance", "EUW1-InstanceUsage:db.t4g.large", "Hours", 141_000_000_000, "$0.141 per RDS db.t4g.large Single-AZ instance hour running PostgreSQL");
+pub static HAVEN_BUCKET: Sku = sku(S3, "Bucket", "EUW1-TimedStorage-ByteHrs", "GB-Mo", 23_000_000_000, "$0.023 per GB - first 50 TB / month of storage used");
+pub static AZURE_SERVER: Sku = sku(AZ_VM, "Microsoft.Compute", "D4s v5", "1 Hour", 212_000_000_000, "D4s v5, per hour");
+pub static AZURE_DATABASE: Sku = sku(AZ_DB, "Microsoft.DBforPostgreSQL", "vCore", "1 Hour", 98_000_000_000, "Flexible server, general purpose, per vCore hour");
+pub static AZURE_MESSAGES: Sku = sku(AZ_BUS, "Microsoft.ServiceBus", "Standard Messaging Operations", "1", 740_000, "Messaging operations, each");
 pub static EU_TAX: Sku = sku(EU_COLO, "", "VAT", "", ONE, "Umsatzsteuer 19 %");

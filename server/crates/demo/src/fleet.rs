@@ -1,10 +1,12 @@
 //! The fleet: every meter of the company, from three parts.
 
 mod edge;
+mod havenline;
 mod platform;
 mod tenants;
 mod volumes;
 
+pub use havenline::PAYER as HAVENLINE;
 pub use tenants::sla as tenant_sla;
 
 use crate::company::Company;
@@ -33,6 +35,7 @@ impl Fleet {
         meters.extend(tenants::meters(company));
         meters.extend(volumes::of_services(company));
         meters.extend(edge::meters(company));
+        meters.extend(havenline::meters(company));
         Self { meters }
     }
 

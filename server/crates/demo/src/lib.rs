@@ -17,6 +17,7 @@ mod fleet;
 mod machine;
 mod meter;
 mod money;
+mod native;
 mod owed;
 mod pods;
 mod prng;
@@ -57,7 +58,7 @@ pub struct DemoConfig {
 /// One bill file, to be ingested as one delivery.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DemoDelivery {
-    /// The source it comes from: `aws-focus` (USD) or `eu-focus` (EUR).
+    /// The source it comes from: `aws-focus` (USD), `eu-focus` (EUR), or one of those that are not FOCUS.
     pub source: String,
     /// The `.csv.gz`, relative to the output folder.
     pub path: PathBuf,
@@ -72,6 +73,9 @@ pub struct DemoDelivery {
 pub struct DemoFiles {
     /// In the order to ingest. A later delivery of the same source and period replaces the earlier.
     pub deliveries: Vec<DemoDelivery>,
+    /// Bills that are not FOCUS, to be ingested after the others: `havenline-cur2` (AWS CUR 2.0, USD)
+    /// and `havenline-azure` (Azure cost export, EUR).
+    pub native: Vec<DemoDelivery>,
     /// The owner rules, `rules.yaml`.
     pub rules: PathBuf,
     /// The right answer by billing period, currency, tenant, service and tier: `truth.csv`.
@@ -93,7 +97,7 @@ pub struct DemoFiles {
     pub balancers: Vec<PathBuf>,
     /// Orders, shipments and scans by day and tenant, a file a month.
     pub drivers: Vec<PathBuf>,
-    /// Charge lines over all deliveries, replaced ones included.
+    /// Charge lines over all deliveries of both kinds, replaced ones included.
     pub rows: u64,
     /// Rows of all usage files.
     pub usage_rows: u64,
@@ -159,6 +163,7 @@ pub fn write(out: &Path, config: &DemoConfig, progress: &mut dyn FnMut(&str)) ->
     let mut truth = Truth::default();
     let mut files = DemoFiles {
         deliveries: Vec::new(),
+        native: Vec::new(),
         rules: "rules.yaml".into(),
         truth: "truth.csv".into(),
         truth_bills: "truth_bills.csv".into(),
@@ -211,6 +216,31 @@ pub fn write(out: &Path, config: &DemoConfig, progress: &mut dyn FnMut(&str)) ->
                     .push(delivery.write(1, month.closed(), &rows, &mut files.rows)?);
             }
         }
+        for provider in [Provider::Cur, Provider::Azure] {
+            let rows = biller.month(index, provider);
+            let period = month.key();
+            truth.add(&period, &rows, &usage)?;
+            progress(&format!("{period} {}: {} charges", source_name(provider), rows.len()));
+            let delivery = Delivery {
+                out,
+                company: &company,
+                month: *month,
+                provider,
+            };
+            // AWS delivers a month every few days; Azure once more after its end
+            let early: Vec<_> = rows.iter().filter_map(|row| bills::preliminary(*month, row)).collect();
+            let twice = provider == Provider::Cur || index == restated;
+            if twice && early.len() < rows.len() && !early.is_empty() {
+                files.native.push(delivery.write(1, false, &early, &mut files.rows)?);
+                files
+                    .native
+                    .push(delivery.write(2, month.closed(), &rows, &mut files.rows)?);
+            } else {
+                files
+                    .native
+                    .push(delivery.write(1, month.closed(), &rows, &mut files.rows)?);
+            }
+        }
         // the second delivery arrives after the next month's first bill
         if index > restated || index == last {
             files.deliveries.extend(restatement.take());
@@ -234,6 +264,8 @@ fn source_name(provider: Provider) -> &'static str {
     match provider {
         Provider::Aws => "aws-focus",
         Provider::Eu => "eu-focus",
+        Provider::Cur => "havenline-cur2",
+        Provider::Azure => "havenline-azure",
     }
 }
 
@@ -256,7 +288,12 @@ impl Delivery<'_> {
         let (source, billing_period) = (source_name(self.provider).to_owned(), self.month.key());
         let path = PathBuf::from(format!("bills/{source}/{billing_period}/delivery-{number}.csv.gz"));
         create(self.out, &path, |file| {
-            *count += bills::write(file, self.company, self.month, self.provider, final_, rows.iter())?;
+            *count += match self.provider {
+                Provider::Aws | Provider::Eu => {
+                    bills::write(file, self.company, self.month, self.provider, final_, rows.iter())?
+                }
+                Provider::Cur | Provider::Azure => native::write(file, self.month, self.provider, final_, rows.iter())?,
+            };
             Ok(())
         })?;
         Ok(DemoDelivery {

@@ -13,6 +13,9 @@ use crate::money::MICRO;
 pub enum Provider {
     Aws,
     Eu,
+    /// A second organisation of AWS, billed as CUR 2.0.
+    Cur,
+    Azure,
 }
 
 /// Id and name of a sub-account.
@@ -211,6 +214,8 @@ impl Meter {
         let region = match provider {
             Provider::Aws => ("eu-central-1", "EU (Frankfurt)"),
             Provider::Eu => ("de-nue", "Nürnberg"),
+            Provider::Cur => ("eu-west-1", "EU (Ireland)"),
+            Provider::Azure => ("westeurope", "EU West"),
         };
         Self {
             provider,
@@ -340,26 +345,33 @@ fn resource_id(provider: Provider, account: &str, sku: &Sku, name: &str, region:
     match (provider, sku.resource_type) {
         (_, "") => String::new(),
         (Provider::Eu, kind) => format!("rw:{account}:{}:{name}", kind.to_lowercase().replace(' ', "-")),
-        (Provider::Aws, "Instance") => format!("i-{hash}"),
-        (Provider::Aws, "Volume") => format!("vol-{hash}"),
-        (Provider::Aws, "File System") => {
+        (Provider::Azure, kind) => {
+            format!("/subscriptions/{account}/resourceGroups/rg-messages/providers/{kind}/resources/{name}")
+        }
+        (Provider::Aws | Provider::Cur, "Instance") => format!("i-{hash}"),
+        (Provider::Aws | Provider::Cur, "Volume") => format!("vol-{hash}"),
+        (Provider::Aws | Provider::Cur, "File System") => {
             format!("arn:aws:elasticfilesystem:{region}:{account}:file-system/fs-{hash}")
         }
-        (Provider::Aws, "Snapshot") => format!("arn:aws:ec2:{region}:{account}:snapshot/snap-{hash}"),
-        (Provider::Aws, "NAT Gateway") => format!("arn:aws:ec2:{region}:{account}:natgateway/nat-{hash}"),
-        (Provider::Aws, "Bucket") => name.to_owned(),
-        (Provider::Aws, "Cluster") => format!("arn:aws:eks:{region}:{account}:cluster/{name}"),
-        (Provider::Aws, "DB Instance" | "DB Storage" | "DB Backup") => {
+        (Provider::Aws | Provider::Cur, "Snapshot") => format!("arn:aws:ec2:{region}:{account}:snapshot/snap-{hash}"),
+        (Provider::Aws | Provider::Cur, "NAT Gateway") => {
+            format!("arn:aws:ec2:{region}:{account}:natgateway/nat-{hash}")
+        }
+        (Provider::Aws | Provider::Cur, "Bucket") => name.to_owned(),
+        (Provider::Aws | Provider::Cur, "Cluster") => format!("arn:aws:eks:{region}:{account}:cluster/{name}"),
+        (Provider::Aws | Provider::Cur, "DB Instance" | "DB Storage" | "DB Backup") => {
             format!("arn:aws:rds:{region}:{account}:db:{name}")
         }
-        (Provider::Aws, "Log Group") => format!("arn:aws:logs:{region}:{account}:log-group:/tidewater/{name}"),
-        (Provider::Aws, "Load Balancer") => {
+        (Provider::Aws | Provider::Cur, "Log Group") => {
+            format!("arn:aws:logs:{region}:{account}:log-group:/tidewater/{name}")
+        }
+        (Provider::Aws | Provider::Cur, "Load Balancer") => {
             format!(
                 "arn:aws:elasticloadbalancing:{region}:{account}:loadbalancer/net/{name}/{}",
                 &hash[..16]
             )
         }
-        (Provider::Aws, kind) => {
+        (Provider::Aws | Provider::Cur, kind) => {
             format!(
                 "arn:aws:{}:{region}:{account}:{name}",
                 kind.to_lowercase().replace(' ', "-")

@@ -258,7 +258,7 @@ fn next(day: NaiveDate) -> NaiveDate {
 fn usage(meter: &Meter, day: NaiveDate, quantity: i128) -> Row<'_> {
     let price = match meter.provider {
         Provider::Aws => ppm(meter.sku.list, 937_113),
-        Provider::Eu => meter.sku.list,
+        Provider::Eu | Provider::Cur | Provider::Azure => meter.sku.list,
     };
     let amount = cost(quantity, price);
     Row {

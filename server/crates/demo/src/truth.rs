@@ -220,8 +220,8 @@ fn text(units: i128) -> String {
 /// The billing currency of a provider.
 pub const fn currency(provider: Provider) -> &'static str {
     match provider {
-        Provider::Aws => "USD",
-        Provider::Eu => "EUR",
+        Provider::Aws | Provider::Cur => "USD",
+        Provider::Eu | Provider::Azure => "EUR",
     }
 }
 

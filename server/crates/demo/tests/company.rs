@@ -10,7 +10,7 @@ use std::sync::OnceLock;
 
 use chrono::NaiveDate;
 
-use common::{Line, Output, TODAY, atto, counted, lines, pico, plain, produce};
+use common::{Line, Output, TODAY, atto, counted, lines, native, pico, plain, produce};
 
 /// Reaches past the takeover, the tenant that leaves and the one that starts.
 const MONTHS: u32 = 10;
@@ -23,7 +23,8 @@ fn output() -> &'static Output {
 
 fn bytes(output: &Output) -> BTreeMap<PathBuf, Vec<u8>> {
     let files = &output.files;
-    let deliveries = files.deliveries.iter().map(|delivery| &delivery.path);
+    let deliveries = files.deliveries.iter().chain(&files.native);
+    let deliveries = deliveries.map(|delivery| &delivery.path);
     deliveries
         .chain(&files.usage)
         .chain(&files.nodes)
@@ -67,6 +68,11 @@ fn the_truth_adds_up_to_the_last_deliveries() {
         let sums = billed.entry((period, line["BillingCurrency"].to_owned())).or_default();
         sums.0 += atto(&line["BilledCost"]);
         sums.1 += atto(&line["EffectiveCost"]);
+    }
+    for (key, cost) in native(output) {
+        let sums = billed.entry(key).or_default();
+        sums.0 += cost;
+        sums.1 += cost;
     }
     assert_eq!(billed.len(), 2 * MONTHS as usize);
     for path in [&output.files.truth, &output.files.truth_bills] {
@@ -167,7 +173,9 @@ fn every_month_has_every_kind_of_charge_and_none_from_the_future() {
         };
         assert_eq!(seen.len(), expected, "{delivery:?}: {seen:?}");
     }
-    assert_eq!(rows, output.files.rows);
+    let native = output.files.native.iter();
+    let native: usize = native.map(|delivery| lines(output, &delivery.path).count()).sum();
+    assert_eq!(rows + native as u64, output.files.rows);
 }
 
 #[test]
@@ -276,4 +284,29 @@ fn drivers_follow_their_format() {
     };
     assert!(!has("2026-09", "dockside-audio") && !has("2026-09", "stadskroon-grocery"));
     assert!(has("2026-10", "stadskroon-grocery"));
+}
+
+#[test]
+fn bills_that_are_not_focus_come_as_their_providers_deliver_them() {
+    let output = output();
+    let of = |source: &str| {
+        let deliveries = output.files.native.iter();
+        let of = deliveries.filter(|delivery| delivery.source == source);
+        of.collect::<Vec<_>>()
+    };
+    let (cur2, azure) = (of("havenline-cur2"), of("havenline-azure"));
+    // AWS delivers every month twice, Azure one of them
+    assert_eq!(cur2.len(), 2 * MONTHS as usize, "{cur2:?}");
+    assert_eq!(azure.len(), MONTHS as usize + 1, "{azure:?}");
+    for delivery in cur2 {
+        for line in lines(output, &delivery.path) {
+            assert!(line["resource_tags"].contains("\"user_app\""), "{line:?}");
+            assert_eq!(line["bill_invoice_id"].is_empty(), !delivery.final_);
+        }
+    }
+    for line in azure.iter().flat_map(|delivery| lines(output, &delivery.path)) {
+        let day = NaiveDate::parse_from_str(&line["Date"], "%m/%d/%Y").unwrap();
+        let last = NaiveDate::parse_from_str(&line["BillingPeriodEndDate"], "%m/%d/%Y").unwrap();
+        assert!(day <= last && !line["Tags"].starts_with('{'), "{line:?}");
+    }
 }

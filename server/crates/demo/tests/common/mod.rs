@@ -92,6 +92,27 @@ pub fn counted(output: &Output) -> impl Iterator<Item = (String, Line)> + use<'_
         .flat_map(|((_, period), path)| lines(output, path).map(|line| (period.clone(), line)))
 }
 
+/// The cost of the lines that count and are not FOCUS, by period and currency, in units of 1e-18.
+pub fn native(output: &Output) -> Vec<((String, String), i128)> {
+    let last: BTreeMap<_, _> = output
+        .files
+        .native
+        .iter()
+        .map(|delivery| ((&delivery.source, &delivery.billing_period), &delivery.path))
+        .collect();
+    let mut costs = Vec::new();
+    for ((source, period), path) in last {
+        let (cost, currency) = match source.as_str() {
+            "havenline-azure" => ("CostInBillingCurrency", "BillingCurrencyCode"),
+            _ => ("line_item_unblended_cost", "line_item_currency_code"),
+        };
+        for line in lines(output, path) {
+            costs.push(((period.clone(), line[currency].to_owned()), atto(&line[cost])));
+        }
+    }
+    costs
+}
+
 /// Lines of a plain CSV file.
 pub fn plain(output: &Output, path: &Path) -> Vec<csv::StringRecord> {
     let mut csv = csv::ReaderBuilder::new()
