@@ -8,6 +8,7 @@ use leptos_router::{ParamSegment, SsrMode, StaticSegment};
 use crate::components::frame::Frame;
 use crate::pages::clusters::Clusters;
 use crate::pages::commitments::Commitments;
+use crate::pages::converted::Converted;
 use crate::pages::costs::Costs;
 use crate::pages::delivery::DeliveryPage;
 use crate::pages::explain::Explain;
@@ -29,6 +30,7 @@ pub fn App() -> impl IntoView {
                 <Routes fallback=NotFound>
                     <Route path=StaticSegment("") view=Overview ssr=SsrMode::Async />
                     <Route path=StaticSegment("costs") view=Costs ssr=SsrMode::Async />
+                    <Route path=(StaticSegment("costs"), StaticSegment("converted")) view=Converted ssr=SsrMode::Async />
                     <Route path=StaticSegment("clusters") view=Clusters ssr=SsrMode::Async />
                     <Route path=StaticSegment("commitments") view=Commitments ssr=SsrMode::Async />
                     <Route path=StaticSegment("reconciliation") view=Reconciliation ssr=SsrMode::Async />

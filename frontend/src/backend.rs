@@ -3,8 +3,8 @@
 
 use async_trait::async_trait;
 use wire::{
-    ClustersPage, CommitmentsPage, CostsPage, CostsQuery, DeliveryChanges, ExplainPage, OverviewPage, PageError,
-    ReconciliationPage, RulesPage, Site, SourcesPage,
+    ClustersPage, CommitmentsPage, ConvertedPage, ConvertedQuery, CostsPage, CostsQuery, DeliveryChanges, ExplainPage,
+    OverviewPage, PageError, ReconciliationPage, RulesPage, Site, SourcesPage,
 };
 
 use crate::query::PageQuery;
@@ -22,6 +22,9 @@ pub trait Backend: Send + Sync + 'static {
 
     /// Who and what costs how much?
     async fn costs(&self, query: CostsQuery) -> Result<CostsPage, PageError>;
+
+    /// The same in one currency.
+    async fn converted(&self, query: ConvertedQuery) -> Result<ConvertedPage, PageError>;
 
     /// How well do we use what we pay for?
     async fn clusters(&self, query: PageQuery) -> Result<ClustersPage, PageError>;

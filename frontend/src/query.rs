@@ -1,7 +1,7 @@
 //! URL query strings: parsed exactly, printed canonically. A page is a pure
 //! function of its URL, so everything a reader chose is in here.
 
-use wire::{Basis, CostsQuery, PageError, SortKey, SortOrder};
+use wire::{Basis, ConvertedQuery, CostsQuery, PageError, SortKey, SortOrder};
 
 use crate::backend::RulesQuery;
 
@@ -31,6 +31,46 @@ pub fn parse_page(raw: &str) -> Result<PageQuery, PageError> {
         common(&name, &value, &mut query)?;
     }
     Ok(query)
+}
+
+/// Reads the query string of the page of costs in one currency.
+///
+/// # Errors
+/// [`PageError::BadRequest`] naming the parameter that does not fit.
+pub fn parse_converted(raw: &str) -> Result<ConvertedQuery, PageError> {
+    let mut query = ConvertedQuery {
+        costs: parse_costs(raw)?,
+        ..ConvertedQuery::default()
+    };
+    for (name, value) in pairs(raw).into_iter().filter(|(_, value)| !value.is_empty()) {
+        match (name.as_str(), value.as_str()) {
+            ("to", _) => query.to = Some(value),
+            ("rate", "month-average") => query.charge_date = false,
+            ("rate", "charge-date") => query.charge_date = true,
+            ("rate", _) => return Err(bad("rate", &value, "use month-average or charge-date")),
+            _ => {}
+        }
+    }
+    Ok(query)
+}
+
+/// Writes it back.
+#[must_use]
+pub fn print_converted(query: &ConvertedQuery) -> String {
+    let mut text = print_costs(&query.costs);
+    let mut add = |name: &str, value: &str| {
+        if !text.is_empty() {
+            text.push('&');
+        }
+        text.push_str(&format!("{name}={}", encode(value)));
+    };
+    if let Some(to) = &query.to {
+        add("to", to);
+    }
+    if query.charge_date {
+        add("rate", "charge-date");
+    }
+    text
 }
 
 /// Reads the query string of the Rules page.

@@ -15,9 +15,10 @@ use frontend::shell::{SiteAssets, StatusSink, Theme, shell};
 use leptos::prelude::provide_context;
 use wire::{Chart, ChartPoint, ChartTable, PageError, Site};
 
-const PAGES: [&str; 10] = [
+const PAGES: [&str; 11] = [
     "/",
     "/costs?by=tenant,service&f=environment:production&f=tenant:",
+    "/costs/converted?by=tenant,service&to=EUR",
     "/clusters?period=2026-11",
     "/reconciliation",
     "/explain/9f86d081884c0",

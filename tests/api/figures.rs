@@ -1,6 +1,8 @@
 //! One set of numbers: page, JSON and CSV say the same, digit for digit.
 
-use crate::site::{NOVEMBER, Site};
+use crate::site::{NOVEMBER, Site, config};
+use domain::Money;
+use serde_json::Value;
 
 /// The exact amount of the page's total: the title of the last money cell of
 /// the table's foot that has one.
@@ -186,4 +188,45 @@ async fn a_figure_leads_to_its_bill_lines() {
         site.get("/api/v1/periods").await.json()["periods"],
         serde_json::json!(["2026-10", "2026-11"])
     );
+}
+
+#[tokio::test]
+async fn costs_in_one_currency_are_one_figure_everywhere() {
+    let site = Site::with_bill().await;
+    let empty = site.get("/costs/converted?period=2026-11").await;
+    assert!(
+        empty.text().contains("There are no exchange rates yet"),
+        "{}",
+        empty.text()
+    );
+    let app = tonnage::app::App::open(&config(site.dir()))
+        .await
+        .expect("the same data");
+    let rates = "date,base,quote,rate\n2026-11-02,EUR,USD,1.25\n";
+    app.rates_import("rates.csv", rates).await.expect("rates");
+    let query = "period=2026-11&by=tenant&to=EUR";
+    let json = site.get(&format!("/api/v1/costs/converted?{query}")).await.json();
+    let units = |value: &Value| Money::parse(value.as_str().expect("money")).expect("money");
+    let total = units(&json["costs"]["total"]);
+    let bill = Money::parse(NOVEMBER).expect("money");
+    // four fifths; each charge is rounded once, at the 24th digit
+    let charges = json["costs"]["rows"].as_array().map_or(0, Vec::len) as i128 * 100;
+    assert!((total.units() * 5 - bill.units() * 4).abs() <= charges, "{total} of {bill}");
+    let rows = json["costs"]["rows"].as_array().expect("rows").iter();
+    assert_eq!(Money::sum(rows.map(|row| units(&row["cost"]))).expect("a sum"), total);
+    let csv = site.get(&format!("/costs/converted.csv?{query}")).await;
+    let lines = self::rows(csv.text());
+    let last = lines.last().expect("a total");
+    assert_eq!(
+        (last[2].as_str(), last[3].as_str()),
+        (total.to_string().as_str(), NOVEMBER)
+    );
+    let page = site.get(&format!("/costs/converted?{query}")).await;
+    assert!(page.text().contains(&format!("title=\"{total}\"")), "{}", page.text());
+    for (wrong, status) in [("to=Euro", 400), ("rate=spot", 400), ("to=JPY", 400)] {
+        let answer = site
+            .get(&format!("/api/v1/costs/converted?period=2026-11&{wrong}"))
+            .await;
+        assert_eq!(answer.status, status, "{wrong}: {}", answer.text());
+    }
 }

@@ -79,7 +79,7 @@ pub(crate) fn invoice_form(entered: &Entered, period: &str, currency: &str) -> A
             });
             let wrong = (entered.wrong.as_deref() == Some(*name)).then_some("true");
             view! {
-                <label class="field" title=*fits>
+                <label class="entry" title=*fits>
                     {*label}
                     <input type="text" name=*name value=value required=*required aria-invalid=wrong autocomplete="off"/>
                 </label>

@@ -130,6 +130,9 @@ fn tools(page: &CostsPage) -> AnyView {
                 <button class="btn" r#type="submit" form="q">"Add"</button>
             </div>
             <div class="exports">
+                {(page.context.currencies.len() > 1).then(|| {
+                    view! { <a class="btn" href=export("/costs/converted")>"In one currency"</a> }
+                })}
                 <a class="btn" data-export="" href=export("/costs.csv") download="">"Download CSV"</a>
                 <a class="btn" data-export="" href=export("/costs.xlsx") download="">"XLSX"</a>
             </div>

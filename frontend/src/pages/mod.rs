@@ -2,6 +2,7 @@
 
 pub(crate) mod clusters;
 pub(crate) mod commitments;
+pub(crate) mod converted;
 pub(crate) mod costs;
 pub(crate) mod delivery;
 pub(crate) mod explain;

@@ -2,13 +2,42 @@
 //! order mark; amounts with every digit.
 
 use super::{Cell, Table, costs_table, explain_table, percent};
-use wire::{CostReport, Explain, GroupOption};
+use wire::{ConvertedPage, CostReport, Explain, GroupOption};
 
 /// A cost report: one line for each row, then the row named Total. The first
 /// column tells them apart: `group`, `other`, `total`.
 #[must_use]
 pub fn costs(report: &CostReport, options: &[GroupOption]) -> String {
     write(&costs_table(report, options))
+}
+
+/// Costs in one currency, with what they are in those of the bills; the last
+/// line is the total. Empty when there are no rates.
+#[must_use]
+pub fn converted(page: &ConvertedPage) -> String {
+    let Some(costs) = &page.costs else {
+        return String::new();
+    };
+    let by = &page.query.costs.by;
+    let origin = costs.origin.iter().map(|(currency, _)| format!("origin {currency}"));
+    let head = std::iter::once("row".to_owned())
+        .chain(by.iter().cloned())
+        .chain([format!("cost {}", costs.currency)])
+        .chain(origin);
+    let rows = costs.rows.iter().map(|row| {
+        let origin = row.origin.iter().map(|amount| amount.clone().unwrap_or_default());
+        let keys = row.keys.iter().cloned();
+        let cells = std::iter::once("group".to_owned())
+            .chain(keys)
+            .chain([row.cost.clone()]);
+        cells.chain(origin).collect()
+    });
+    let names = (0..by.len()).map(|at| if at == 0 { "Total".to_owned() } else { String::new() });
+    let total = std::iter::once("total".to_owned())
+        .chain(names)
+        .chain([costs.total.clone()])
+        .chain(costs.origin.iter().map(|(_, amount)| amount.clone()));
+    lines(std::iter::once(head.collect()).chain(rows).chain([total.collect()]))
 }
 
 /// The bill lines behind a figure: `line`, `other` for those not listed, `total`.

@@ -12,12 +12,12 @@ use axum::extract::rejection::PathRejection;
 use axum::extract::{FromRequestParts, Path, State};
 use axum::http::StatusCode;
 use axum::http::request::Parts;
-use frontend::query::{parse_costs, parse_explain, parse_page, parse_rules};
+use frontend::query::{parse_converted, parse_costs, parse_explain, parse_page, parse_rules};
 use serde::Serialize;
 use std::convert::Infallible;
 use wire::{
-    ClustersPage, CommitmentsPage, Context, CostReport, Delivery, DeliveryChanges, Explain, OverviewPage, PageError,
-    Reconciliation, RulesPage, SourcesPage,
+    ClustersPage, CommitmentsPage, Context, ConvertedPage, CostReport, Delivery, DeliveryChanges, Explain,
+    OverviewPage, PageError, Reconciliation, RulesPage, SourcesPage,
 };
 
 /// What a handler needs to know of its request.
@@ -87,6 +87,11 @@ pub(super) async fn costs(State(web): State<Web>, ask: Ask) -> Answer<Report<Cos
         report: page.report,
         context: page.context,
     }))
+}
+
+pub(super) async fn converted(State(web): State<Web>, ask: Ask) -> Answer<ConvertedPage> {
+    let query = ask.parse(parse_converted)?;
+    Ok(Json(ask.answer(web.app.converted_page(&query).await)?))
 }
 
 pub(super) async fn overview(State(web): State<Web>, ask: Ask) -> Answer<OverviewPage> {

@@ -9,8 +9,8 @@ use async_trait::async_trait;
 use frontend::backend::{Backend, RulesQuery};
 use frontend::query::PageQuery;
 use wire::{
-    ClustersPage, CommitmentsPage, CostsPage, CostsQuery, DeliveryChanges, ExplainPage, OverviewPage, PageError,
-    ReconciliationPage, RulesPage, Site, SourcesPage,
+    ClustersPage, CommitmentsPage, ConvertedPage, ConvertedQuery, CostsPage, CostsQuery, DeliveryChanges, ExplainPage,
+    OverviewPage, PageError, ReconciliationPage, RulesPage, Site, SourcesPage,
 };
 
 /// Answers one request's questions; what breaks is logged under its id.
@@ -46,6 +46,13 @@ impl Backend for Answers {
     async fn costs(&self, query: CostsQuery) -> Result<CostsPage, PageError> {
         self.app
             .costs(&query, Rows::Page)
+            .await
+            .map_err(|error| page_error(&error, &self.request_id))
+    }
+
+    async fn converted(&self, query: ConvertedQuery) -> Result<ConvertedPage, PageError> {
+        self.app
+            .converted_page(&query)
             .await
             .map_err(|error| page_error(&error, &self.request_id))
     }

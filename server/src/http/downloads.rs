@@ -9,7 +9,7 @@ use crate::export;
 use axum::extract::State;
 use axum::http::{HeaderName, header};
 use axum::response::{IntoResponse, Response};
-use frontend::query::parse_costs;
+use frontend::query::{parse_converted, parse_costs};
 use wire::CostsPage;
 
 const CSV: &str = "text/csv; charset=utf-8";
@@ -39,6 +39,20 @@ pub(super) async fn xlsx(State(web): State<Web>, ask: Ask) -> Response {
         .await;
     match written {
         Ok(book) => (headers, book).into_response(),
+        Err(error) => ApiError::of(&error, &ask.request_id).plain(),
+    }
+}
+
+pub(super) async fn converted(State(web): State<Web>, ask: Ask) -> Response {
+    let query = match parse_converted(&ask.query) {
+        Ok(query) => query,
+        Err(error) => return ApiError::of_query(&error, &ask.request_id).plain(),
+    };
+    match web.app.converted_page(&query).await {
+        Ok(page) => {
+            let name = format!("costs-{}-in-one-currency.csv", page.context.period);
+            (attachment(CSV, &name), export::csv::converted(&page)).into_response()
+        }
         Err(error) => ApiError::of(&error, &ask.request_id).plain(),
     }
 }

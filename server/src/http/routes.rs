@@ -42,6 +42,8 @@ pub(super) enum Answer {
     Clusters,
     Commitments,
     Costs,
+    Converted,
+    ConvertedCsv,
     Overview,
     Reconciliation,
     Explain,
@@ -97,6 +99,12 @@ pub const ROUTES: &[Route] = &[
         Kind::Page,
         Answer::Page,
         "Costs: who and what costs how much?",
+    ),
+    gets(
+        "/costs/converted",
+        Kind::Page,
+        Answer::Page,
+        "Costs in one currency: each charge converted once",
     ),
     gets(
         "/clusters",
@@ -168,6 +176,12 @@ pub const ROUTES: &[Route] = &[
         answer: Answer::Theme,
     },
     gets(
+        "/costs/converted.csv",
+        Kind::Download,
+        Answer::ConvertedCsv,
+        "Costs in one currency as CSV, every row, every digit",
+    ),
+    gets(
         "/costs.csv",
         Kind::Download,
         Answer::CostsCsv,
@@ -190,6 +204,12 @@ pub const ROUTES: &[Route] = &[
         Kind::Api,
         Answer::Commitments,
         "Commitments: what is used and not, coverage, when they end",
+    ),
+    gets(
+        "/api/v1/costs/converted",
+        Kind::Api,
+        Answer::Converted,
+        "Costs in one currency: each charge converted once",
     ),
     gets(
         "/api/v1/costs",
@@ -408,6 +428,8 @@ fn handler(answer: Answer) -> MethodRouter<Web> {
         Answer::Clusters => get(api::clusters),
         Answer::Commitments => get(api::commitments),
         Answer::Costs => get(api::costs),
+        Answer::Converted => get(api::converted),
+        Answer::ConvertedCsv => get(downloads::converted),
         Answer::Overview => get(api::overview),
         Answer::Reconciliation => get(api::reconciliation),
         Answer::Explain => get(api::explain),

@@ -11,6 +11,7 @@ mod chart;
 mod clusters;
 mod commitments;
 mod context;
+mod converted;
 mod costs;
 mod deliveries;
 mod error;
@@ -27,6 +28,7 @@ pub use chart::{Chart, ChartPoint, ChartTable};
 pub use clusters::{Cluster, ClustersPage, Measured, NodePool, PartCost};
 pub use commitments::{Commitment, CommitmentsPage, ExpiryStep, Prepaid, ServiceCoverage};
 pub use context::{Basis, Context, PeriodState, Site};
+pub use converted::{ConvertedCosts, ConvertedPage, ConvertedQuery, ConvertedRow};
 pub use costs::{
     Change, ChangeKind, CostReport, CostRow, CostsPage, CostsQuery, GroupOption, PageInfo, ReconciliationLine, RowKind,
     SortKey, SortOrder,

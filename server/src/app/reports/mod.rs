@@ -4,6 +4,7 @@ mod change;
 mod clusters;
 mod commitments;
 mod context;
+mod converted;
 mod costs;
 pub mod drivers;
 mod overview;

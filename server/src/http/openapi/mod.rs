@@ -99,6 +99,7 @@ fn shape(answer: Answer) -> (Value, Vec<Value>) {
     let page = || vec![period(), basis(), currency(), against()];
     match answer {
         Answer::Costs => (schemas::to("CostReport"), [page(), grouping()].concat()),
+        Answer::Converted => (schemas::to("Converted"), [page(), grouping(), conversion()].concat()),
         Answer::Clusters => (schemas::to("Clusters"), page()),
         Answer::Commitments => (schemas::to("Commitments"), page()),
         Answer::Overview => (schemas::to("Overview"), page()),
@@ -124,6 +125,7 @@ fn shape(answer: Answer) -> (Value, Vec<Value>) {
         | Answer::EnterInvoice
         | Answer::RemoveInvoice
         | Answer::CostsCsv
+        | Answer::ConvertedCsv
         | Answer::CostsXlsx
         | Answer::Health
         | Answer::Ready
@@ -202,6 +204,15 @@ fn lines_page() -> Value {
         "A page of 200 bill lines, largest first; the others are summed in `rest_cost`",
         &json!({ "type": "integer", "minimum": 1, "default": 1 }),
     )
+}
+
+fn conversion() -> Vec<Value> {
+    let code = json!({ "type": "string", "pattern": "^[A-Z]{3}$" });
+    let rates = json!({ "type": "string", "enum": ["month-average", "charge-date"], "default": "month-average" });
+    vec![
+        parameter("to", "Currency asked for; EUR when there is a rate of it", &code),
+        parameter("rate", "Which rate a charge is converted at", &rates),
+    ]
 }
 
 fn grouping() -> Vec<Value> {

@@ -3,6 +3,7 @@
 
 mod clusters;
 mod commitments;
+mod converted;
 mod deliveries;
 pub(super) mod opencost;
 mod push;
@@ -84,6 +85,7 @@ pub(super) fn all() -> Value {
         explain(),
         rules(),
         clusters::sources(),
+        converted::converted(),
         deliveries::deliveries(),
         push::push(),
         push::pushed_resources(),

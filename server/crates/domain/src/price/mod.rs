@@ -13,7 +13,7 @@
 //! figures stay visible, and the moves of an account add up to nothing.
 //!
 //! The steps run in order and each sees what the one before left:
-//! [`discount`], [`tier`], [`commitment`], [`unused`].
+//! [`discount`], [`fee`], [`tier`], [`commitment`], [`unused`].
 
 use crate::allocate::Program;
 use crate::apportion::{ApportionError, Splitter};
@@ -28,6 +28,7 @@ use thiserror::Error;
 
 mod commitment;
 mod discount;
+mod fee;
 mod policy;
 mod tier;
 mod unused;
@@ -42,6 +43,8 @@ pub const PRICE_RULE: &str = "PriceRule";
 pub enum PriceRule {
     /// A discount to the lines it discounts (A17).
     Discount,
+    /// The fee of a spend-based commitment to the lines it paid for (A16).
+    SpendFee,
     /// Volume tiers and free tiers at the average net price (A18).
     Tier,
     /// What commitments saved, shared among those they could have covered (A16).
@@ -56,6 +59,7 @@ impl PriceRule {
     pub fn as_str(self) -> &'static str {
         match self {
             PriceRule::Discount => "A17 discount",
+            PriceRule::SpendFee => "A16 spend commitment fee",
             PriceRule::Tier => "A18 volume tier",
             PriceRule::Commitment => "A16 commitment",
             PriceRule::Unused => "A23 unused",
@@ -122,8 +126,10 @@ pub enum PriceError {
 }
 
 /// Columns the decisions look at.
-pub const COLUMNS: [&str; 14] = [
+pub const COLUMNS: [&str; 16] = [
     "BillingAccountId",
+    "ProviderName",
+    "ServiceProviderName",
     "SubAccountId",
     "ServiceName",
     "RegionId",
@@ -269,6 +275,7 @@ pub fn moves(groups: &[Group<'_>], policy: &Policy, split: Splitter) -> Result<V
         moves: BTreeMap::new(),
     };
     discount::step(&mut book)?;
+    fee::step(&mut book)?;
     tier::step(&mut book)?;
     commitment::step(&mut book)?;
     unused::step(&mut book)?;
@@ -288,6 +295,7 @@ pub fn moves(groups: &[Group<'_>], policy: &Policy, split: Splitter) -> Result<V
 #[derive(Debug, Clone, Default)]
 pub struct Live {
     discount: discount::Live,
+    fee: fee::Live,
     tier: tier::Live,
     commitment: commitment::Live,
     unused: unused::Live,
@@ -310,6 +318,7 @@ impl Live {
     pub fn of<'a>(kinds: impl Iterator<Item = Kind<'a>> + Clone, policy: &Policy) -> Live {
         Live {
             discount: discount::Live::of(kinds.clone(), policy),
+            fee: fee::Live::of(kinds.clone(), policy),
             tier: tier::Live::of(kinds.clone(), policy),
             commitment: commitment::Live::of(kinds.clone(), policy),
             unused: unused::Live::of(kinds, policy),
@@ -319,13 +328,21 @@ impl Live {
     /// Whether nothing can be moved.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.discount.is_empty() && self.tier.is_empty() && self.commitment.is_empty() && self.unused.is_empty()
+        self.discount.is_empty()
+            && self.fee.is_empty()
+            && self.tier.is_empty()
+            && self.commitment.is_empty()
+            && self.unused.is_empty()
     }
 
     /// Whether lines of this kind can take part.
     #[must_use]
     pub fn wants(&self, kind: &Kind<'_>) -> bool {
-        self.discount.wants(kind) || self.tier.wants(kind) || self.commitment.wants(kind) || self.unused.wants(kind)
+        self.discount.wants(kind)
+            || self.fee.wants(kind)
+            || self.tier.wants(kind)
+            || self.commitment.wants(kind)
+            || self.unused.wants(kind)
     }
 }
 

@@ -43,6 +43,8 @@ struct CommitmentEntry {
 pub struct Policy {
     /// Discounts go to the lines they discount (A17).
     pub discounts: bool,
+    /// Fees of spend-based commitments go to the lines they paid for (A16).
+    pub spend_fees: bool,
     /// One average net price by SKU (A18).
     pub tiers: bool,
     /// Unused commitments (A23).
@@ -58,6 +60,8 @@ struct RawPolicy {
     format: u32,
     #[serde(default = "follow")]
     discounts: RawDiscounts,
+    #[serde(default = "follow")]
+    spend_commitment_fees: RawDiscounts,
     #[serde(default = "average")]
     volume_tiers: RawTiers,
     #[serde(default)]
@@ -121,6 +125,7 @@ impl Policy {
     pub fn as_billed() -> Policy {
         Policy {
             discounts: false,
+            spend_fees: false,
             tiers: false,
             commitment_unused: UnusedMode::Buyer,
             reservation_unused: UnusedMode::Buyer,
@@ -161,6 +166,7 @@ impl Policy {
         }
         Ok(Policy {
             discounts: raw.discounts == RawDiscounts::Follow,
+            spend_fees: raw.spend_commitment_fees == RawDiscounts::Follow,
             tiers: raw.volume_tiers == RawTiers::Average,
             commitment_unused: raw.commitment_unused,
             reservation_unused: raw.reservation_unused,
@@ -224,6 +230,15 @@ impl Policy {
         };
         vec![
             ("Discounts", discounts.to_owned()),
+            (
+                "Spend commitment fees",
+                if self.spend_fees {
+                    "go to the lines they paid for"
+                } else {
+                    "stay lines of their own"
+                }
+                .to_owned(),
+            ),
             ("Volume tiers", tiers.to_owned()),
             (
                 "Commitments",

@@ -40,6 +40,11 @@ impl Line {
         self
     }
 
+    fn contracted(mut self, contracted: &str) -> Line {
+        self.prices.contracted = Some(money(contracted));
+        self
+    }
+
     fn quantity(mut self, quantity: i128) -> Line {
         self.prices.quantity = Some(quantity * 1_000_000_000_000);
         self
@@ -371,6 +376,7 @@ fn any_line() -> impl Strategy<Value = Line> {
         (Class::Discount, ChargeCategory::Usage),
         (Class::Credit, ChargeCategory::Credit),
         (Class::Machine, ChargeCategory::Usage),
+        (Class::Machine, ChargeCategory::Purchase),
         (Class::NodeCompute, ChargeCategory::Usage),
         (Class::Database, ChargeCategory::Usage),
         (Class::CommitmentUnused, ChargeCategory::Usage),
@@ -392,7 +398,7 @@ fn any_line() -> impl Strategy<Value = Line> {
         ),
         (
             pick(&["1", "2"]),
-            pick(&["", "Standard", "Dynamic"]),
+            pick(&["", "Standard", "Dynamic", "Committed"]),
             pick(&["", "plan", "other"]),
             pick(&["", "Used", "Unused"]),
         ),
@@ -408,7 +414,9 @@ fn any_line() -> impl Strategy<Value = Line> {
                 prices,
             )| {
                 let cost = if zero == 0 { 0 } else { cost };
+                let provider = if account == "a" { "Google Cloud" } else { "AWS" };
                 let columns = [
+                    ("ProviderName", provider.to_owned()),
                     ("BillingAccountId", payer),
                     ("SubAccountId", account),
                     ("ServiceName", service),
@@ -441,6 +449,46 @@ const POLICIES: [&str; 4] = [
     "format: 1\ncommitments: [{mode: as-applied, when: {column: SubAccountId, equals: a}}, {mode: pooled}]\ncommitment_unused: central",
     BILLED,
 ];
+
+#[test]
+fn a_spend_commitment_fee_goes_to_what_it_paid_for() {
+    let google = |id, more: &[(&'static str, &'static str)], effective| {
+        let columns = [("ProviderName", "Google Cloud"), ("PricingCategory", "Committed")];
+        line(id, Class::Machine, &[&columns, more].concat(), effective)
+    };
+    let fee = || google("fee", &[], "10").category(ChargeCategory::Purchase);
+    let used = || {
+        [
+            google("a", &[], "1").contracted("6"),
+            google("b", &[("SubAccountId", "p-2")], "5").contracted("20"),
+            line("on demand", Class::Machine, &[("ProviderName", "Google Cloud")], "7").contracted("7"),
+        ]
+    };
+    let all = |lines: Vec<Line>, policy: &str| evened(&lines, policy);
+    let with = |fees: Vec<Line>| fees.into_iter().chain(used()).collect::<Vec<_>>();
+    let expect = |pairs: &[(&str, &str)]| -> BTreeMap<String, String> {
+        pairs
+            .iter()
+            .map(|(id, cost)| ((*id).to_owned(), (*cost).to_owned()))
+            .collect()
+    };
+    assert_eq!(
+        all(with(vec![fee()]), "format: 1\n"),
+        expect(&[("a", "3.5"), ("b", "12.5"), ("fee", "0"), ("on demand", "7")])
+    );
+    assert_eq!(
+        all(with(vec![fee()]), "format: 1\nspend_commitment_fees: as-billed\n"),
+        expect(&[("a", "1"), ("b", "5"), ("fee", "10"), ("on demand", "7")])
+    );
+    // nothing was covered: the fee stays, and is not lost
+    assert_eq!(all(vec![fee()], "format: 1\n"), expect(&[("fee", "10")]));
+    // another provider's lines without an id are left as they are
+    let other = line("x", Class::Machine, &[("PricingCategory", "Committed")], "3").category(ChargeCategory::Purchase);
+    assert_eq!(
+        all(with(vec![other]), "format: 1\n"),
+        expect(&[("a", "1"), ("b", "5"), ("on demand", "7"), ("x", "3")])
+    );
+}
 
 proptest! {
     #![proptest_config(ProptestConfig { cases: 1_000, ..ProptestConfig::default() })]

@@ -102,11 +102,12 @@ fn refuse(part: &Part, error: &LakeError) -> IngestError {
 fn blocks(frame: &DataFrame, before: u64) -> Vec<Block> {
     const ROWS: usize = 8_192;
     let (rows, width) = (frame.height(), frame.width());
-    let columns: Vec<Series> = frame
+    let series: Vec<Series> = frame
         .columns()
         .iter()
-        .map(|column| column.as_materialized_series().clone())
+        .map(|column| column.as_materialized_series().rechunk())
         .collect();
+    let mut columns: Vec<Texts<'_>> = series.iter().map(Texts::of).collect();
     let mut blocks = Vec::new();
     for first in (0..rows).step_by(ROWS) {
         let mut block = Block {
@@ -114,14 +115,9 @@ fn blocks(frame: &DataFrame, before: u64) -> Vec<Block> {
             ..Block::default()
         };
         for row in first..rows.min(first + ROWS) {
-            for column in &columns {
+            for column in &mut columns {
                 let start = block.data.len();
-                match column.get(row) {
-                    Ok(AnyValue::String(text)) => block.data.extend_from_slice(text.as_bytes()),
-                    Ok(AnyValue::Binary(bytes)) => block.data.extend_from_slice(bytes),
-                    Ok(value) => block.data.extend_from_slice(text_of(&value).as_bytes()),
-                    Err(_) => {}
-                }
+                column.write(row, &mut block.data);
                 let cell: Cell = (
                     u32::try_from(start).unwrap_or(u32::MAX),
                     u32::try_from(block.data.len()).unwrap_or(u32::MAX),
@@ -134,6 +130,120 @@ fn blocks(frame: &DataFrame, before: u64) -> Vec<Block> {
         blocks.push(block);
     }
     blocks
+}
+
+/// The cells of a column as text: what exports have most of without a detour.
+enum Texts<'s> {
+    Text(&'s StringChunked),
+    Double(&'s Float64Chunked),
+    /// Instants, which repeat: the last one with its text.
+    Time(Int64Chunked, TimeUnit, (i64, String)),
+    /// A map as Parquet tools write it: where each row's pairs begin, keys, values.
+    Map(Vec<i64>, StringChunked, StringChunked),
+    Any(&'s Series),
+}
+
+impl<'s> Texts<'s> {
+    fn of(series: &'s Series) -> Texts<'s> {
+        match series.dtype() {
+            DataType::String => series.str().map(Texts::Text).ok(),
+            DataType::Float64 => series.f64().map(Texts::Double).ok(),
+            DataType::Datetime(unit, _) => {
+                let physical = series.to_physical_repr();
+                let known = (i64::MIN, String::new());
+                physical.i64().map(|of| Texts::Time(of.clone(), *unit, known)).ok()
+            }
+            DataType::List(_) => map_of(series),
+            _ => None,
+        }
+        .unwrap_or(Texts::Any(series))
+    }
+
+    fn write(&mut self, row: usize, into: &mut Vec<u8>) {
+        match self {
+            Texts::Text(of) => into.extend_from_slice(of.get(row).unwrap_or_default().as_bytes()),
+            Texts::Double(of) => {
+                if let Some(value) = of.get(row) {
+                    write_double(value, into);
+                }
+            }
+            Texts::Time(of, unit, (last, text)) => {
+                if let Some(value) = of.get(row) {
+                    if value != *last || text.is_empty() {
+                        (*last, *text) = (value, instant(value, *unit));
+                    }
+                    into.extend_from_slice(text.as_bytes());
+                }
+            }
+            Texts::Map(offsets, keys, values) => write_map(pairs(offsets, row), keys, values, into),
+            Texts::Any(of) => {
+                if let Ok(value) = of.get(row) {
+                    into.extend_from_slice(text_of(&value).as_bytes());
+                }
+            }
+        }
+    }
+}
+
+/// The pairs of a row.
+fn pairs(offsets: &[i64], row: usize) -> std::ops::Range<usize> {
+    let at = |row: usize| offsets.get(row).and_then(|at| usize::try_from(*at).ok()).unwrap_or(0);
+    at(row)..at(row + 1)
+}
+
+/// A list of structs of two texts, `key` and `value`; `None`: something else.
+fn map_of(series: &Series) -> Option<Texts<'_>> {
+    let list = series.list().ok()?;
+    let offsets = list.downcast_iter().next()?.offsets().as_slice().to_vec();
+    let inner = list.get_inner();
+    let fields = inner.struct_().ok()?.fields_as_series();
+    let [keys, values] = fields.as_slice() else { return None };
+    let named = |field: &Series, name: &str| field.name().eq_ignore_ascii_case(name);
+    if !(named(keys, "key") && named(values, "value")) {
+        return None;
+    }
+    Some(Texts::Map(
+        offsets,
+        keys.str().ok()?.rechunk().into_owned(),
+        values.str().ok()?.rechunk().into_owned(),
+    ))
+}
+
+/// The JSON object of a map; nothing when it is empty.
+fn write_map(pairs: std::ops::Range<usize>, keys: &StringChunked, values: &StringChunked, into: &mut Vec<u8>) {
+    let start = into.len();
+    for at in pairs {
+        let (Some(key), Some(value)) = (keys.get(at), values.get(at)) else {
+            continue;
+        };
+        into.push(if into.len() == start { b'{' } else { b',' });
+        for (text, after) in [(key, Some(b':')), (value, None)] {
+            // writing into a Vec never fails
+            let _ = serde_json::to_writer(&mut *into, text);
+            into.extend(after);
+        }
+    }
+    if into.len() > start {
+        into.push(b'}');
+    }
+}
+
+/// As [`double`], without text in between.
+fn write_double(value: f64, into: &mut Vec<u8>) {
+    use std::io::Write;
+    let start = into.len();
+    // writing into a Vec never fails
+    let _ = write!(into, "{value}");
+    let written = &into[start..];
+    let digits = written
+        .iter()
+        .position(|b| *b == b'.')
+        .map_or(0, |at| written.len() - at - 1);
+    if digits > MONEY_SCALE as usize {
+        let text = double(&String::from_utf8_lossy(written));
+        into.truncate(start);
+        into.extend_from_slice(text.as_bytes());
+    }
 }
 
 impl Block {

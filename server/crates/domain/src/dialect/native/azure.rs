@@ -4,7 +4,7 @@
 
 use super::draft::Column;
 use super::names::{Names, letters};
-use super::time::{month_of, next_day};
+use super::time::{Memo, month_of, next_day};
 use super::{Draft, Field, Out, Rewriter, Row, Rule, field};
 use crate::finding::Finding;
 
@@ -184,12 +184,25 @@ pub(super) fn rewriter(headers: &[String], rows: AzureRows) -> Result<Rewriter, 
         ("ResourceId", names.first(&["resourceid", "instanceid", "instancename"])),
     ];
     let rule = Azure::new(&names, rows);
+    // what can be read off the FOCUS columns is not kept twice: the cost is BilledCost or EffectiveCost,
+    // days are periods, and a machine of a scale set has its number at the end of ResourceId
+    let told = [
+        cost,
+        names.first(DATE),
+        names.find("billingperiodstartdate"),
+        names.find("billingperiodenddate"),
+        names.first(&["resourceid", "instanceid", "instancename"]),
+    ];
+    let is_told = |header: &str| {
+        let at = names.headers.iter().position(|name| name == header);
+        at.is_some() && told.contains(&at)
+    };
     Ok(Rewriter::bind(
         &names,
         FIELDS,
         COMPUTED,
         &sources,
-        |_| true,
+        |header| !is_told(header),
         Box::new(rule),
     ))
 }
@@ -213,6 +226,8 @@ struct Azure {
     category: Option<usize>,
     benefit: (Option<usize>, Option<usize>),
     benefit_name: (Option<usize>, Option<usize>),
+    /// Ends of days, which are the same for many rows in a row.
+    day_ends: [Memo; 2],
 }
 
 impl Azure {
@@ -246,6 +261,7 @@ impl Azure {
             category: at("metercategory"),
             benefit: (at("benefitid"), at("reservationid")),
             benefit_name: (at("benefitname"), at("reservationname")),
+            day_ends: Default::default(),
         }
     }
 
@@ -309,11 +325,12 @@ impl Azure {
         }
     }
 
-    fn dates<'r>(&self, row: &Row<'r>, draft: &mut Draft<'r>) {
+    fn dates<'r>(&mut self, row: &Row<'r>, draft: &mut Draft<'r>) {
         let date = row.get(self.date).unwrap_or_default();
-        draft.own(CHARGE_END, next_day(date));
+        let [charge, period] = &mut self.day_ends;
+        draft.own(CHARGE_END, charge.of(date, next_day));
         match (row.get(self.period_start), row.get(self.period_end)) {
-            (Some(_), Some(end)) => draft.own(PERIOD_END, next_day(end)),
+            (Some(_), Some(end)) => draft.own(PERIOD_END, period.of(end, next_day)),
             // exports without billing periods have calendar months
             _ => {
                 if let Some((start, end)) = month_of(row.get(self.period_start).unwrap_or(date)) {
@@ -328,12 +345,12 @@ impl Azure {
     fn resource<'r>(&self, row: &Row<'r>, draft: &mut Draft<'r>) {
         let Some(id) = row.get(self.resource) else { return };
         draft.set(RESOURCE, id);
-        let text = String::from_utf8_lossy(id);
-        let lower = text.to_ascii_lowercase();
-        if lower.contains("/virtualmachinescalesets/")
-            && !lower.contains("/virtualmachines/")
+        let has = |wanted: &[u8]| id.split(|b| *b == b'/').any(|part| part.eq_ignore_ascii_case(wanted));
+        if has(b"virtualMachineScaleSets")
+            && !has(b"virtualMachines")
             && let Some(machine) = self.machine(row)
         {
+            let text = String::from_utf8_lossy(id);
             draft.own(
                 RESOURCE,
                 format!("{}/virtualMachines/{machine}", text.trim_end_matches('/')),
@@ -341,11 +358,8 @@ impl Azure {
         }
         if let Some(given) = row.get(self.resource_type) {
             draft.set(RESOURCE_TYPE, given);
-        } else if let Some((_, path)) = lower.rsplit_once("/providers/") {
-            let mut parts = path.split('/');
-            if let (Some(provider), Some(kind)) = (parts.next(), parts.next()) {
-                draft.own(RESOURCE_TYPE, format!("{provider}/{kind}"));
-            }
+        } else if let Some(kind) = resource_type(id) {
+            draft.own(RESOURCE_TYPE, kind);
         }
     }
 
@@ -401,8 +415,24 @@ impl Rule for Azure {
 }
 
 fn is_hours(unit: &[u8]) -> bool {
-    let text = String::from_utf8_lossy(unit).to_ascii_lowercase();
-    text.ends_with("hour") || text.ends_with("hours")
+    let ends = |with: &[u8]| {
+        unit.len()
+            .checked_sub(with.len())
+            .is_some_and(|at| unit[at..].eq_ignore_ascii_case(with))
+    };
+    ends(b"hour") || ends(b"hours")
+}
+
+/// `microsoft.compute/virtualmachines`: what follows the last `providers` of a resource id.
+fn resource_type(id: &[u8]) -> Option<String> {
+    let parts: Vec<&[u8]> = id.split(|b| *b == b'/').collect();
+    let at = parts.iter().rposition(|part| part.eq_ignore_ascii_case(b"providers"))?;
+    let (provider, kind) = (parts.get(at + 1)?, parts.get(at + 2)?);
+    // a relative path begins with its first part, and not with a slash
+    (at > 0).then(|| {
+        let text = |part: &[u8]| String::from_utf8_lossy(part).to_ascii_lowercase();
+        format!("{}/{}", text(provider), text(kind))
+    })
 }
 
 fn frequency(cell: &[u8]) -> &'static [u8] {

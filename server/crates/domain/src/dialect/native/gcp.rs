@@ -68,6 +68,7 @@ const COMPUTED: &[&str] = &[
     "ChargeCategory",
     "ChargeClass",
     "ChargeFrequency",
+    "PricingCategory",
     "ProviderName",
     "PublisherName",
     "SubAccountId",
@@ -177,6 +178,7 @@ struct Gcp {
     cost: Option<usize>,
     credits: Option<usize>,
     credits_amount: Option<usize>,
+    credits_type: Option<usize>,
     cost_type: Option<usize>,
     adjusted: Path,
     month: Path,
@@ -213,6 +215,7 @@ impl Gcp {
             cost: names.find("cost"),
             credits: names.find("credits"),
             credits_amount: names.find("creditsamount"),
+            credits_type: names.find("creditstype"),
             cost_type: names.find("costtype"),
             adjusted: path("adjustmentinfoid", "adjustmentinfo", &["id"]),
             month: path("invoicemonth", "invoice", &["month"]),
@@ -260,6 +263,12 @@ impl Gcp {
             }
         }
         format_units(sum, MONEY_SCALE)
+    }
+
+    /// Whether a spend-based commitment paid for a part of it.
+    fn is_covered(&self, row: &Row<'_>) -> bool {
+        let named = |at| row.get(at).is_some_and(|cell| contains(cell, SPEND_CREDIT));
+        named(self.credits) || named(self.credits_type)
     }
 
     /// Labels of the resource, else of the project, else of the system: each is
@@ -353,6 +362,16 @@ impl Rule for Gcp {
                 b"Recurring"
             },
         );
+        if category == b"Usage" || category == b"Purchase" {
+            let committed = match category {
+                b"Usage" => self.is_covered(row),
+                _ => is_spend_fee(&sku),
+            };
+            draft.set(
+                Column::named("PricingCategory"),
+                if committed { b"Committed" } else { b"Standard" },
+            );
+        }
         if self.adjusted.get(row).is_some() {
             draft.set(Column::named("ChargeClass"), b"Correction");
         }
@@ -364,10 +383,22 @@ impl Rule for Gcp {
     }
 }
 
+/// The type of the credit that a spend-based commitment leaves on what it covered.
+const SPEND_CREDIT: &[u8] = b"COMMITTED_USAGE_DISCOUNT_DOLLAR_BASE";
+
+fn contains(cell: &[u8], part: &[u8]) -> bool {
+    cell.windows(part.len()).any(|window| window == part)
+}
+
+/// The fee of a spend-based commitment.
+fn is_spend_fee(sku: &str) -> bool {
+    sku.starts_with("Commitment - dollar based")
+}
+
 /// Fees of committed use discounts: `Commitment v1: Cpu in Americas for 1 Year`,
 /// `Commitment - dollar based v1: GCE`.
 fn is_commitment_fee(sku: &str) -> bool {
-    sku.starts_with("Commitment v") || sku.starts_with("Commitment - dollar based")
+    sku.starts_with("Commitment v") || is_spend_fee(sku)
 }
 
 /// FOCUS ServiceCategory and a resource type, by service and SKU; empty when unknown.
@@ -439,6 +470,36 @@ mod tests {
             .iter()
             .map(|name| String::from_utf8_lossy(row[at(name)]).into_owned())
             .collect()
+    }
+
+    #[test]
+    fn what_a_spend_commitment_paid_for_is_told() {
+        let credit = r#"[{"type":"COMMITTED_USAGE_DISCOUNT_DOLLAR_BASE","amount":"-5"}]"#;
+        let resource = r#"[{"type":"COMMITTED_USAGE_DISCOUNT","amount":"-5"}]"#;
+        for (columns, expect) in [
+            (vec![("credits", credit)], ["Usage", "Committed", "30"]),
+            (
+                vec![
+                    ("credits.type", "COMMITTED_USAGE_DISCOUNT_DOLLAR_BASE"),
+                    ("credits.amount", "-5"),
+                ],
+                ["Usage", "Committed", "30"],
+            ),
+            // the credit of a resource-based one says all there is to say
+            (vec![("credits", resource)], ["Usage", "Standard", "30"]),
+            (
+                vec![("sku.description", "Commitment - dollar based v1: Cloud SQL")],
+                ["Purchase", "Committed", "35"],
+            ),
+            (
+                vec![("sku.description", "Commitment v1: Cpu in Americas for 1 Year")],
+                ["Purchase", "Standard", "35"],
+            ),
+            (vec![("cost_type", "tax")], ["Tax", "", "35"]),
+        ] {
+            let found = rewritten(&columns, &["ChargeCategory", "PricingCategory", "EffectiveCost"]);
+            assert_eq!(found, expect, "{columns:?}");
+        }
     }
 
     #[test]

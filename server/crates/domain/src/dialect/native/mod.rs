@@ -145,8 +145,8 @@ impl Rewriter {
         for field in fields {
             let found: Vec<usize> = field.natives.iter().filter_map(|native| names.find(native)).collect();
             if let (Some(column), false) = (position(field.focus), found.is_empty()) {
-                // a column that is only ever copied to one place need not be kept twice
-                if let ([only], [_]) = (found.as_slice(), field.natives) {
+                // a column that is copied as it is need not be kept twice
+                if let ([only], false) = (found.as_slice(), computed.contains(&field.focus)) {
                     copied.push(*only);
                 }
                 copies.push((column, found));

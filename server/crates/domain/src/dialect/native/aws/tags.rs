@@ -8,7 +8,7 @@ use crate::tags::{self, Tags};
 use std::collections::HashMap;
 
 /// Distinct maps kept parsed.
-const KEPT: usize = 4_096;
+const KEPT: usize = 32_768;
 
 /// Keys that AWS makes itself, in its own spelling.
 const OWN_KEYS: &[(&str, &str)] = &[
@@ -44,7 +44,11 @@ pub(super) struct TagColumns {
     columns: Vec<(usize, String)>,
     map: Option<usize>,
     parsed: HashMap<Vec<u8>, Tags>,
+    /// Finished tags by map, of reports whose tags are a map alone.
+    finished: HashMap<Vec<u8>, String>,
 }
+
+static NO_TAGS: Tags = Tags::new();
 
 impl TagColumns {
     pub fn new(names: &Names) -> TagColumns {
@@ -55,6 +59,7 @@ impl TagColumns {
                 .collect(),
             map: names.find("resourcetags"),
             parsed: HashMap::new(),
+            finished: HashMap::new(),
         }
     }
 
@@ -64,37 +69,50 @@ impl TagColumns {
     }
 
     /// A map column, parsed; what is no map is empty.
-    pub fn map(&mut self, cell: Option<&[u8]>) -> Tags {
+    pub fn map(&mut self, cell: Option<&[u8]>) -> &Tags {
         let Some(cell) = cell else {
-            return Tags::new();
+            return &NO_TAGS;
         };
-        if let Some(known) = self.parsed.get(cell) {
-            return known.clone();
+        if !self.parsed.contains_key(cell) {
+            let map = std::str::from_utf8(cell).ok().and_then(|text| tags::parse(text).ok());
+            if self.parsed.len() >= KEPT {
+                self.parsed.clear();
+            }
+            self.parsed.insert(cell.to_vec(), map.unwrap_or_default());
         }
-        let map = std::str::from_utf8(cell).ok().and_then(|text| tags::parse(text).ok());
-        let map = map.unwrap_or_default();
-        if self.parsed.len() >= KEPT {
-            self.parsed.clear();
-        }
-        self.parsed.insert(cell.to_vec(), map.clone());
-        map
+        self.parsed.get(cell).unwrap_or(&NO_TAGS)
     }
 
     /// The tags of a row as JSON; a map that cannot be read is passed on as it
     /// is, so that the row is refused with its text.
     pub fn of(&mut self, row: &Row<'_>) -> String {
+        let cell = row.get(self.map);
+        let only = cell.filter(|_| self.columns.is_empty());
+        if let Some(finished) = only.and_then(|cell| self.finished.get(cell)) {
+            return finished.clone();
+        }
+        let finished = self.made(row, cell);
+        if let Some(cell) = only {
+            if self.finished.len() >= KEPT {
+                self.finished.clear();
+            }
+            self.finished.insert(cell.to_vec(), finished.clone());
+        }
+        finished
+    }
+
+    fn made(&mut self, row: &Row<'_>, cell: Option<&[u8]>) -> String {
         let mut found = Tags::new();
         for (at, key) in &self.columns {
             if let Some(value) = row.get(Some(*at)) {
                 found.insert(key.clone(), String::from_utf8_lossy(value).into_owned());
             }
         }
-        if let Some(cell) = row.get(self.map) {
-            let readable = std::str::from_utf8(cell).is_ok_and(|text| tags::parse(text).is_ok());
-            if !readable {
+        if let Some(cell) = cell {
+            let Some(map) = std::str::from_utf8(cell).ok().and_then(|text| tags::parse(text).ok()) else {
                 return String::from_utf8_lossy(cell).into_owned();
-            }
-            for (key, value) in self.map(Some(cell)) {
+            };
+            for (key, value) in map {
                 if !value.is_empty() {
                     found.insert(key_of_map(&key), value);
                 }
