@@ -211,7 +211,10 @@ async fn costs_in_one_currency_are_one_figure_everywhere() {
     let bill = Money::parse(NOVEMBER).expect("money");
     // four fifths; each charge is rounded once, at the 24th digit
     let charges = json["costs"]["rows"].as_array().map_or(0, Vec::len) as i128 * 100;
-    assert!((total.units() * 5 - bill.units() * 4).abs() <= charges, "{total} of {bill}");
+    assert!(
+        (total.units() * 5 - bill.units() * 4).abs() <= charges,
+        "{total} of {bill}"
+    );
     let rows = json["costs"]["rows"].as_array().expect("rows").iter();
     assert_eq!(Money::sum(rows.map(|row| units(&row["cost"]))).expect("a sum"), total);
     let csv = site.get(&format!("/costs/converted.csv?{query}")).await;

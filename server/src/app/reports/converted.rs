@@ -68,11 +68,11 @@ impl App {
                 RateType::MonthAverage
             },
         };
-        Ok(shown(self.costs_converted(&asked).await?))
+        Ok(shown(&self.costs_converted(&asked).await?))
     }
 }
 
-fn shown(costs: ConvertedCosts) -> wire::ConvertedCosts {
+fn shown(costs: &ConvertedCosts) -> wire::ConvertedCosts {
     let rows = costs.rows.iter().map(|row| ConvertedRow {
         keys: costs
             .by

@@ -18,7 +18,7 @@ use polars::prelude::{DataFrame, Schema};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
 
 /// Rows and bytes of a row group, whichever is reached first.
@@ -64,7 +64,8 @@ pub(crate) fn run(lake: &Lake, request: &Request<'_>, progress: &dyn Fn(Progress
     };
     let written = thread::scope(|scope| {
         let (block_to, blocks) = sync_channel(BLOCKS_UNDER_WAY);
-        let (used_to, used) = channel();
+        // what nobody takes back is let go: readers of Parquet and JSON have memory of their own
+        let (used_to, used) = sync_channel(BLOCKS_UNDER_WAY);
         let (frame_to, frames) = sync_channel(1);
         let counting = &counter;
         scope.spawn(move || reader::run(request.parts, request.max_record_bytes, counting, &block_to, &used));
@@ -157,7 +158,7 @@ impl Converter<'_> {
     fn consume(
         &mut self,
         blocks: Receiver<Message>,
-        used: &Sender<Block>,
+        used: &SyncSender<Block>,
         to: SyncSender<Frame>,
         report: &dyn Fn(usize, u64),
     ) -> Result<(), IngestError> {
@@ -168,7 +169,7 @@ impl Converter<'_> {
                 Message::Block(block) => {
                     self.block(&block, &to)?;
                     // the reader may have ended already
-                    let _ = used.send(block);
+                    let _ = used.try_send(block);
                     report(ended, self.rows);
                 }
                 Message::End(findings) => {

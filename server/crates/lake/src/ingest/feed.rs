@@ -2,7 +2,7 @@
 //! as FOCUS where the dialect asks for it.
 
 use super::reader::{Hangup, Message};
-use super::records::{Block, Ragged, range};
+use super::records::Block;
 use super::{IngestError, Part};
 use domain::Finding;
 use domain::dialect::native::{Rewriter, Rows};
@@ -76,7 +76,7 @@ impl<'a> Feed<'a> {
     pub fn send(&mut self, block: Block) -> Result<(), Hangup> {
         let block = match &mut self.rewriter {
             Some(rewriter) => {
-                let (block, implied) = rewritten(rewriter, &block);
+                let (block, implied) = rewritten(rewriter, block);
                 self.implied += implied;
                 block
             }
@@ -105,8 +105,8 @@ impl<'a> Feed<'a> {
 }
 
 /// The rows of a block, rewritten; rows that cannot be read go along as they are.
-fn rewritten(rewriter: &mut Rewriter, block: &Block) -> (Block, u64) {
-    let mut rows = Rows::default();
+fn rewritten(rewriter: &mut Rewriter, block: Block) -> (Block, u64) {
+    let mut rows = Rows::over(&block.data[..block.used]);
     let mut lines = Vec::with_capacity(block.rows());
     let mut cells: Vec<&[u8]> = Vec::with_capacity(block.width);
     for (row, line) in block.lines.iter().enumerate() {
@@ -115,28 +115,17 @@ fn rewritten(rewriter: &mut Rewriter, block: &Block) -> (Block, u64) {
         rewriter.row(&cells, &mut rows);
         lines.resize(rows.count, *line);
     }
-    let mut data = rows.data;
-    let ragged = block.ragged.iter().map(|row| {
-        let moved = row.cells.iter().map(|cell| {
-            let start = data.len();
-            data.extend_from_slice(block.bytes(*cell));
-            range(start, data.len())
-        });
-        Ragged {
-            line: row.line,
-            cells: moved.collect(),
-            expected: row.expected,
-            after_quote: row.after_quote,
-        }
-    });
-    let ragged = ragged.collect();
     let block = Block {
-        used: data.len(),
-        data,
+        used: block.used + rows.data.len(),
         cells: rows.cells,
         lines,
-        ragged,
         width: rewriter.headers().len(),
+        ..block
     };
-    (block, rows.implied)
+    // what was added comes behind the text; bytes behind that mean nothing
+    let mut data = block.data;
+    data.truncate(block.used - rows.data.len());
+    data.reserve_exact(rows.data.len());
+    data.extend_from_slice(&rows.data);
+    (Block { data, ..block }, rows.implied)
 }

@@ -47,15 +47,16 @@ pub(crate) fn read(
     let mut seen = 0u64;
     let mut counted = 0;
     let sent = scan::batches(&part.path, &part.name, &names, |frame| {
-        for block in blocks(frame, seen) {
+        let mut send = |block: Block| {
             if let Some(line) = block.overlong(max_record) {
                 let finding = Finding::error("record_too_long", format!("the row is longer than {max_record} bytes"));
                 return Err(Stop::Ingest(IngestError::refused(
                     finding.in_file(&part.name).at_line(line).remedy("allow longer records"),
                 )));
             }
-            feed.send(block).map_err(|Hangup| Stop::Hangup)?;
-        }
+            feed.send(block).map_err(|Hangup| Stop::Hangup)
+        };
+        blocks(frame, seen, &mut send)?;
         seen += frame.height() as u64;
         // a Parquet file is not read in order: count the bytes by the rows
         let share = u64::try_from(u128::from(bytes) * u128::from(seen) / u128::from(rows.max(1))).unwrap_or(bytes);
@@ -98,8 +99,8 @@ fn refuse(part: &Part, error: &LakeError) -> IngestError {
     damaged(part, format!("is no Parquet file that can be read: {reason}"))
 }
 
-/// The rows of a batch as blocks; `before` rows came first.
-fn blocks(frame: &DataFrame, before: u64) -> Vec<Block> {
+/// Sends the rows of a batch as blocks, one after the other; `before` rows came first.
+fn blocks(frame: &DataFrame, before: u64, send: &mut dyn FnMut(Block) -> Result<(), Stop>) -> Result<(), Stop> {
     const ROWS: usize = 8_192;
     let (rows, width) = (frame.height(), frame.width());
     let series: Vec<Series> = frame
@@ -108,10 +109,13 @@ fn blocks(frame: &DataFrame, before: u64) -> Vec<Block> {
         .map(|column| column.as_materialized_series().rechunk())
         .collect();
     let mut columns: Vec<Texts<'_>> = series.iter().map(Texts::of).collect();
-    let mut blocks = Vec::new();
+    // a block is about as large as the one before
+    let (mut bytes, mut cells) = (0, 0);
     for first in (0..rows).step_by(ROWS) {
         let mut block = Block {
             width,
+            data: Vec::with_capacity(bytes),
+            cells: Vec::with_capacity(cells),
             ..Block::default()
         };
         for row in first..rows.min(first + ROWS) {
@@ -127,9 +131,10 @@ fn blocks(frame: &DataFrame, before: u64) -> Vec<Block> {
             block.lines.push(before + row as u64 + 1);
         }
         block.used = block.data.len();
-        blocks.push(block);
+        (bytes, cells) = (block.data.len() * 9 / 8, block.cells.len());
+        send(block)?;
     }
-    blocks
+    Ok(())
 }
 
 /// The cells of a column as text: what exports have most of without a detour.

@@ -83,10 +83,13 @@ const fn same(a: &[u8], b: &[u8]) -> bool {
     true
 }
 
-/// Rewritten rows: their text, and the range of each cell in it, row after row.
+/// Rewritten rows: the range of each cell, row after row, in the text they were
+/// made from and what was added to it.
 #[derive(Debug, Default)]
 pub struct Rows {
-    /// The text.
+    /// Where the text they are made from lies in memory, and its length.
+    base: (usize, usize),
+    /// Text that is not in it; its ranges begin where the base ends.
     pub data: Vec<u8>,
     /// Ranges of the cells.
     pub cells: Vec<(u32, u32)>,
@@ -97,6 +100,15 @@ pub struct Rows {
 }
 
 impl Rows {
+    /// Rows made from cells of a text: what stays as it is is not copied.
+    #[must_use]
+    pub fn over(text: &[u8]) -> Rows {
+        Rows {
+            base: (text.as_ptr() as usize, text.len()),
+            ..Rows::default()
+        }
+    }
+
     pub(crate) fn push<'c>(&mut self, draft: &Draft<'_>, columns: &[usize], kept: impl Iterator<Item = &'c [u8]>) {
         for column in columns {
             self.cell(draft.cells[*column].as_deref().unwrap_or_default());
@@ -108,14 +120,21 @@ impl Rows {
     }
 
     fn cell(&mut self, bytes: &[u8]) {
-        // blocks are far below 4 GiB: a block of input has at most 1 GiB, and rows are written about once
-        let start = u32::try_from(self.data.len()).unwrap_or(u32::MAX);
-        self.data.extend_from_slice(bytes);
-        let end = u32::try_from(self.data.len()).unwrap_or(u32::MAX);
-        self.cells.push((start, end));
+        let (base, length) = self.base;
+        let within = (bytes.as_ptr() as usize)
+            .checked_sub(base)
+            .filter(|at| at + bytes.len() <= length);
+        let start = within.unwrap_or_else(|| {
+            let start = length + self.data.len();
+            self.data.extend_from_slice(bytes);
+            start
+        });
+        // blocks are far below 4 GiB: a block of input has at most 1 GiB, and little is added to it
+        let place = |at: usize| u32::try_from(at).unwrap_or(u32::MAX);
+        self.cells.push((place(start), place(start + bytes.len())));
     }
 
-    /// The cells of a row, for tests and readers.
+    /// The cells of a row that was not made over a text, for tests and readers.
     #[must_use]
     pub fn row(&self, row: usize) -> Vec<&[u8]> {
         let width = self.cells.len() / self.count.max(1);
