@@ -359,6 +359,10 @@ fn read_file(path: &Path) -> Result<File, AppError> {
 /// A database address with every password in it replaced, also one that stands
 /// behind the question mark.
 pub(crate) fn without_secrets(url: &str) -> String {
+    // a path of this machine is no address
+    if !url.contains("://") {
+        return url.to_owned();
+    }
     let (front, query) = url
         .split_once('?')
         .map_or((url, None), |(front, query)| (front, Some(query)));
@@ -442,6 +446,7 @@ mod tests {
     fn no_password_is_shown() {
         for (url, shown) in [
             ("postgres://host/db", "postgres://host/db"),
+            ("/srv/inbox/colo", "/srv/inbox/colo"),
             ("postgres://me@host/db", "postgres://me@host/db"),
             ("postgres://me:s3cret@host:5432/db", "postgres://me:***@host:5432/db"),
             ("postgres://me:a@b:c@host/db", "postgres://me:***@host/db"),

@@ -179,7 +179,7 @@ fn row(one: &Commitment) -> AnyView {
         <tr>
             <th scope="row">
                 <span title=one.id.clone()>{name}</span>" "<span class="unit">{one.currency.clone()}</span>
-                <span class="note">{facts.join(" · ")}</span>
+                <div class="facts">{facts.join(" · ")}</div>
             </th>
             <td class="r num">{billed(&one.used)}</td>
             <td class="r num">{billed(&one.unused)}</td>

@@ -66,7 +66,8 @@ fn schedules(all: &[Schedule]) -> Option<AnyView> {
             let last = match (&one.last_run, &one.result) {
                 (Some(at), Some(result)) => {
                     let badge = one.failed.then(|| view! { <span class="badge bad">"failed"</span>" " });
-                    view! { {format::instant(at)}<span class="note">{badge}{result.clone()}</span> }.into_any()
+                    view! { <div class="when">{format::instant(at)}" "{badge}</div><div class="why">{result.clone()}</div> }
+                        .into_any()
                 }
                 _ => view! { <span class="muted">"not yet"</span> }.into_any(),
             };
@@ -75,18 +76,19 @@ fn schedules(all: &[Schedule]) -> Option<AnyView> {
                 <tr>
                     <th scope="row">
                         {one.paths.join(", ")}
-                        <span class="note">{one.source.clone().unwrap_or_default()}</span>
+                        <div class="why">{one.source.clone().unwrap_or_default()}</div>
                     </th>
                     <td>{one.every.clone()}</td>
                     <td>{last}</td>
-                    <td>{next}</td>
+                    <td class="when">{next}</td>
                 </tr>
             }
         })
         .collect();
     let table = view! {
+        <section class="source">
         <div class="scroll" tabindex="0" role="group" aria-label="Taken in by schedule">
-            <table>
+            <table class="schedules">
                 <caption>"Taken in by schedule"</caption>
                 <thead>
                     <tr>
@@ -99,6 +101,7 @@ fn schedules(all: &[Schedule]) -> Option<AnyView> {
                 <tbody>{rows}</tbody>
             </table>
         </div>
+        </section>
     };
     Some(table.into_any())
 }

@@ -106,8 +106,9 @@ impl App {
 
     /// One attempt of a schedule, kept for the Sources page and told in the log.
     pub(crate) async fn run_schedule(&self, number: usize, schedule: &Schedule) {
-        let paths = schedule.request.paths.join(" ");
-        let paths = crate::config::without_secrets(&paths);
+        let shown = schedule.request.paths.iter();
+        let shown: Vec<String> = shown.map(|path| crate::config::without_secrets(path)).collect();
+        let paths = shown.join(" ");
         let result = match self.take_in(&schedule.request, Arc::new(|_| {})).await {
             Ok(ingested) if ingested.unchanged => Ok("nothing new".to_owned()),
             Ok(ingested) => {
