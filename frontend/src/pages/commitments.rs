@@ -98,7 +98,7 @@ fn inventory(all: &[Commitment]) -> AnyView {
     let rows: Vec<_> = all.iter().map(row).collect();
     view! {
         <div class="scroll" tabindex="0" role="group" aria-label="Commitments of the month">
-            <table class="pools">
+            <table class="pools commitments">
                 <caption>"Commitments of the month"</caption>
                 <thead>
                     <tr>
@@ -166,7 +166,7 @@ fn row(one: &Commitment) -> AnyView {
                     format::counted(u64::try_from(left).unwrap_or(0), "day", "days")
                 )
             };
-            view! { {end.clone()}<span class="note">{note}</span> }.into_any()
+            view! { {end.clone()}<div class="about">{note}</div> }.into_any()
         }
         _ => view! { <span class="muted">"unknown"</span> }.into_any(),
     };
@@ -179,7 +179,7 @@ fn row(one: &Commitment) -> AnyView {
         <tr>
             <th scope="row">
                 <span title=one.id.clone()>{name}</span>" "<span class="unit">{one.currency.clone()}</span>
-                <div class="facts">{facts.join(" · ")}</div>
+                <div class="about">{facts.join(" · ")}</div>
             </th>
             <td class="r num">{billed(&one.used)}</td>
             <td class="r num">{billed(&one.unused)}</td>

@@ -110,7 +110,7 @@ fn invoices(report: &CurrencyReconciliation) -> Option<AnyView> {
     let rows: Vec<_> = report.invoices.iter().map(invoice).collect();
     let caption = format!("Invoices, {}", report.currency);
     let table = view! {
-        <div class="scroll" tabindex="0" role="group" aria-label=caption>
+        <div class="scroll gap" tabindex="0" role="group" aria-label=caption>
             <table>
                 <caption>{caption.clone()}</caption>
                 <thead>
