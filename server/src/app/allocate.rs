@@ -2,7 +2,7 @@
 //! and the rules say, idempotent on (input hashes, rules version).
 
 use super::cube::PeriodCube;
-use super::{App, hash_of};
+use super::{App, catalogue, hash_of};
 use crate::error::AppError;
 use domain::allocate::{Cube, CubeValue, Program};
 use domain::apportion::apportion;
@@ -83,12 +83,13 @@ impl App {
             let is_final = self.is_final(period).await?;
             // estimates are of open months, so that only those follow the catalogue (A6)
             let priced = !is_final && !usage.is_empty();
-            let (catalogue, prices) = if priced {
-                self.catalogue().await?
+            let prices = if priced {
+                Some(self.catalogue_at(version).await?)
             } else {
-                Default::default()
+                None
             };
-            let inputs = inputs_hash(&files, &usage, &rules, (is_final, &prices));
+            let priced_by = prices.as_ref().map_or("", |known| known.sha256.as_str());
+            let inputs = inputs_hash(&files, &usage, &rules, (is_final, priced_by));
             let known = self
                 .store
                 .allocation(period)
@@ -106,7 +107,7 @@ impl App {
                     &files,
                     usage,
                     program,
-                    (rules.version, is_final, catalogue),
+                    (rules.version, is_final, prices),
                     inputs,
                 )
                 .await
@@ -141,7 +142,7 @@ impl App {
         files: &[ActiveFile],
         usage: Vec<UsageFile>,
         program: Program,
-        (rules_version, is_final, catalogue): (i64, bool, Catalogue),
+        (rules_version, is_final, prices): (i64, bool, Option<Arc<catalogue::Known>>),
         inputs: String,
     ) -> Result<AllocationRow, AppError> {
         let path = format!("cube/{period}/{}.parquet", &inputs[..32]);
@@ -167,7 +168,9 @@ impl App {
         let cube = allocation.cube;
         self.check_against_control(period, &cube).await?;
         let mut findings = findings(&cube)?;
-        let prices = (!is_final).then_some((&catalogue, period));
+        let unpriced = Catalogue::default();
+        let catalogue = prices.as_ref().map_or(&unpriced, |known| &known.catalogue);
+        let prices = (!is_final).then_some((catalogue, period));
         findings.extend(super::clusters::findings(&cube, &allocation.unbilled, prices)?);
         findings.extend(super::clusters::provider_findings(&allocation.provider_rows));
         Ok(AllocationRow {

@@ -7,8 +7,8 @@ use crate::error::AppError;
 use domain::catalogue::{Catalogue, Price, SpotAdvice};
 use serde::Serialize;
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
-use std::sync::LazyLock;
+use std::path::PathBuf;
+use std::sync::{Arc, LazyLock};
 
 /// The prices we ship: a few hundred machine types, each with its source and day.
 const BUILT_IN: &str = include_str!("../../../assets/catalogue/prices.csv");
@@ -18,6 +18,12 @@ static BUILT_IN_PRICES: LazyLock<Result<Vec<Price>, String>> = LazyLock::new(|| 
         .map(|list| list.prices)
         .map_err(|error| error.to_string())
 });
+
+/// The catalogue to look prices up in, and the hash of what is in it.
+pub(crate) struct Known {
+    pub(crate) catalogue: Catalogue,
+    pub(crate) sha256: String,
+}
 
 /// What an import did.
 #[derive(Debug, Clone, Default, Serialize, PartialEq, Eq)]
@@ -125,7 +131,7 @@ impl App {
             .heavy("cannot read the price lists", move || {
                 let read = |path: &PathBuf| {
                     let name = path.display().to_string();
-                    let list = sources::prices::read(Path::new(path), &name).map_err(super::ingest::refused)?;
+                    let list = sources::prices::read(path, &name).map_err(super::ingest::refused)?;
                     Ok((name, list))
                 };
                 files.iter().map(read).collect::<Result<Vec<_>, AppError>>()
@@ -158,10 +164,7 @@ impl App {
         done.prices = prices.len() as u64;
         done.spot_bands = advice.len() as u64;
         let prices: Vec<Price> = prices.into_values().collect();
-        self.store.set_prices(&prices).await?;
-        if !advice.is_empty() {
-            self.store.set_spot_advice(&advice).await?;
-        }
+        self.store.set_prices(&prices, &advice).await?;
         Ok(done)
     }
 
@@ -209,12 +212,18 @@ impl App {
         Ok(wanted.map(listed_advice).collect())
     }
 
-    /// The catalogue to look prices up in, and the hash of what is in it.
-    pub(super) async fn catalogue(&self) -> Result<(Catalogue, String), AppError> {
-        let own = self.store.prices().await?;
-        let text: String = own.iter().map(|price| format!("{price:?}\n")).collect();
-        let prices = built_in()?.iter().cloned().chain(own);
-        Ok((Catalogue::new(prices), hash_of([BUILT_IN.as_bytes(), text.as_bytes()])))
+    /// The catalogue at a manifest version that was read before.
+    pub(super) async fn catalogue_at(&self, version: i64) -> Result<Arc<Known>, AppError> {
+        let read = async {
+            let own = self.store.prices().await?;
+            let text: String = own.iter().map(|price| format!("{price:?}\n")).collect();
+            let prices = built_in()?.iter().cloned().chain(own);
+            Ok(Known {
+                catalogue: Catalogue::new(prices),
+                sha256: hash_of([BUILT_IN.as_bytes(), text.as_bytes()]),
+            })
+        };
+        self.catalogue.get(version, read).await
     }
 }
 

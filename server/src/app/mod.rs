@@ -45,6 +45,8 @@ pub struct App {
     pub(crate) cubes: Arc<CubeCache>,
     pub(crate) opencost: Arc<opencost::OpenCostCache>,
     pub(crate) schedules: Arc<schedules::Schedules>,
+    pub(crate) catalogue: Arc<view::AtVersion<catalogue::Known>>,
+    pub(crate) rates: Arc<view::AtVersion<rates::Known>>,
     /// Polars work is bounded by the cores.
     heavy: Arc<tokio::sync::Semaphore>,
 }
@@ -81,6 +83,8 @@ impl App {
             cubes: Arc::new(CubeCache::default()),
             opencost: Arc::default(),
             schedules: Arc::default(),
+            catalogue: Arc::default(),
+            rates: Arc::default(),
             heavy: Arc::new(tokio::sync::Semaphore::new(cores)),
         }
     }

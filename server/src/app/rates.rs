@@ -13,6 +13,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use wire::Basis;
 
+/// The rates there are, and the hash of them.
+pub(crate) struct Known {
+    rates: Arc<Rates>,
+    sha256: String,
+}
+
 /// What an import did.
 #[derive(Debug, Clone, Serialize, PartialEq, Eq)]
 pub struct RatesImported {
@@ -140,7 +146,7 @@ impl App {
     /// # Errors
     /// When the database cannot be read.
     pub async fn rates(&self) -> Result<Vec<RatesOfPair>, AppError> {
-        let rates = Rates::new(self.store.fx_rates().await?);
+        let known = self.known_rates().await?;
         let pair = |(base, quote, first, last, days): (&Currency, &Currency, Day, Day, usize)| RatesOfPair {
             base: base.clone(),
             quote: quote.clone(),
@@ -148,7 +154,7 @@ impl App {
             last_day: last.to_string(),
             days: days as u64,
         };
-        Ok(rates.pairs().map(pair).collect())
+        Ok(known.rates.pairs().map(pair).collect())
     }
 
     /// Costs of a month in one currency, by keys.
@@ -157,12 +163,11 @@ impl App {
     /// When a charge has no rate, a key is not known, or there is no bill.
     pub async fn costs_converted(&self, query: &ConvertQuery) -> Result<ConvertedCosts, AppError> {
         let period = self.period_or_newest(query.period).await?;
-        let rates = self.store.fx_rates().await?;
-        let text: String = rates.iter().map(|of| format!("{of:?}\n")).collect();
+        let known = self.known_rates().await?;
         let conversion = Conversion {
             to: query.to.clone(),
             rate_type: query.rate_type,
-            rates: Rates::new(rates),
+            rates: known.rates.clone(),
         };
         let cube = super::allocate::load(self, period).await?;
         super::reports::check_keys(&cube, query.by.iter().chain(query.filters.iter().map(|(key, _)| key)))?;
@@ -170,7 +175,7 @@ impl App {
             cube.allocation_id.as_bytes(),
             query.to.as_str().as_bytes(),
             query.rate_type.as_str().as_bytes(),
-            text.as_bytes(),
+            known.sha256.as_bytes(),
         ]);
         let converted = self
             .converted(period, &id[..32], &conversion, cube.rules_version)
@@ -223,6 +228,20 @@ impl App {
             total,
             origin,
         })
+    }
+
+    /// The rates as of now, read once per manifest version.
+    async fn known_rates(&self) -> Result<Arc<Known>, AppError> {
+        let version = self.store.manifest_version().await?;
+        let read = async {
+            let published = self.store.fx_rates().await?;
+            let text: String = published.iter().map(|of| format!("{of:?}\n")).collect();
+            Ok(Known {
+                rates: Arc::new(Rates::new(published)),
+                sha256: hash_of([text.as_bytes()]),
+            })
+        };
+        self.rates.get(version, read).await
     }
 
     /// A month's cube in another currency, kept in memory under an id of all it is made of.

@@ -36,6 +36,34 @@ impl<T> ByMonth<T> {
     }
 }
 
+/// What was read of the database, kept until the manifest moves on.
+pub(crate) struct AtVersion<T>(Mutex<Option<(i64, Arc<T>)>>);
+
+impl<T> Default for AtVersion<T> {
+    fn default() -> AtVersion<T> {
+        AtVersion(Mutex::default())
+    }
+}
+
+impl<T> AtVersion<T> {
+    /// What was read at this version; else what `read` reads now. `version`
+    /// must have been read before.
+    pub(crate) async fn get<F>(&self, version: i64, read: F) -> Result<Arc<T>, AppError>
+    where
+        F: Future<Output = Result<T, AppError>>,
+    {
+        let known = self.0.lock().ok().and_then(|known| known.clone());
+        if let Some((_, value)) = known.filter(|(at, _)| *at == version) {
+            return Ok(value);
+        }
+        let value = Arc::new(read.await?);
+        if let Ok(mut known) = self.0.lock() {
+            *known = Some((version, value.clone()));
+        }
+        Ok(value)
+    }
+}
+
 /// What the manifest said at a version.
 pub(crate) struct View {
     /// The version.

@@ -28,6 +28,7 @@ fn price(provider: &str, kind: &str, purchase: Purchase, day: i32, amount: &str)
 
 async fn prices_are_read_back(database: &Database) {
     let store = database.open().await;
+    let version = store.manifest_version().await.expect("version");
     // more than one statement's worth
     let mut all: Vec<Price> = (0..4_500)
         .map(|number| {
@@ -43,10 +44,15 @@ async fn prices_are_read_back(database: &Database) {
     all.push(price("azure", "D4", Purchase::OnDemand, -1, "99999999999999"));
     all.push(price("azure", "D4", Purchase::Reserved, 20_000, "0.5"));
     all.push(price("azure", "D4", Purchase::Spot, 20_000, "0"));
-    store.set_prices(&all).await.expect("prices");
+    store.set_prices(&all, &[]).await.expect("prices");
     assert!(store.prices().await.expect("prices") == all, "as they were set");
+    let after = store.manifest_version().await.expect("version");
+    assert_eq!(after, version + 1, "what was made with earlier prices is old");
     let dearer = price("azure", "D4", Purchase::Reserved, 20_000, "0.6");
-    store.set_prices(std::slice::from_ref(&dearer)).await.expect("a price");
+    store
+        .set_prices(std::slice::from_ref(&dearer), &[])
+        .await
+        .expect("a price");
     let index = all.len() - 2;
     all[index] = dearer;
     assert!(store.prices().await.expect("prices") == all, "replaced");
@@ -66,9 +72,15 @@ async fn spot_advice_is_replaced(database: &Database) {
         interrupted_below_percent: below,
     };
     let first = [advice("a", Some(10)), advice("b", None)];
-    store.set_spot_advice(&first).await.expect("advice");
+    store.set_prices(&[], &first).await.expect("advice");
     assert_eq!(store.spot_advice().await.expect("advice"), first);
+    store.set_prices(&[], &[]).await.expect("nothing");
+    assert_eq!(
+        store.spot_advice().await.expect("advice"),
+        first,
+        "prices alone leave it"
+    );
     let second = [advice("b", Some(15))];
-    store.set_spot_advice(&second).await.expect("advice");
+    store.set_prices(&[], &second).await.expect("advice");
     assert_eq!(store.spot_advice().await.expect("advice"), second);
 }

@@ -14,6 +14,7 @@ use crate::period::BillingPeriod;
 use ethnum::I256;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::sync::Arc;
 use thiserror::Error;
 
 /// Days before that a rate stands in for.
@@ -221,7 +222,7 @@ pub struct Conversion {
     /// Which rate.
     pub rate_type: RateType,
     /// The rates.
-    pub rates: Rates,
+    pub rates: Arc<Rates>,
 }
 
 impl Conversion {
@@ -304,7 +305,7 @@ mod tests {
             let conversion = Conversion {
                 to: currency(to),
                 rate_type,
-                rates: rates(),
+                rates: Arc::new(rates()),
             };
             let at = day(at);
             let from = currency(from);
@@ -324,7 +325,7 @@ mod tests {
         let conversion = Conversion {
             to: currency("JPY"),
             rate_type: RateType::ChargeDate,
-            rates: rates(),
+            rates: Arc::new(rates()),
         };
         let at = day("2026-11-20");
         let large = Money::parse("90000000000000").expect("fits");
@@ -352,7 +353,7 @@ mod tests {
     proptest! {
         #[test]
         fn a_charge_and_its_refund_cancel(units in -1_000_000_000_000_000_000i128..1_000_000_000_000_000_000) {
-            let conversion = Conversion { to: currency("EUR"), rate_type: RateType::MonthAverage, rates: rates() };
+            let conversion = Conversion { to: currency("EUR"), rate_type: RateType::MonthAverage, rates: Arc::new(rates()) };
             let at = day("2026-10-10");
             let convert = |units: i128| {
                 let money = Money::from_units(units * 1_000_003).expect("small");

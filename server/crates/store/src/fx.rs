@@ -3,6 +3,7 @@
 use crate::Store;
 use crate::db::{execute, fetch_all, statements};
 use crate::error::StoreError;
+use crate::manifest;
 use crate::rows::Place;
 use domain::fx::{Published, parse_rate};
 use domain::instant::Day;
@@ -42,6 +43,7 @@ impl Store {
     /// When the database cannot be written.
     pub async fn set_fx_rates(&self, rates: &[Published]) -> Result<(), StoreError> {
         let mut tx = self.db.write().await?;
+        manifest::touch(&mut tx).await?;
         for of in rates {
             execute!(
                 &mut tx,

@@ -9,6 +9,7 @@ use std::collections::HashSet;
 statements! {
     VERSION: "read the manifest version" => "SELECT version FROM manifest WHERE id = 1";
     ADVANCE: "move the manifest on" => "UPDATE manifest SET version = version + 1 WHERE id = 1 AND version = $1";
+    TOUCH: "move the manifest on, whatever it is at" => "UPDATE manifest SET version = version + 1 WHERE id = 1";
     NAMED: "read the lake paths the manifest names" =>
         "SELECT path FROM lake_file UNION SELECT path FROM quarantine UNION SELECT cube_path FROM allocation
          UNION SELECT path FROM allocation_file UNION SELECT slots_path FROM allocation_file WHERE slots_path <> ''
@@ -28,9 +29,16 @@ pub(crate) async fn advance(tx: &mut Tx, expected: i64) -> Result<i64, StoreErro
     }
 }
 
+/// Takes the next version for a change that does not depend on what was read
+/// before it: prices and rates that are set.
+pub(crate) async fn touch(tx: &mut Tx) -> Result<(), StoreError> {
+    execute!(tx, TOUCH)?;
+    Ok(())
+}
+
 impl Store {
     /// The manifest version: it moves on by one with every change of what
-    /// counts (deliveries, rules, allocations), and never otherwise.
+    /// counts (deliveries, rules, allocations, prices, rates), and never otherwise.
     ///
     /// # Errors
     /// When the database cannot be read.

@@ -4,6 +4,7 @@ use crate::Store;
 use crate::db::{Statement, execute, fetch_all, statements};
 use crate::dialect::from_json_rows;
 use crate::error::StoreError;
+use crate::manifest;
 use crate::rows::Place;
 use domain::catalogue::{Offer, Per, Price, Purchase, SpotAdvice};
 use serde_json::{Value, json};
@@ -76,15 +77,25 @@ impl Store {
         rows.into_iter().map(price).collect()
     }
 
-    /// Sets prices, all of them or none; one for the same offer and day is replaced.
+    /// Sets prices, all of them or none; one for the same offer and day is
+    /// replaced. Advice, where there is some, replaces all earlier: it is one
+    /// publication, of one month.
     ///
     /// # Errors
     /// When the database cannot be written.
-    pub async fn set_prices(&self, prices: &[Price]) -> Result<(), StoreError> {
+    pub async fn set_prices(&self, prices: &[Price], advice: &[SpotAdvice]) -> Result<(), StoreError> {
         let mut tx = self.db.write().await?;
+        manifest::touch(&mut tx).await?;
         for chunk in prices.chunks(CHUNK) {
             let rows: Vec<Value> = chunk.iter().map(row).collect();
             execute!(&mut tx, SET, Value::from(rows).to_string())?;
+        }
+        if !advice.is_empty() {
+            execute!(&mut tx, FORGET_ADVICE)?;
+        }
+        for chunk in advice.chunks(CHUNK) {
+            let rows: Vec<Value> = chunk.iter().map(advice_row).collect();
+            execute!(&mut tx, SET_ADVICE, Value::from(rows).to_string())?;
         }
         tx.commit().await
     }
@@ -95,6 +106,7 @@ impl Store {
     /// When the database cannot be written.
     pub async fn remove_prices(&self, provider: &str) -> Result<u64, StoreError> {
         let mut tx = self.db.write().await?;
+        manifest::touch(&mut tx).await?;
         let removed = execute!(&mut tx, REMOVE, provider)?;
         tx.commit().await?;
         Ok(removed)
@@ -122,27 +134,14 @@ impl Store {
             });
         advice.collect()
     }
+}
 
-    /// Replaces how often spot capacity is taken back: it is one publication, of one month.
-    ///
-    /// # Errors
-    /// When the database cannot be written.
-    pub async fn set_spot_advice(&self, advice: &[SpotAdvice]) -> Result<(), StoreError> {
-        let mut tx = self.db.write().await?;
-        execute!(&mut tx, FORGET_ADVICE)?;
-        for chunk in advice.chunks(CHUNK) {
-            let row = |of: &SpotAdvice| {
-                json!({
-                    "region": of.region, "os": of.os, "resource_type": of.resource_type,
-                    "saving": of.saving_percent, "from": of.interrupted_from_percent,
-                    "below": of.interrupted_below_percent.unwrap_or(0),
-                })
-            };
-            let rows: Vec<Value> = chunk.iter().map(row).collect();
-            execute!(&mut tx, SET_ADVICE, Value::from(rows).to_string())?;
-        }
-        tx.commit().await
-    }
+fn advice_row(of: &SpotAdvice) -> Value {
+    json!({
+        "region": of.region, "os": of.os, "resource_type": of.resource_type,
+        "saving": of.saving_percent, "from": of.interrupted_from_percent,
+        "below": of.interrupted_below_percent.unwrap_or(0),
+    })
 }
 
 fn row(price: &Price) -> Value {
