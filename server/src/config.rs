@@ -324,11 +324,8 @@ impl Config {
         all.extend(agent.spool.as_ref().map(|s| shown("agent_spool", path(s))));
         all.extend(agent.ca_file.as_ref().map(|s| shown("agent_ca_file", path(s))));
         all.extend(self.schedules.iter().map(|one| {
-            let paths: Vec<String> = one.request.paths.iter().map(|path| without_secrets(path)).collect();
-            shown(
-                "schedule",
-                (format!("{} every {}", paths.join(" "), one.written), Origin::File),
-            )
+            let text = format!("{} every {}", one.shown_paths().join(" "), one.written);
+            shown("schedule", (text, Origin::File))
         }));
         all.push(shown("clock", clock));
         all

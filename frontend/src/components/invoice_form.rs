@@ -6,7 +6,7 @@ use leptos::prelude::*;
 use crate::query::pairs;
 
 /// Fields of the form, in order: name, label, whether it must be there, what fits.
-pub const FIELDS: [(&str, &str, bool, &str); 8] = [
+const FIELDS: [(&str, &str, bool, &str); 8] = [
     (
         "number",
         "Number",

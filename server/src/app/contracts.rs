@@ -2,10 +2,11 @@
 //! files taken in, listed and taken back.
 
 use super::App;
+use super::focus_table::FocusTable;
 use crate::error::AppError;
 use domain::contract::Contract;
 use domain::instant::Day;
-use domain::{Currency, Finding, Money};
+use domain::{Currency, Money};
 use std::path::Path;
 
 const NEEDED: [&str; 3] = [
@@ -55,50 +56,19 @@ impl App {
 }
 
 fn read(path: &Path) -> Result<Vec<Contract>, AppError> {
-    let name = path.display().to_string();
-    let refuse = |finding: Finding| AppError::Refused(vec![finding.in_file(&name)]);
-    let broken = |error: csv::Error| {
-        let finding = Finding::error("bad_contract", format!("cannot be read: {error}"));
-        refuse(finding.remedy("export the FOCUS ContractCommitment dataset as CSV"))
-    };
-    let mut reader = csv::ReaderBuilder::new()
-        .trim(csv::Trim::All)
-        .from_path(path)
-        .map_err(broken)?;
-    let columns: Vec<String> = reader
-        .headers()
-        .map_err(broken)?
-        .iter()
-        .map(|column| column.trim_start_matches('\u{feff}').to_ascii_lowercase())
-        .collect();
-    let at = |column: &str| columns.iter().position(|name| name.eq_ignore_ascii_case(column));
-    if let Some(missing) = NEEDED.into_iter().find(|column| at(column).is_none()) {
-        let finding = Finding::error("bad_contract", format!("has no column {missing}"));
-        return Err(refuse(
-            finding.remedy("deliver the FOCUS ContractCommitment dataset, 1.3 or later"),
-        ));
-    }
+    let remedy = "export the FOCUS ContractCommitment dataset as CSV";
+    let table = FocusTable::read(path, "bad_contract", remedy)?;
+    table.needs(&NEEDED, "deliver the FOCUS ContractCommitment dataset, 1.3 or later")?;
     let (mut contracts, mut wrong) = (Vec::new(), Vec::new());
-    for record in reader.records() {
-        let record = record.map_err(broken)?;
-        let line = record.position().map_or(0, csv::Position::line);
-        let cell = |column: &str| {
-            let cell = at(column).and_then(|at| record.get(at)).unwrap_or("");
-            if cell.eq_ignore_ascii_case("null") { "" } else { cell }
-        };
+    for (line, record) in &table.rows {
+        let cell = |column: &str| table.cell(record, column);
         match contract(&cell) {
             Ok(contract) => contracts.push(contract),
-            Err((column, fits)) => {
-                let text = format!("{column} {:?} does not fit", cell(column));
-                let finding = Finding::error("bad_contract", text).in_file(&name).at_line(line);
-                let remedy = format!("it should be {fits}; nothing was taken in");
-                wrong.push(finding.in_column(column).remedy(remedy));
-            }
+            Err((column, fits)) => wrong.push(table.bad(*line, column, cell(column), fits)),
         }
     }
     if contracts.is_empty() && wrong.is_empty() {
-        let finding = Finding::error("no_rows", "holds no contract commitment").in_file(&name);
-        wrong.push(finding.remedy("export it again"));
+        wrong.push(table.holds_no("contract commitment"));
     }
     if wrong.is_empty() {
         Ok(contracts)

@@ -133,6 +133,16 @@ impl App {
     /// # Errors
     /// When one is there with other figures, or the database cannot be written.
     pub async fn add_invoices(&self, invoices: Vec<Invoice>) -> Result<usize, AppError> {
+        Ok(self.change_invoices(invoices, &[]).await?.0)
+    }
+
+    /// Enters invoices and removes those of these issuers and numbers, all or
+    /// nothing; how many are new, and how many are gone.
+    async fn change_invoices(
+        &self,
+        invoices: Vec<Invoice>,
+        voided: &[(String, String)],
+    ) -> Result<(usize, usize), AppError> {
         let known = self.store.invoices().await?;
         let mut new: Vec<Invoice> = Vec::new();
         for invoice in invoices {
@@ -149,8 +159,8 @@ impl App {
                 None => new.push(invoice),
             }
         }
-        self.store.add_invoices(&new, self.clock.now().0).await?;
-        Ok(new.len())
+        let removed = self.store.change_invoices(&new, voided, self.clock.now().0).await?;
+        Ok((new.len(), removed))
     }
 
     /// Reads invoices from CSV; the columns are the fields of [`InvoiceText`].
@@ -218,7 +228,8 @@ impl App {
             .filter(|one| one.number == number && issuer.is_none_or(|issuer| one.issuer == issuer));
         match (hits.next(), hits.next()) {
             (Some(only), None) => {
-                self.store.remove_invoice(&only.issuer, &only.number).await?;
+                let gone = [(only.issuer.clone(), only.number.clone())];
+                self.store.change_invoices(&[], &gone, self.clock.now().0).await?;
                 Ok(only)
             }
             (Some(_), Some(_)) => Err(AppError::usage(

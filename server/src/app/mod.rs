@@ -12,6 +12,7 @@ pub mod deliveries;
 pub mod drivers;
 pub mod drivers_prometheus;
 pub mod explain;
+mod focus_table;
 pub mod ingest;
 pub mod invoices;
 pub mod opencost;

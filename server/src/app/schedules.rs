@@ -21,6 +21,14 @@ pub struct Schedule {
     pub written: String,
 }
 
+impl Schedule {
+    /// What is taken in, without the secrets of an address.
+    pub(crate) fn shown_paths(&self) -> Vec<String> {
+        let paths = self.request.paths.iter();
+        paths.map(|path| crate::config::without_secrets(path)).collect()
+    }
+}
+
 /// How the last attempt of a schedule went.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct LastRun {
@@ -56,12 +64,7 @@ impl Schedules {
                 .at
                 .map(|at| Instant(at.0 + i64::try_from(schedule.every.as_micros()).unwrap_or(i64::MAX - at.0)));
             wire::Schedule {
-                paths: schedule
-                    .request
-                    .paths
-                    .iter()
-                    .map(|path| crate::config::without_secrets(path))
-                    .collect(),
+                paths: schedule.shown_paths(),
                 source: schedule.request.source.clone(),
                 every: schedule.written.clone(),
                 last_run: last.at.map(|at| at.to_string()),
@@ -106,9 +109,7 @@ impl App {
 
     /// One attempt of a schedule, kept for the Sources page and told in the log.
     pub(crate) async fn run_schedule(&self, number: usize, schedule: &Schedule) {
-        let shown = schedule.request.paths.iter();
-        let shown: Vec<String> = shown.map(|path| crate::config::without_secrets(path)).collect();
-        let paths = shown.join(" ");
+        let paths = schedule.shown_paths().join(" ");
         let result = match self.take_in(&schedule.request, Arc::new(|_| {})).await {
             Ok(ingested) if ingested.unchanged => Ok("nothing new".to_owned()),
             Ok(ingested) => {

@@ -40,7 +40,7 @@ async fn invoices_are_read_back_and_removed(database: &Database) {
     };
     let others = [invoice("", "7", "2026-10", "1"), invoice("AWS", "8", "2026-09", "2")];
     let all: Vec<Invoice> = others.iter().chain([&full]).cloned().collect();
-    store.add_invoices(&all, 10).await.expect("new invoices");
+    store.change_invoices(&all, &[], 10).await.expect("new invoices");
     let [nobody, september] = others;
     assert_eq!(
         store.invoices().await.expect("invoices"),
@@ -48,10 +48,13 @@ async fn invoices_are_read_back_and_removed(database: &Database) {
         "by month, issuer and number"
     );
     let late = [invoice("AWS", "9", "2026-10", "3"), invoice("AWS", "7", "2026-11", "4")];
-    assert!(store.add_invoices(&late, 20).await.is_err(), "a number is used once");
-    assert_eq!(store.invoices().await.expect("invoices").len(), 3, "all or none");
-    assert!(store.remove_invoice("", "7").await.expect("removed"));
-    assert!(!store.remove_invoice("", "7").await.expect("removed before"));
+    let of_nobody = [(String::new(), "7".to_owned())];
+    let refused = store.change_invoices(&late, &of_nobody, 20).await;
+    assert!(refused.is_err(), "a number is used once");
+    assert_eq!(store.invoices().await.expect("invoices").len(), 3, "all or nothing");
+    let remove = async || store.change_invoices(&[], &of_nobody, 20).await.expect("removed");
+    assert_eq!(remove().await, 1);
+    assert_eq!(remove().await, 0, "removed before");
     assert_eq!(store.invoices().await.expect("invoices"), [september, full]);
     assert_eq!(
         store.manifest_version().await.expect("version"),

@@ -160,7 +160,13 @@ async fn rates_are_read_back_and_replaced(database: &Database) {
     };
     let precise = 10i128.pow(38) - 1;
     let first = [rate("USD", 20_000, 1), rate("JPY", -1, precise)];
+    let before = version(&store).await;
     store.set_fx_rates(&first).await.expect("rates");
+    assert_eq!(
+        version(&store).await,
+        before + 1,
+        "what was made with earlier rates is old"
+    );
     store
         .set_fx_rates(&[rate("USD", 20_000, 2)])
         .await

@@ -1,12 +1,11 @@
 //! The bills that `bench ingest` generates: FOCUS as CSV, Azure as CSV, AWS
 //! CUR 2.0 as Parquet. Each row is written once for both sides.
 
-use std::fmt::Write as _;
 use std::io::Write;
 
 use clap::ValueEnum;
 
-use super::rows::{self, Amount, Random, write_row};
+use super::rows::{self, Amount, Hour, Random, write_row};
 
 /// A generated bill.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -276,14 +275,7 @@ fn write_cur2(out: &mut Vec<u8>, random: &mut Random) -> std::io::Result<(i128, 
     // doubles: at most fifteen digits are read back as they were written
     let (cost, amount, list) = (Amount::double(random), Amount::double(random), Amount::double(random));
     let covered = random.below(10) == 0;
-    let instant = |hour: u64| {
-        let mut text = String::new();
-        let (month, day) = if hour < 31 * 24 { (10, hour / 24 + 1) } else { (11, 1) };
-        // a String takes every write
-        let _ = write!(text, "2026-{month:02}-{day:02}T{:02}:00:00Z", hour % 24);
-        text
-    };
-    let (start, end) = (instant(hour), instant(hour + 1));
+    let (start, end) = (Hour(hour), Hour(hour + 1));
     let kind = if covered { "SavingsPlanCoveredUsage" } else { "Usage" };
     write!(
         out,

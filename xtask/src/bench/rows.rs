@@ -1,5 +1,6 @@
 //! One synthetic FOCUS 1.0 charge after another: 40 columns, eight of them exact decimals.
 
+use std::fmt;
 use std::io::Write;
 
 /// Digits after the point that the lake and DuckDB keep.
@@ -215,8 +216,7 @@ pub fn write_row(out: &mut Vec<u8>, random: &mut Random) -> std::io::Result<i128
         "{},,\"{service}, {resource_type} in {region_id}\",{frequency},",
         if credit { "Credit" } else { "Usage" }
     )?;
-    write_hour(out, hour + 1)?;
-    write_hour(out, hour)?;
+    write!(out, "{},{},", Hour(hour + 1), Hour(hour))?;
     if committed {
         write!(
             out,
@@ -258,14 +258,19 @@ pub fn write_row(out: &mut Vec<u8>, random: &mut Random) -> std::io::Result<i128
     Ok(billed.units())
 }
 
-/// `2026-10-05T13:00:00Z,` for the hours since the month began; hour 744 is November's first.
-fn write_hour(out: &mut Vec<u8>, hour: u64) -> std::io::Result<()> {
-    let (month, day) = if hour < DAYS_IN_MONTH * 24 {
-        (10, hour / 24 + 1)
-    } else {
-        (11, 1)
-    };
-    write!(out, "2026-{month:02}-{day:02}T{:02}:00:00Z,", hour % 24)
+/// `2026-10-05T13:00:00Z` for the hours since the month began; hour 744 is November's first.
+pub struct Hour(pub u64);
+
+impl fmt::Display for Hour {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let hour = self.0;
+        let (month, day) = if hour < DAYS_IN_MONTH * 24 {
+            (10, hour / 24 + 1)
+        } else {
+            (11, 1)
+        };
+        write!(f, "2026-{month:02}-{day:02}T{:02}:00:00Z", hour % 24)
+    }
 }
 
 #[cfg(test)]
@@ -301,11 +306,11 @@ mod tests {
     #[test]
     fn hours_end_with_the_month() {
         for (hour, expected) in [
-            (0, "2026-10-01T00:00:00Z,"),
-            (37, "2026-10-02T13:00:00Z,"),
-            (744, "2026-11-01T00:00:00Z,"),
+            (0, "2026-10-01T00:00:00Z"),
+            (37, "2026-10-02T13:00:00Z"),
+            (744, "2026-11-01T00:00:00Z"),
         ] {
-            assert_eq!(text(|out| write_hour(out, hour).unwrap()), expected);
+            assert_eq!(Hour(hour).to_string(), expected);
         }
     }
 

@@ -21,13 +21,19 @@ statements! {
 }
 
 impl Store {
-    /// Enters invoices, all or none.
+    /// Enters invoices, and removes those of these issuers and numbers, all or
+    /// nothing; how many were there to be removed.
     ///
     /// # Errors
     /// When an issuer's number is there already, or the database cannot be written.
-    pub async fn add_invoices(&self, invoices: &[Invoice], at_us: i64) -> Result<(), StoreError> {
+    pub async fn change_invoices(
+        &self,
+        new: &[Invoice],
+        removed: &[(String, String)],
+        at_us: i64,
+    ) -> Result<usize, StoreError> {
         let mut tx = self.db.write().await?;
-        for one in invoices {
+        for one in new {
             execute!(
                 &mut tx,
                 INSERT,
@@ -47,7 +53,12 @@ impl Store {
                 at_us
             )?;
         }
-        tx.commit().await
+        let mut gone = 0;
+        for (issuer, number) in removed {
+            gone += usize::from(execute!(&mut tx, REMOVE, issuer, number)? == 1);
+        }
+        tx.commit().await?;
+        Ok(gone)
     }
 
     /// Every invoice, by month, issuer and number.
@@ -63,17 +74,6 @@ impl Store {
             .collect::<Result<Vec<_>, _>>()?;
         invoices.sort_by(|a, b| (a.period, &a.issuer, &a.number).cmp(&(b.period, &b.issuer, &b.number)));
         Ok(invoices)
-    }
-
-    /// Removes an invoice; whether there was one.
-    ///
-    /// # Errors
-    /// When the database cannot be written.
-    pub async fn remove_invoice(&self, issuer: &str, number: &str) -> Result<bool, StoreError> {
-        let mut tx = self.db.write().await?;
-        let removed = execute!(&mut tx, REMOVE, issuer, number)?;
-        tx.commit().await?;
-        Ok(removed == 1)
     }
 }
 

@@ -3,6 +3,7 @@
 
 use super::super::App;
 use super::super::allocate::charge_file;
+use super::super::focus_table::FocusTable;
 use crate::error::AppError;
 use domain::instant::Day;
 use domain::invoice::Invoice;
@@ -37,12 +38,7 @@ pub struct ClosedPeriod {
     pub finished: Vec<String>,
 }
 
-/// A table that is wholly in memory: these files have a line an invoice line or month.
-struct Table {
-    name: String,
-    columns: Vec<String>,
-    rows: Vec<(u64, csv::StringRecord)>,
-}
+const EXPORT: &str = "export the dataset as FOCUS 1.4 describes it";
 
 /// Issuer and number of an invoice.
 type Key = (String, String);
@@ -66,7 +62,11 @@ impl App {
     /// # Errors
     /// Every line that does not fit; an invoice that is there with other figures.
     pub async fn take_in_invoices(&self, path: &Path) -> Result<InvoicesTaken, AppError> {
-        let table = Table::read(path)?;
+        let table = FocusTable::read(
+            path,
+            "bad_invoice",
+            "deliver CSV; docs/FORMATS.md, \"Invoices\", has the columns",
+        )?;
         if table.has("BillingPeriodStatus") {
             return self.close_periods(&table).await;
         }
@@ -91,16 +91,13 @@ impl App {
             }
         }
         let all = issued.len();
-        taken.entered = self.add_invoices(issued).await?;
+        (taken.entered, taken.voided) = self.change_invoices(issued, &voided).await?;
         taken.unchanged = all - taken.entered;
-        for (issuer, number) in voided {
-            taken.voided += usize::from(self.store.remove_invoice(&issuer, &number).await?);
-        }
         Ok(taken)
     }
 
     /// Makes final what the issuer of a month's charges has closed.
-    async fn close_periods(&self, table: &Table) -> Result<InvoicesTaken, AppError> {
+    async fn close_periods(&self, table: &FocusTable) -> Result<InvoicesTaken, AppError> {
         let closed = table.closed()?;
         let mut taken = InvoicesTaken::default();
         for (issuer, period) in closed {
@@ -177,67 +174,7 @@ impl Sum {
     }
 }
 
-impl Table {
-    fn read(path: &Path) -> Result<Table, AppError> {
-        let name = path.display().to_string();
-        let broken = |error: csv::Error| {
-            let line = error.position().map(csv::Position::line);
-            let finding = Finding::error("bad_invoice", format!("cannot be read: {error}")).in_file(&name);
-            let finding = finding.remedy("deliver CSV; docs/FORMATS.md, \"Invoices\", has the columns");
-            AppError::Refused(vec![match line {
-                Some(line) => finding.at_line(line),
-                None => finding,
-            }])
-        };
-        let mut reader = csv::ReaderBuilder::new()
-            .trim(csv::Trim::All)
-            .from_path(path)
-            .map_err(broken)?;
-        let header = reader.headers().map_err(broken)?;
-        let columns = header
-            .iter()
-            .map(|column| column.trim_start_matches('\u{feff}').to_owned())
-            .collect();
-        let mut rows = Vec::new();
-        for record in reader.records() {
-            let record = record.map_err(broken)?;
-            rows.push((record.position().map_or(0, csv::Position::line), record));
-        }
-        Ok(Table { name, columns, rows })
-    }
-
-    fn at(&self, column: &str) -> Option<usize> {
-        self.columns.iter().position(|name| name.eq_ignore_ascii_case(column))
-    }
-
-    fn has(&self, column: &str) -> bool {
-        self.at(column).is_some()
-    }
-
-    /// A cell; empty for NULL, as FOCUS files write absence.
-    fn cell<'r>(&self, record: &'r csv::StringRecord, column: &str) -> &'r str {
-        let cell = self.at(column).and_then(|at| record.get(at)).unwrap_or("");
-        if cell.eq_ignore_ascii_case("null") { "" } else { cell }
-    }
-
-    fn bad(&self, line: u64, column: &str, text: &str, fits: &str) -> Finding {
-        Finding::error("bad_invoice", format!("{column} {text:?} does not fit"))
-            .in_file(&self.name)
-            .at_line(line)
-            .in_column(column)
-            .remedy(format!("it should be {fits}; nothing was taken in"))
-    }
-
-    fn needs(&self, columns: &[&str]) -> Result<(), AppError> {
-        let missing = columns.iter().find(|column| !self.has(column));
-        missing.map_or(Ok(()), |missing| {
-            let finding = Finding::error("bad_invoice", format!("has no column {missing}")).in_file(&self.name);
-            Err(AppError::Refused(vec![
-                finding.remedy("export the dataset as FOCUS 1.4 describes it"),
-            ]))
-        })
-    }
-
+impl FocusTable {
     fn period(&self, line: u64, record: &csv::StringRecord) -> Result<BillingPeriod, Box<Finding>> {
         let text = self.cell(record, "BillingPeriodStart");
         let parsed = domain::instant::parse(text.as_bytes());
@@ -247,14 +184,15 @@ impl Table {
 
     /// The invoices its lines add up to.
     fn invoices(&self) -> Result<BTreeMap<Key, Sum>, AppError> {
-        self.needs(&[
+        let needed = [
             "BilledCost",
             "BillingCurrency",
             "BillingPeriodStart",
             "ChargeCategory",
             "InvoiceIssueStatus",
             "InvoiceIssuerName",
-        ])?;
+        ];
+        self.needs(&needed, EXPORT)?;
         let mut sums: BTreeMap<Key, Sum> = BTreeMap::new();
         let mut wrong = Vec::new();
         for (line, record) in &self.rows {
@@ -263,8 +201,7 @@ impl Table {
             }
         }
         if sums.is_empty() && wrong.is_empty() {
-            let finding = Finding::error("no_rows", "holds no invoice").in_file(&self.name);
-            wrong.push(finding.remedy("export it again"));
+            wrong.push(self.holds_no("invoice"));
         }
         if wrong.is_empty() {
             Ok(sums)
@@ -336,7 +273,7 @@ impl Table {
 
     /// Issuers and months that are closed.
     fn closed(&self) -> Result<BTreeSet<(String, BillingPeriod)>, AppError> {
-        self.needs(&["BillingPeriodStart", "InvoiceIssuerName"])?;
+        self.needs(&["BillingPeriodStart", "InvoiceIssuerName"], EXPORT)?;
         let (mut closed, mut wrong) = (BTreeSet::new(), Vec::new());
         for (line, record) in &self.rows {
             let status = self.cell(record, "BillingPeriodStatus");

@@ -7,6 +7,8 @@ mod azure;
 mod gcp;
 mod table;
 
+pub use table::read as read_table;
+
 use crate::SourceError;
 use domain::catalogue::{Price, SpotAdvice};
 use domain::instant::Day;
@@ -71,14 +73,6 @@ pub fn read(path: &Path, name: &str) -> Result<PriceList, SourceError> {
         return Err(refused(name, "no_prices", text));
     }
     Ok(list)
-}
-
-/// Reads our own table of prices.
-///
-/// # Errors
-/// When a line is no price.
-pub fn read_table(table: impl Read, name: &str) -> Result<PriceList, SourceError> {
-    table::read(table, name)
 }
 
 /// Which JSON it is shows in its keys; several pages may be in one array.

@@ -8,9 +8,13 @@ use std::io::Read;
 
 const NEEDED: [&str; 5] = ["provider", "purchase_option", "unit", "currency", "price"];
 
-/// Columns `provider, region, resource_type, purchase_option, term_months,
-/// payment_option, unit, currency, price, valid_from, source`, in any order.
-pub(super) fn read(reader: impl Read, name: &str) -> Result<PriceList, SourceError> {
+/// Reads our own table of prices: columns `provider, region, resource_type,
+/// purchase_option, term_months, payment_option, unit, currency, price,
+/// valid_from, source`, in any order.
+///
+/// # Errors
+/// When a line is no price.
+pub fn read(reader: impl Read, name: &str) -> Result<PriceList, SourceError> {
     let mut reader = csv::ReaderBuilder::new()
         .trim(csv::Trim::All)
         .flexible(true)
