@@ -5,6 +5,7 @@
 //! function returns depends on its arguments alone (`clippy.toml` of this
 //! crate bans the rest). Rule ids (`A10`, `C1`, ...) refer to `docs/RULES.md`.
 
+pub mod access;
 pub mod allocate;
 pub mod apportion;
 pub mod bridge;

@@ -1,8 +1,10 @@
 //! Tokens of agents: who may push usage facts. Kept as hashes.
 
 use crate::Store;
+use crate::audit::Change;
 use crate::db::{execute, fetch_all, fetch_optional, statements};
 use crate::error::StoreError;
+use domain::access::Permission;
 
 /// A token as it is kept: its hash, never itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,16 +23,19 @@ pub struct AgentToken {
     pub last_used_us: Option<i64>,
     /// Since when it is no longer accepted.
     pub revoked_us: Option<i64>,
+    /// From when on it is no longer accepted; `None` for one that has no end.
+    pub expires_us: Option<i64>,
 }
 
 statements! {
     INSERT: "add an agent's token" =>
-        "INSERT INTO agent_token (token_id, agent_name, sha256, cluster_id, created_us) VALUES ($1, $2, $3, $4, $5)";
+        "INSERT INTO agent_token (token_id, agent_name, sha256, cluster_id, created_us, expires_us)
+         VALUES ($1, $2, $3, $4, $5, $6)";
     ONE: "read an agent's token" =>
-        "SELECT token_id, agent_name, sha256, cluster_id, created_us, last_used_us, revoked_us
+        "SELECT token_id, agent_name, sha256, cluster_id, created_us, last_used_us, revoked_us, expires_us
          FROM agent_token WHERE token_id = $1";
     ALL: "read the agents' tokens" =>
-        "SELECT token_id, agent_name, sha256, cluster_id, created_us, last_used_us, revoked_us FROM agent_token";
+        "SELECT token_id, agent_name, sha256, cluster_id, created_us, last_used_us, revoked_us, expires_us FROM agent_token";
     USED: "note the use of an agent's token" =>
         "UPDATE agent_token SET last_used_us = $2
          WHERE token_id = $1 AND (last_used_us IS NULL OR last_used_us < $2)";
@@ -44,7 +49,7 @@ impl Store {
     /// # Errors
     /// When the database cannot be written.
     pub async fn add_agent_token(&self, token: &AgentToken) -> Result<(), StoreError> {
-        let mut tx = self.db.write().await?;
+        let mut tx = self.write(Permission::ManageAccess).await?;
         execute!(
             &mut tx,
             INSERT,
@@ -52,9 +57,13 @@ impl Store {
             &token.agent,
             &token.sha256,
             token.cluster_id.as_deref().unwrap_or_default(),
-            token.created_us
+            token.created_us,
+            token.expires_us
         )?;
-        tx.commit().await
+        let change = Change::new("agent_token.created", &token.agent).after(serde_json::json!({
+            "id": token.token_id, "cluster": token.cluster_id, "expires_us": token.expires_us,
+        }));
+        self.commit(tx, change).await
     }
 
     /// A token by its id, also a revoked one.
@@ -62,7 +71,7 @@ impl Store {
     /// # Errors
     /// When the database cannot be read.
     pub async fn agent_token(&self, token_id: &str) -> Result<Option<AgentToken>, StoreError> {
-        let mut tx = self.db.read().await?;
+        let mut tx = self.read().await?;
         let row: Option<TokenRow> = fetch_optional!(&mut tx, ONE, token_id)?;
         Ok(row.map(TokenRow::into_token))
     }
@@ -72,7 +81,7 @@ impl Store {
     /// # Errors
     /// When the database cannot be read.
     pub async fn agent_tokens(&self) -> Result<Vec<AgentToken>, StoreError> {
-        let mut tx = self.db.read().await?;
+        let mut tx = self.read().await?;
         let rows: Vec<TokenRow> = fetch_all!(&mut tx, ALL)?;
         let mut tokens: Vec<AgentToken> = rows.into_iter().map(TokenRow::into_token).collect();
         tokens.sort_by(|a, b| (a.created_us, &a.token_id).cmp(&(b.created_us, &b.token_id)));
@@ -84,9 +93,10 @@ impl Store {
     /// # Errors
     /// When the database cannot be written.
     pub async fn use_agent_token(&self, token_id: &str, at_us: i64) -> Result<(), StoreError> {
-        let mut tx = self.db.write().await?;
+        let mut tx = self.derive().await?;
         execute!(&mut tx, USED, token_id, at_us)?;
-        tx.commit().await
+        // what was pushed has an entry of its own
+        tx.commit_without_entry().await
     }
 
     /// Revokes a token; whether there was one that was still accepted.
@@ -94,9 +104,11 @@ impl Store {
     /// # Errors
     /// When the database cannot be written.
     pub async fn revoke_agent_token(&self, token_id: &str, at_us: i64) -> Result<bool, StoreError> {
-        let mut tx = self.db.write().await?;
+        let mut tx = self.write(Permission::ManageAccess).await?;
         let revoked = execute!(&mut tx, REVOKE, token_id, at_us)?;
-        tx.commit().await?;
+        if revoked == 1 {
+            self.commit(tx, Change::new("agent_token.revoked", token_id)).await?;
+        }
         Ok(revoked == 1)
     }
 }
@@ -110,6 +122,7 @@ struct TokenRow {
     created_us: i64,
     last_used_us: Option<i64>,
     revoked_us: Option<i64>,
+    expires_us: Option<i64>,
 }
 
 impl TokenRow {
@@ -122,6 +135,7 @@ impl TokenRow {
             created_us: self.created_us,
             last_used_us: self.last_used_us,
             revoked_us: self.revoked_us,
+            expires_us: self.expires_us,
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Allocations: per billing period, the cube that pages read and what it was made from.
 
 use crate::Store;
+use crate::audit::Change;
 use crate::db::{execute, fetch_all, fetch_optional, statements};
 use crate::delivery::count;
 use crate::error::StoreError;
@@ -115,7 +116,7 @@ impl Store {
     /// [`StoreError::Conflict`] when the manifest is not at `expected_version`;
     /// [`StoreError::NotFound`] when its rules version does not exist.
     pub async fn commit_allocation(&self, row: &AllocationRow, expected_version: i64) -> Result<i64, StoreError> {
-        let mut tx = self.db.write().await?;
+        let mut tx = self.derive().await?;
         let version = manifest::advance(&mut tx, expected_version).await?;
         let rules: Option<(i64,)> = fetch_optional!(&mut tx, RULES, RulesKind::Owner.as_str(), row.rules_version)?;
         if row.rules_version != NO_RULES && rules.is_none() {
@@ -168,7 +169,10 @@ impl Store {
             )?;
         }
         finding::insert(&mut tx, finding::ALLOCATION, &row.allocation_id, &row.findings).await?;
-        tx.commit().await?;
+        let change = Change::new("period.allocated", row.period.to_string()).after(serde_json::json!({
+            "allocation": row.allocation_id, "inputs": row.inputs_hash, "rules_version": row.rules_version, "rows": row.rows,
+        }));
+        self.commit(tx, change).await?;
         Ok(version)
     }
 
@@ -190,7 +194,7 @@ impl Store {
 
     async fn read_allocations(&self, period: Option<BillingPeriod>) -> Result<Vec<AllocationRow>, StoreError> {
         let period = period.map(rows::period_number);
-        let mut tx = self.db.read().await?;
+        let mut tx = self.read().await?;
         let heads: Vec<HeadRow> = fetch_all!(&mut tx, SELECT, period)?;
         let totals: Vec<AllocationTotalRow> = fetch_all!(&mut tx, SELECT_TOTALS, period)?;
         let files: Vec<AllocationFileRow> = fetch_all!(&mut tx, SELECT_FILES, period)?;

@@ -1,9 +1,11 @@
 //! Contract commitments as the provider confirms them.
 
 use crate::Store;
+use crate::audit::Change;
 use crate::db::{execute, fetch_all, statements};
 use crate::error::StoreError;
 use crate::rows::Place;
+use domain::access::Permission;
 use domain::contract::Contract;
 
 statements! {
@@ -28,7 +30,7 @@ impl Store {
     /// # Errors
     /// When the database cannot be written.
     pub async fn set_contracts(&self, contracts: &[Contract]) -> Result<(), StoreError> {
-        let mut tx = self.db.write().await?;
+        let mut tx = self.write(Permission::ChangePrices).await?;
         for one in contracts {
             execute!(
                 &mut tx,
@@ -50,7 +52,9 @@ impl Store {
                 &one.provider
             )?;
         }
-        tx.commit().await
+        let ids: Vec<&str> = contracts.iter().map(|one| one.id.as_str()).collect();
+        let change = Change::new("contracts.set", "contract commitments").after(serde_json::json!({ "ids": ids }));
+        self.commit(tx, change).await
     }
 
     /// Every contract commitment, by id.
@@ -58,7 +62,7 @@ impl Store {
     /// # Errors
     /// When the database cannot be read.
     pub async fn contracts(&self) -> Result<Vec<Contract>, StoreError> {
-        let mut tx = self.db.read().await?;
+        let mut tx = self.read().await?;
         let rows: Vec<ContractRow> = fetch_all!(&mut tx, ALL)?;
         let mut contracts = rows
             .into_iter()
@@ -73,9 +77,11 @@ impl Store {
     /// # Errors
     /// When the database cannot be written.
     pub async fn remove_contract(&self, id: &str) -> Result<bool, StoreError> {
-        let mut tx = self.db.write().await?;
+        let mut tx = self.write(Permission::ChangePrices).await?;
         let removed = execute!(&mut tx, REMOVE, id)?;
-        tx.commit().await?;
+        if removed == 1 {
+            self.commit(tx, Change::new("contract.removed", id)).await?;
+        }
         Ok(removed == 1)
     }
 }

@@ -96,7 +96,9 @@ impl Db {
 }
 
 impl Tx {
-    pub(crate) async fn commit(self) -> Result<(), StoreError> {
+    /// Ends it. For what changes nothing that anybody decided: everything else
+    /// ends through [`crate::Store::commit`], which writes the audit entry.
+    pub(crate) async fn commit_without_entry(self) -> Result<(), StoreError> {
         match self {
             Tx::Sqlite(tx) => tx.commit().await,
             Tx::Postgres(tx) => tx.commit().await,

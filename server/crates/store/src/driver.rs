@@ -1,12 +1,14 @@
 //! Drivers: per source, driver and month, the lake file that counts.
 
 use crate::Store;
+use crate::audit::Change;
 use crate::db::{execute, fetch_all, statements};
 use crate::delivery::count;
 use crate::error::{Cause, StoreError};
 use crate::manifest;
 use crate::rows::{Place, period_number};
 use crate::usage::UsageDeliveryRow;
+use domain::access::Permission;
 use domain::driver::Summary;
 use domain::{BillingPeriod, Finding};
 
@@ -77,7 +79,7 @@ impl Store {
     /// somebody else may hold the values by now.
     pub async fn commit_drivers(&self, new: &NewDrivers, expected_version: i64) -> Result<i64, StoreError> {
         let findings = json(&new.findings)?;
-        let mut tx = self.db.write().await?;
+        let mut tx = self.write(Permission::Ingest).await?;
         let version = manifest::advance(&mut tx, expected_version).await?;
         execute!(
             &mut tx,
@@ -105,7 +107,10 @@ impl Store {
                 &new.delivery_id
             )?;
         }
-        tx.commit().await?;
+        let change = Change::new("drivers.ingested", &new.source_id).after(serde_json::json!({
+            "delivery": new.delivery_id, "origin": new.origin, "rows": new.rows, "rejected_rows": new.rejected_rows,
+        }));
+        self.commit(tx, change).await?;
         Ok(version)
     }
 
@@ -114,7 +119,7 @@ impl Store {
     /// # Errors
     /// When the database cannot be read.
     pub async fn driver_files(&self) -> Result<Vec<DriverFileRow>, StoreError> {
-        let mut tx = self.db.read().await?;
+        let mut tx = self.read().await?;
         let rows: Vec<FileRow> = fetch_all!(&mut tx, FILES)?;
         rows.into_iter().map(FileRow::into_row).collect()
     }
@@ -124,7 +129,7 @@ impl Store {
     /// # Errors
     /// When the database cannot be read.
     pub async fn driver_deliveries(&self) -> Result<Vec<UsageDeliveryRow>, StoreError> {
-        let mut tx = self.db.read().await?;
+        let mut tx = self.read().await?;
         let rows: Vec<crate::usage::DeliveryRow> = fetch_all!(&mut tx, DELIVERIES)?;
         rows.into_iter().map(crate::usage::DeliveryRow::into_row).collect()
     }

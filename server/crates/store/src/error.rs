@@ -65,6 +65,9 @@ pub enum StoreError {
         /// What is wrong with it.
         reason: String,
     },
+    /// The caller has no permission for it.
+    #[error(transparent)]
+    Forbidden(#[from] domain::access::Forbidden),
     /// The database failed, or holds something that cannot be read back.
     #[error("cannot {context}")]
     Backend {

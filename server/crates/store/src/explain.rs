@@ -74,9 +74,10 @@ impl Store {
     pub async fn put_explain_keys(&self, keys: &[ExplainKey]) -> Result<(), StoreError> {
         let json = serde_json::to_string(&keys.iter().map(PutRow::from).collect::<Vec<_>>())
             .map_err(|error| StoreError::backend(PUT.what, error))?;
-        let mut tx = self.db.write().await?;
+        let mut tx = self.derive().await?;
         execute!(&mut tx, PUT, json)?;
-        tx.commit().await
+        // derived from figures: nobody decided it
+        tx.commit_without_entry().await
     }
 
     /// What an id stands for; `None` when it was never shown.
@@ -84,7 +85,7 @@ impl Store {
     /// # Errors
     /// When the database cannot be read.
     pub async fn explain_key(&self, explain_id: &str) -> Result<Option<ExplainKey>, StoreError> {
-        let mut tx = self.db.read().await?;
+        let mut tx = self.read().await?;
         let row: Option<(String, i64, String, i64)> = fetch_optional!(&mut tx, GET, explain_id)?;
         row.map(|(kind, period, keys_json, rules_version)| {
             let period = Place("explain").period(period)?;

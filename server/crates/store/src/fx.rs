@@ -1,10 +1,12 @@
 //! Exchange rates as published (A40).
 
 use crate::Store;
+use crate::audit::Change;
 use crate::db::{execute, fetch_all, statements};
 use crate::error::StoreError;
 use crate::manifest;
 use crate::rows::Place;
+use domain::access::Permission;
 use domain::fx::{Published, parse_rate};
 use domain::instant::Day;
 use domain::money::MONEY_SCALE;
@@ -23,7 +25,7 @@ impl Store {
     /// # Errors
     /// When the database cannot be read.
     pub async fn fx_rates(&self) -> Result<Vec<Published>, StoreError> {
-        let mut tx = self.db.read().await?;
+        let mut tx = self.read().await?;
         let rows: Vec<(String, String, i64, String)> = fetch_all!(&mut tx, ALL)?;
         let place = Place("fx_rate");
         let published = rows.into_iter().map(|(base, quote, day, rate)| {
@@ -42,7 +44,7 @@ impl Store {
     /// # Errors
     /// When the database cannot be written.
     pub async fn set_fx_rates(&self, rates: &[Published]) -> Result<(), StoreError> {
-        let mut tx = self.db.write().await?;
+        let mut tx = self.write(Permission::ChangePrices).await?;
         manifest::touch(&mut tx).await?;
         for of in rates {
             execute!(
@@ -54,6 +56,11 @@ impl Store {
                 format_units(of.rate, MONEY_SCALE)
             )?;
         }
-        tx.commit().await
+        let change = Change::new("rates.set", "exchange rates").after(serde_json::json!({
+            "rates": rates.len(),
+            "first_day": rates.iter().map(|of| of.day.to_string()).min(),
+            "last_day": rates.iter().map(|of| of.day.to_string()).max(),
+        }));
+        self.commit(tx, change).await
     }
 }

@@ -2,9 +2,11 @@
 //! does not move the manifest.
 
 use crate::Store;
-use crate::db::{execute, fetch_all, statements};
+use crate::audit::Change;
+use crate::db::{execute, fetch_all, fetch_optional, statements};
 use crate::error::StoreError;
 use crate::rows::{Place, period_number};
+use domain::access::Permission;
 use domain::instant::Day;
 use domain::invoice::Invoice;
 
@@ -16,6 +18,9 @@ statements! {
     ALL: "read the invoices" =>
         "SELECT issuer, invoice_number, billing_account_id, legal_entity, period, currency, net, tax, gross,
            issued_day, due_day, exchange_rate, document_sha256 FROM invoice";
+    ONE: "read an invoice" =>
+        "SELECT issuer, invoice_number, billing_account_id, legal_entity, period, currency, net, tax, gross,
+           issued_day, due_day, exchange_rate, document_sha256 FROM invoice WHERE issuer = $1 AND invoice_number = $2";
     REMOVE: "remove an invoice" =>
         "DELETE FROM invoice WHERE issuer = $1 AND invoice_number = $2";
 }
@@ -32,7 +37,7 @@ impl Store {
         removed: &[(String, String)],
         at_us: i64,
     ) -> Result<usize, StoreError> {
-        let mut tx = self.db.write().await?;
+        let mut tx = self.write(Permission::EnterInvoices).await?;
         for one in new {
             execute!(
                 &mut tx,
@@ -54,10 +59,33 @@ impl Store {
             )?;
         }
         let mut gone = 0;
+        let mut before = Vec::new();
         for (issuer, number) in removed {
+            let row: Option<InvoiceRow> = fetch_optional!(&mut tx, ONE, issuer, number)?;
+            before.extend(row.map(InvoiceRow::into_invoice).transpose()?);
             gone += usize::from(execute!(&mut tx, REMOVE, issuer, number)? == 1);
         }
-        tx.commit().await?;
+        let named = |issuer: &str, number: &str| format!("{issuer} {number}");
+        let objects: Vec<String> = new
+            .iter()
+            .map(|one| named(&one.issuer, &one.number))
+            .chain(removed.iter().map(|(issuer, number)| named(issuer, number)))
+            .collect();
+        let mut change = Change::new(
+            if new.is_empty() {
+                "invoice.removed"
+            } else {
+                "invoice.entered"
+            },
+            objects.join(", "),
+        );
+        if !new.is_empty() {
+            change = change.after(entered(new));
+        }
+        if !before.is_empty() {
+            change = change.before(entered(&before));
+        }
+        self.commit(tx, change).await?;
         Ok(gone)
     }
 
@@ -66,7 +94,7 @@ impl Store {
     /// # Errors
     /// When the database cannot be read.
     pub async fn invoices(&self) -> Result<Vec<Invoice>, StoreError> {
-        let mut tx = self.db.read().await?;
+        let mut tx = self.read().await?;
         let rows: Vec<InvoiceRow> = fetch_all!(&mut tx, ALL)?;
         let mut invoices = rows
             .into_iter()
@@ -75,6 +103,26 @@ impl Store {
         invoices.sort_by(|a, b| (a.period, &a.issuer, &a.number).cmp(&(b.period, &b.issuer, &b.number)));
         Ok(invoices)
     }
+}
+
+/// What the audit log keeps of invoices.
+fn entered(invoices: &[Invoice]) -> serde_json::Value {
+    let one = |invoice: &Invoice| {
+        serde_json::json!({
+            "issuer": invoice.issuer,
+            "number": invoice.number,
+            "billing_account": invoice.billing_account,
+            "legal_entity": invoice.legal_entity,
+            "period": invoice.period.to_string(),
+            "currency": invoice.currency.as_str(),
+            "net": invoice.net.to_string(),
+            "tax": invoice.tax.map(|tax| tax.to_string()),
+            "gross": invoice.gross.map(|gross| gross.to_string()),
+            "issued": invoice.issued.map(|day| day.to_string()),
+            "due": invoice.due.map(|day| day.to_string()),
+        })
+    };
+    invoices.iter().map(one).collect()
 }
 
 #[derive(sqlx::FromRow)]

@@ -10,8 +10,10 @@
 //! Money is stored as canonical decimal text and added up in Rust; periods as
 //! `202611`; instants as microseconds since the epoch, UTC.
 
+mod account;
 mod agent_token;
 mod allocation;
+mod audit;
 mod claim;
 mod contract;
 mod db;
@@ -27,11 +29,14 @@ mod manifest;
 mod price;
 mod rows;
 mod rules;
+mod session;
 mod setting;
 mod usage;
 
+pub use account::{Account, AccountRow, NewAccount, Vouched};
 pub use agent_token::AgentToken;
 pub use allocation::{AllocationFile, AllocationRow, AllocationTotal};
+pub use audit::{AuditEntry, AuditQuery, Verdict, Verified};
 pub use delivery::{
     ActiveFile, CHARGES, ClaimMode, Commit, DeliveredTotal, DeliveryPeriod, DeliveryRecord, DeliveryState,
     ExportWindow, Fate, InputFile, LakeFileRow, NewDelivery, QuarantineRow, Replaced, ReplacedMoney, SourceRecord,
@@ -41,14 +46,19 @@ pub use driver::{DriverFileRow, NewDrivers};
 pub use error::{Cause, StoreError};
 pub use explain::ExplainKey;
 pub use rules::{NO_RULES, NewRules, RulesKind, RulesVersion};
+pub use session::{ApiToken, CodePurpose, Session, SignInState};
 pub use usage::{NewUsage, UsageDayRow, UsageDeliveryRow};
 
-use db::{Db, Statement};
+use db::{Db, Statement, Tx};
+use domain::access::{Forbidden, Permission, Scope};
+use std::sync::Arc;
 
-/// The database of a Tonnage installation. Clones share its connections.
+/// The database of a Tonnage installation, as one caller may use it. Clones
+/// share its connections.
 #[derive(Clone)]
 pub struct Store {
     db: Db,
+    scope: Arc<Scope>,
 }
 
 /// Which database a store runs on.
@@ -68,10 +78,45 @@ impl Store {
     /// [`StoreError::Unsupported`] for other addresses, for a PostgreSQL older
     /// than 14 and for a database of a newer Tonnage; else when it cannot be
     /// reached or migrated.
-    pub async fn open(url: &str) -> Result<Store, StoreError> {
+    pub async fn open(url: &str, scope: Scope) -> Result<Store, StoreError> {
         Ok(Store {
             db: dialect::open(url).await?,
+            scope: Arc::new(scope),
         })
+    }
+
+    /// The same database for another caller.
+    #[must_use]
+    pub fn acting(&self, scope: Arc<Scope>) -> Store {
+        Store {
+            db: self.db.clone(),
+            scope,
+        }
+    }
+
+    /// Begins to read, which nobody may.
+    async fn read(&self) -> Result<Tx, StoreError> {
+        self.somebody()?;
+        self.db.read().await
+    }
+
+    /// Begins to change what a permission covers.
+    async fn write(&self, permission: Permission) -> Result<Tx, StoreError> {
+        self.scope.require(permission)?;
+        self.db.write().await
+    }
+
+    /// Begins to keep what follows from what is there: whoever reads may.
+    async fn derive(&self) -> Result<Tx, StoreError> {
+        self.somebody()?;
+        self.db.write().await
+    }
+
+    fn somebody(&self) -> Result<(), StoreError> {
+        if self.scope.is_somebody() {
+            return Ok(());
+        }
+        Err(Forbidden(Permission::ReadCosts).into())
     }
 
     /// Which database this is.
@@ -97,7 +142,7 @@ impl Store {
     /// # Errors
     /// The first statement that this database, as migrated, does not accept.
     pub async fn check_statements(&self) -> Result<usize, StoreError> {
-        let mut tx = self.db.read().await?;
+        let mut tx = self.read().await?;
         let mut checked = 0;
         for statement in all_statements() {
             tx.prepare(statement).await?;
@@ -109,7 +154,10 @@ impl Store {
 
 fn all_statements() -> impl Iterator<Item = Statement> {
     [
+        account::STATEMENTS,
         agent_token::STATEMENTS,
+        audit::STATEMENTS,
+        session::STATEMENTS,
         allocation::STATEMENTS,
         claim::STATEMENTS,
         contract::STATEMENTS,

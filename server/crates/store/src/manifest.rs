@@ -43,7 +43,7 @@ impl Store {
     /// # Errors
     /// When the database cannot be read.
     pub async fn manifest_version(&self) -> Result<i64, StoreError> {
-        let mut tx = self.db.read().await?;
+        let mut tx = self.read().await?;
         let row: Option<(i64,)> = fetch_optional!(&mut tx, VERSION)?;
         row.map(|(version,)| version)
             .ok_or_else(|| StoreError::backend("read the manifest version", Cause::from("table manifest is empty")))
@@ -56,7 +56,7 @@ impl Store {
     /// # Errors
     /// When the database cannot be read.
     pub async fn named_paths(&self) -> Result<HashSet<String>, StoreError> {
-        let mut tx = self.db.read().await?;
+        let mut tx = self.read().await?;
         let rows: Vec<(String,)> = fetch_all!(&mut tx, NAMED)?;
         Ok(rows.into_iter().map(|(path,)| path).collect())
     }

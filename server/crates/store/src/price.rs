@@ -1,11 +1,13 @@
 //! The price catalogue, and how often spot capacity is taken back.
 
 use crate::Store;
+use crate::audit::Change;
 use crate::db::{Statement, execute, fetch_all, statements};
 use crate::dialect::from_json_rows;
 use crate::error::StoreError;
 use crate::manifest;
 use crate::rows::Place;
+use domain::access::Permission;
 use domain::catalogue::{Offer, Per, Price, Purchase, SpotAdvice};
 use serde_json::{Value, json};
 
@@ -72,7 +74,7 @@ impl Store {
     /// # Errors
     /// When the database cannot be read.
     pub async fn prices(&self) -> Result<Vec<Price>, StoreError> {
-        let mut tx = self.db.read().await?;
+        let mut tx = self.read().await?;
         let rows: Vec<Row> = fetch_all!(&mut tx, ALL)?;
         rows.into_iter().map(price).collect()
     }
@@ -84,7 +86,7 @@ impl Store {
     /// # Errors
     /// When the database cannot be written.
     pub async fn set_prices(&self, prices: &[Price], advice: &[SpotAdvice]) -> Result<(), StoreError> {
-        let mut tx = self.db.write().await?;
+        let mut tx = self.write(Permission::ChangePrices).await?;
         manifest::touch(&mut tx).await?;
         for chunk in prices.chunks(CHUNK) {
             let rows: Vec<Value> = chunk.iter().map(row).collect();
@@ -97,7 +99,9 @@ impl Store {
             let rows: Vec<Value> = chunk.iter().map(advice_row).collect();
             execute!(&mut tx, SET_ADVICE, Value::from(rows).to_string())?;
         }
-        tx.commit().await
+        let change = Change::new("prices.set", "price catalogue")
+            .after(serde_json::json!({ "prices": prices.len(), "spot_advice": advice.len() }));
+        self.commit(tx, change).await
     }
 
     /// Removes the prices of a provider; how many there were.
@@ -105,10 +109,11 @@ impl Store {
     /// # Errors
     /// When the database cannot be written.
     pub async fn remove_prices(&self, provider: &str) -> Result<u64, StoreError> {
-        let mut tx = self.db.write().await?;
+        let mut tx = self.write(Permission::ChangePrices).await?;
         manifest::touch(&mut tx).await?;
         let removed = execute!(&mut tx, REMOVE, provider)?;
-        tx.commit().await?;
+        let change = Change::new("prices.removed", provider).before(serde_json::json!({ "prices": removed }));
+        self.commit(tx, change).await?;
         Ok(removed)
     }
 
@@ -117,7 +122,7 @@ impl Store {
     /// # Errors
     /// When the database cannot be read.
     pub async fn spot_advice(&self) -> Result<Vec<SpotAdvice>, StoreError> {
-        let mut tx = self.db.read().await?;
+        let mut tx = self.read().await?;
         let rows: Vec<(String, String, String, i64, i64, i64)> = fetch_all!(&mut tx, ADVICE)?;
         let place = Place("spot_advice");
         let advice = rows

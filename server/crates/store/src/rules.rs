@@ -1,9 +1,11 @@
 //! Rule texts: immutable versions, one of them active.
 
 use crate::Store;
+use crate::audit::Change;
 use crate::db::{Statement, execute, fetch_all, fetch_optional, statements};
 use crate::error::StoreError;
 use crate::manifest;
+use domain::access::Permission;
 
 /// Version that stands for "there were no rules".
 pub const NO_RULES: i64 = 0;
@@ -95,7 +97,7 @@ impl Store {
     /// # Errors
     /// [`StoreError::Conflict`] when the manifest is not at `expected_version`.
     pub async fn add_rules(&self, new: &NewRules, expected_version: i64) -> Result<RulesVersion, StoreError> {
-        let mut tx = self.db.write().await?;
+        let mut tx = self.write(Permission::ChangeRules).await?;
         // first, so that on PostgreSQL too nobody else is between here and the commit
         manifest::advance(&mut tx, expected_version).await?;
         let kind = new.kind.as_str();
@@ -105,9 +107,11 @@ impl Store {
             RulesKind::Owner => fetch_optional!(&mut tx, ACTIVE, kind)?,
             RulesKind::Prices => history.last().cloned(),
         };
-        if let Some(active) = active.filter(|active| active.yaml == new.yaml) {
-            return Ok(active); // the dropped transaction undoes the step of the manifest
-        }
+        let replaced = match active {
+            // the dropped transaction undoes the step of the manifest
+            Some(active) if active.yaml == new.yaml => return Ok(active),
+            other => other,
+        };
         let added = RulesVersion {
             version: history.last().map_or(1, |last| last.version + 1),
             yaml: new.yaml.clone(),
@@ -130,7 +134,12 @@ impl Store {
         if new.kind == RulesKind::Owner {
             execute!(&mut tx, ACTIVATE, kind, added.version)?;
         }
-        tx.commit().await?;
+        let summary = |rules: &RulesVersion| serde_json::json!({ "version": rules.version, "sha256": rules.sha256, "author": rules.author, "note": rules.note });
+        let mut change = Change::new("rules.applied", kind).after(summary(&added));
+        if let Some(replaced) = &replaced {
+            change = change.before(summary(replaced));
+        }
+        self.commit(tx, change).await?;
         Ok(added)
     }
 
@@ -142,7 +151,7 @@ impl Store {
         if kind == RulesKind::Prices {
             return Ok(self.rules_history(kind).await?.pop());
         }
-        let mut tx = self.db.read().await?;
+        let mut tx = self.read().await?;
         fetch_optional!(&mut tx, ACTIVE, kind.as_str())
     }
 
@@ -155,7 +164,7 @@ impl Store {
             let history = self.rules_history(kind).await?;
             return Ok(history.into_iter().find(|of| of.version == version));
         }
-        let mut tx = self.db.read().await?;
+        let mut tx = self.read().await?;
         fetch_optional!(&mut tx, EXISTS, kind.as_str(), version)
     }
 
@@ -164,7 +173,7 @@ impl Store {
     /// # Errors
     /// When the database cannot be read.
     pub async fn rules_history(&self, kind: RulesKind) -> Result<Vec<RulesVersion>, StoreError> {
-        let mut tx = self.db.read().await?;
+        let mut tx = self.read().await?;
         let (all, _) = kind.statements();
         fetch_all!(&mut tx, all, kind.as_str())
     }

@@ -1,12 +1,14 @@
 //! Usage: per cluster and UTC day, the lake files that count.
 
 use crate::Store;
+use crate::audit::Change;
 use crate::db::{execute, fetch_all, fetch_optional, statements};
 use crate::delivery::count;
 use crate::error::{Cause, StoreError};
 use crate::manifest;
 use crate::rows::Place;
 use domain::Finding;
+use domain::access::Permission;
 use domain::instant::Day;
 use domain::usage::PoolSums;
 
@@ -125,7 +127,7 @@ impl Store {
     /// the days may have been merged with facts that no longer count.
     pub async fn commit_usage(&self, new: &NewUsage, expected_version: i64) -> Result<i64, StoreError> {
         let findings = json(&new.findings)?;
-        let mut tx = self.db.write().await?;
+        let mut tx = self.write(Permission::Ingest).await?;
         let version = manifest::advance(&mut tx, expected_version).await?;
         execute!(
             &mut tx,
@@ -165,7 +167,10 @@ impl Store {
                 &day.sizing_path
             )?;
         }
-        tx.commit().await?;
+        let change = Change::new("usage.ingested", &new.source_id).after(serde_json::json!({
+            "delivery": new.delivery_id, "origin": new.origin, "rows": new.rows, "rejected_rows": new.rejected_rows,
+        }));
+        self.commit(tx, change).await?;
         Ok(version)
     }
 
@@ -174,7 +179,7 @@ impl Store {
     /// # Errors
     /// When the database cannot be read.
     pub async fn usage_days(&self, from: Day, to: Day) -> Result<Vec<UsageDayRow>, StoreError> {
-        let mut tx = self.db.read().await?;
+        let mut tx = self.read().await?;
         let rows: Vec<DayRow> = fetch_all!(&mut tx, DAYS, i64::from(from.0), i64::from(to.0))?;
         rows.into_iter().map(DayRow::into_row).collect()
     }
@@ -184,7 +189,7 @@ impl Store {
     /// # Errors
     /// When the database cannot be read.
     pub async fn usage_delivery(&self, source: &str, hash: &str) -> Result<Option<UsageDeliveryRow>, StoreError> {
-        let mut tx = self.db.read().await?;
+        let mut tx = self.read().await?;
         let row: Option<DeliveryRow> = fetch_optional!(&mut tx, KNOWN, source, hash)?;
         row.map(DeliveryRow::into_row).transpose()
     }
@@ -194,7 +199,7 @@ impl Store {
     /// # Errors
     /// When the database cannot be read.
     pub async fn usage_deliveries(&self) -> Result<Vec<UsageDeliveryRow>, StoreError> {
-        let mut tx = self.db.read().await?;
+        let mut tx = self.read().await?;
         let rows: Vec<DeliveryRow> = fetch_all!(&mut tx, DELIVERIES)?;
         rows.into_iter().map(DeliveryRow::into_row).collect()
     }
@@ -204,7 +209,7 @@ impl Store {
     /// # Errors
     /// When the database cannot be read.
     pub async fn clusters(&self) -> Result<Vec<(String, String)>, StoreError> {
-        let mut tx = self.db.read().await?;
+        let mut tx = self.read().await?;
         fetch_all!(&mut tx, CLUSTERS)
     }
 }

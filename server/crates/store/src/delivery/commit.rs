@@ -3,10 +3,12 @@
 use super::rows::export_window;
 use super::{ClaimMode, Commit, DeliveryState, Fate, NewDelivery, Replaced, ReplacedMoney, count};
 use crate::Store;
+use crate::audit::Change;
 use crate::db::{Tx, execute, fetch_all, statements};
 use crate::error::StoreError;
 use crate::rows::{Place, period_number};
 use crate::{claim, finding, manifest};
+use domain::access::Permission;
 use domain::{BillingPeriod, Money};
 use std::collections::BTreeMap;
 
@@ -62,14 +64,16 @@ impl Store {
         periods: &[(String, BillingPeriod)],
         expected_version: i64,
     ) -> Result<u64, StoreError> {
-        let mut tx = self.db.write().await?;
+        let mut tx = self.write(Permission::Ingest).await?;
         manifest::advance(&mut tx, expected_version).await?;
         let mut finished = 0;
         for (delivery_id, period) in periods {
             finished += execute!(&mut tx, FINISH, delivery_id, period_number(*period))?;
             execute!(&mut tx, FINISH_WHOLE, delivery_id)?;
         }
-        tx.commit().await?;
+        let periods: Vec<String> = periods.iter().map(|(id, period)| format!("{id} {period}")).collect();
+        let change = Change::new("deliveries.finished", periods.join(", "));
+        self.commit(tx, change).await?;
         Ok(finished)
     }
 
@@ -96,7 +100,7 @@ impl Store {
                 new.delivery_id
             )));
         }
-        let mut tx = self.db.write().await?;
+        let mut tx = self.write(Permission::Ingest).await?;
         let version = manifest::advance(&mut tx, expected_version).await?;
         if mode == ClaimMode::Hold {
             for period in &periods {
@@ -129,7 +133,12 @@ impl Store {
         insert_totals(&mut tx, new).await?;
         insert_quarantine(&mut tx, new).await?;
         finding::insert(&mut tx, finding::DELIVERY, &new.delivery_id, &new.findings).await?;
-        tx.commit().await?;
+        let replaced: Vec<&str> = commit.replaced.iter().map(|of| of.delivery_id.as_str()).collect();
+        let periods: Vec<String> = new.periods().into_iter().map(|period| period.to_string()).collect();
+        let change = Change::new("bill.ingested", &new.source_id).after(serde_json::json!({
+            "delivery": new.delivery_id, "state": state.as_str(), "periods": periods, "replaced": replaced,
+        }));
+        self.commit(tx, change).await?;
         Ok(commit)
     }
 }

@@ -76,7 +76,7 @@ impl Store {
     /// # Errors
     /// When the database cannot be read.
     pub async fn periods(&self) -> Result<Vec<BillingPeriod>, StoreError> {
-        let mut tx = self.db.read().await?;
+        let mut tx = self.read().await?;
         let rows: Vec<(i64,)> = fetch_all!(&mut tx, PERIODS)?;
         let mut periods = rows
             .into_iter()
@@ -91,7 +91,7 @@ impl Store {
     /// # Errors
     /// When the database cannot be read.
     pub async fn sources(&self) -> Result<Vec<SourceRecord>, StoreError> {
-        let mut tx = self.db.read().await?;
+        let mut tx = self.read().await?;
         let rows: Vec<SourceSqlRow> = fetch_all!(&mut tx, SOURCES)?;
         let mut sources = rows
             .into_iter()
@@ -107,7 +107,7 @@ impl Store {
     /// # Errors
     /// When the database cannot be read.
     pub async fn active_files(&self, period: Option<BillingPeriod>) -> Result<Vec<ActiveFile>, StoreError> {
-        let mut tx = self.db.read().await?;
+        let mut tx = self.read().await?;
         let rows: Vec<FileRow> = fetch_all!(&mut tx, ACTIVE_FILES, CHARGES, period.map(period_number))?;
         let mut files = rows
             .into_iter()
@@ -141,7 +141,7 @@ impl Store {
         states: [&'static str; 2],
         period: Option<BillingPeriod>,
     ) -> Result<Vec<DeliveredTotal>, StoreError> {
-        let mut tx = self.db.read().await?;
+        let mut tx = self.read().await?;
         let rows: Vec<TotalSqlRow> = fetch_all!(
             &mut tx,
             TOTALS_BY_STATE,
@@ -168,7 +168,7 @@ impl Store {
         source_id: &str,
         input_hash: &str,
     ) -> Result<Option<DeliveryRecord>, StoreError> {
-        let mut tx = self.db.read().await?;
+        let mut tx = self.read().await?;
         let found: Option<(String,)> = fetch_optional!(&mut tx, BY_INPUT, source_id, input_hash)?;
         match found {
             Some((delivery_id,)) => Ok(read_records(&mut tx, None, Some(&delivery_id)).await?.pop()),
@@ -181,7 +181,7 @@ impl Store {
     /// # Errors
     /// When the database cannot be read.
     pub async fn deliveries(&self, source: Option<&str>) -> Result<Vec<DeliveryRecord>, StoreError> {
-        let mut tx = self.db.read().await?;
+        let mut tx = self.read().await?;
         read_records(&mut tx, source, None).await
     }
 
@@ -190,7 +190,7 @@ impl Store {
     /// # Errors
     /// When the database cannot be read.
     pub async fn delivery(&self, delivery_id: &str) -> Result<Option<DeliveryRecord>, StoreError> {
-        let mut tx = self.db.read().await?;
+        let mut tx = self.read().await?;
         Ok(read_records(&mut tx, None, Some(delivery_id)).await?.pop())
     }
 }
