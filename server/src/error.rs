@@ -46,9 +46,12 @@ pub enum AppError {
         /// Right side.
         right: String,
     },
+    /// The caller may not.
+    #[error(transparent)]
+    Forbidden(#[from] domain::access::Forbidden),
     /// The database failed.
     #[error("the store failed")]
-    Store(#[from] store::StoreError),
+    Store(#[source] store::StoreError),
     /// The lake failed.
     #[error("the lake failed")]
     Lake(#[from] lake::LakeError),
@@ -64,6 +67,15 @@ pub enum AppError {
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+}
+
+impl From<store::StoreError> for AppError {
+    fn from(error: store::StoreError) -> AppError {
+        match error {
+            store::StoreError::Forbidden(forbidden) => forbidden.into(),
+            other => AppError::Store(other),
+        }
+    }
 }
 
 /// Months in order, stretches without a gap in one: `2025-10 to 2026-02, 2026-04`.
@@ -125,7 +137,11 @@ impl AppError {
     #[must_use]
     pub fn exit_code(&self) -> u8 {
         match self {
-            AppError::Refused(_) | AppError::Usage { .. } | AppError::NoData | AppError::NotFound { .. } => 2,
+            AppError::Refused(_)
+            | AppError::Usage { .. }
+            | AppError::NoData
+            | AppError::NotFound { .. }
+            | AppError::Forbidden(_) => 2,
             AppError::DoesNotAddUp { .. } => 1,
             // another database or release is needed: running again cannot help
             AppError::Store(store::StoreError::Unsupported { .. }) => 2,

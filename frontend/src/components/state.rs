@@ -60,7 +60,11 @@ pub(crate) fn failed(title: &'static str, error: PageError) -> AnyView {
             format!("Looked for: {what}."),
             overview(),
         ),
-        PageError::Forbidden { grantor } => ("You may not see this", format!("{grantor} can grant it."), overview()),
+        PageError::Forbidden { what, who } => (
+            "You may not see this",
+            format!("You may not {what}. {} can grant it.", who.join(", ")),
+            overview(),
+        ),
         PageError::Stale { as_of } => {
             let as_of = format::instant(&as_of);
             (

@@ -173,6 +173,7 @@ impl App {
     /// # Errors
     /// When the database cannot be read.
     pub async fn prices_list(&self, query: &PriceQuery) -> Result<Vec<ListedPrice>, AppError> {
+        self.reads_estate()?;
         let own = self.store.prices().await?;
         let mut all: BTreeMap<_, (Price, bool)> = BTreeMap::new();
         let shipped = built_in()?.iter().map(|price| (price.clone(), true));
@@ -205,6 +206,7 @@ impl App {
     /// # Errors
     /// When the database cannot be read.
     pub async fn spot_bands(&self, query: &PriceQuery) -> Result<Vec<ListedAdvice>, AppError> {
+        self.reads_estate()?;
         let advice = self.store.spot_advice().await?;
         let wanted = advice
             .into_iter()

@@ -37,6 +37,7 @@ impl App {
     /// # Errors
     /// When the database cannot be read.
     pub async fn contracts(&self) -> Result<Vec<Contract>, AppError> {
+        self.reads_estate()?;
         Ok(self.store.contracts().await?)
     }
 

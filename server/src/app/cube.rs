@@ -3,6 +3,7 @@
 //! allocation is another cube, and nothing is ever stale.
 
 use crate::error::AppError;
+use domain::access::Reaches;
 use domain::allocate::{CUBE_COLUMNS, Cube, CubeKey, CubeValue};
 use domain::bridge::BridgeTerm;
 use domain::class::Class;
@@ -20,9 +21,14 @@ const KEPT: usize = 64;
 #[derive(Default)]
 pub struct CubeCache {
     cubes: RwLock<HashMap<String, Arc<PeriodCube>>>,
+    /// Cubes cut to what some caller may see, by cache key and reach.
+    within: RwLock<HashMap<(String, Reaches), Arc<PeriodCube>>>,
     explained: RwLock<HashSet<String>>,
     view: RwLock<Option<Arc<super::view::View>>>,
 }
+
+/// Cubes of callers who may not see everything, kept in memory at most.
+const KEPT_WITHIN: usize = 512;
 
 /// Explain ids remembered at most; forgetting them only costs a write.
 const EXPLAINED_KEPT: usize = 100_000;
@@ -41,6 +47,24 @@ impl CubeCache {
                 map.clear();
             }
             map.insert(cube.cache_key(), cube.clone());
+        }
+        cube
+    }
+
+    /// A cube cut to what is within reach.
+    pub(crate) fn get_within(&self, key: &str, reaches: &Reaches) -> Option<Arc<PeriodCube>> {
+        let key = (key.to_owned(), reaches.clone());
+        self.within.read().ok()?.get(&key).cloned()
+    }
+
+    /// Keeps one; all are let go when there are many.
+    pub(crate) fn put_within(&self, key: String, reaches: &Reaches, cube: PeriodCube) -> Arc<PeriodCube> {
+        let cube = Arc::new(cube);
+        if let Ok(mut map) = self.within.write() {
+            if map.len() >= KEPT_WITHIN {
+                map.clear();
+            }
+            map.insert((key, reaches.clone()), cube.clone());
         }
         cube
     }
@@ -77,6 +101,19 @@ impl CubeCache {
             known.extend(ids);
         }
     }
+}
+
+/// Leaves in a cube what is within reach: the one place where lines of others
+/// are taken out, before anything is added up.
+pub(crate) fn keep_within(cube: &mut Cube, reaches: &Reaches) {
+    let Cube { dimensions, lines, .. } = cube;
+    lines.retain(|key, _| covers(reaches, key, dimensions));
+}
+
+/// Whether a cube line is within reach.
+pub(crate) fn covers(reaches: &Reaches, key: &CubeKey, dimensions: &domain::owner::Dimensions) -> bool {
+    let owner = |name: &str| value_of(key, dimensions, name);
+    reaches.covers(owner("tenant"), owner("legal_entity"))
 }
 
 /// Sums by the values of some keys: cost, and number of charges.

@@ -22,6 +22,7 @@ impl App {
     /// # Errors
     /// When the database cannot be read.
     pub async fn deliveries(&self, source: Option<&str>) -> Result<Vec<Delivery>, AppError> {
+        self.reads_estate()?;
         let mut records = self.store.deliveries(source).await?;
         if let (Some(source), true) = (source, records.is_empty()) {
             let known: Vec<String> = self.store.sources().await?.into_iter().map(|of| of.source_id).collect();
@@ -52,6 +53,7 @@ impl App {
         against: Option<&str>,
         rows: Rows,
     ) -> Result<DeliveryChanges, AppError> {
+        self.reads_estate()?;
         let all = self.store.deliveries(None).await?;
         let record = find(&all, id)?;
         let other = against.map(|id| find(&all, id)).transpose()?;

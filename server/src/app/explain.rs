@@ -7,6 +7,7 @@
 use super::cube::value_of;
 use super::{App, hash_of};
 use crate::error::AppError;
+use domain::access::{Permission, Reaches};
 use domain::allocate::CubeKey;
 use domain::{BillingPeriod, Money};
 use frontend::query::PageQuery;
@@ -180,6 +181,8 @@ impl App {
         let unknown = || AppError::NotFound {
             what: format!("figure with the explain id {id:?}"),
         };
+        let reaches = self.scope().require_some(Permission::ReadCosts)?;
+        // whoever may not see everything waits as long for an id of others as for one nobody has
         let key = self.store.explain_key(id).await?.ok_or_else(unknown)?;
         let seed: ExplainSeed = serde_json::from_str(&key.keys_json)
             .map_err(|error| AppError::broken("cannot read what the explain id stands for", error))?;
@@ -189,11 +192,19 @@ impl App {
             currency: Some(seed.currency.clone()),
             against: None,
         };
+        let whole = reaches == Reaches::All;
+        let cost = match self.figure(&seed).await {
+            // what is not within reach is not there
+            Err(AppError::NotFound { .. }) if !whole => return Err(unknown()),
+            Ok(None) if !whole => return Err(unknown()),
+            cost => cost?.unwrap_or_default(),
+        };
         let context = self.page_context(&query).await?;
-        let (program, active) = self.active_program().await?;
-        let files = self.store.active_files(Some(seed.period)).await?;
+        let inner = self.inner();
+        let (program, active) = inner.active_program().await?;
+        let files = inner.store.active_files(Some(seed.period)).await?;
         let charges: Vec<lake::ChargeFile> = files.iter().map(super::allocate::charge_file).collect();
-        let usage = self.usage_for(seed.period).await?;
+        let usage = inner.usage_for(seed.period).await?;
         let (lake, wanted, dimensions) = (self.lake.clone(), seed.clone(), program.rules.dimensions.clone());
         let task_program = program.clone();
         let basis = match seed.basis {
@@ -202,7 +213,8 @@ impl App {
         };
         let found = self
             .heavy("cannot read the bill lines", move || {
-                let covers = |key: &CubeKey| wanted.covers(key, &dimensions);
+                let covers =
+                    |key: &CubeKey| wanted.covers(key, &dimensions) && super::cube::covers(&reaches, key, &dimensions);
                 Ok(lake::query::bill_lines(
                     &lake,
                     &charges,
@@ -214,13 +226,12 @@ impl App {
                 )?)
             })
             .await?;
-        let cost = self.figure(&seed).await?;
         let view = self.view().await?;
         let records = &view.deliveries;
         let lines: Vec<BillLine> = found
             .lines
             .iter()
-            .map(|line| bill_line(line, &seed, &program, records))
+            .map(|line| bill_line(line, &seed, &program, records, whole))
             .collect();
         let shown = Money::sum(found.lines.iter().map(|line| line.share))?;
         let rest_cost = found.total.checked_sub(shown)?;
@@ -275,14 +286,18 @@ impl App {
         })
     }
 
-    /// The figure as the cube has it.
-    async fn figure(&self, seed: &ExplainSeed) -> Result<Money, AppError> {
+    /// The figure as the cube has it; `None` when no line of the cube belongs to it.
+    async fn figure(&self, seed: &ExplainSeed) -> Result<Option<Money>, AppError> {
         let cube = super::allocate::load(self, seed.period).await?;
         let mut filters = seed.filters.clone();
         // a key narrows further; as an alternative beside a filter of the same key it would widen
         filters.retain(|(name, _)| !seed.keys.iter().any(|(key, _)| key == name));
         filters.extend(seed.keys.iter().cloned());
-        cube.total(&cube.select(&seed.currency, &filters), seed.basis)
+        let lines = cube.select(&seed.currency, &filters);
+        if lines.is_empty() {
+            return Ok(None);
+        }
+        cube.total(&lines, seed.basis).map(Some)
     }
 }
 
@@ -417,6 +432,7 @@ fn bill_line(
     seed: &ExplainSeed,
     program: &domain::allocate::Program,
     records: &[store::DeliveryRecord],
+    show_whole: bool,
 ) -> BillLine {
     let record = records.iter().find(|d| d.delivery_id == line.delivery_id);
     let file = record
@@ -453,8 +469,17 @@ fn bill_line(
         },
         class: program.classes.class_of(&line.attributes).label().to_owned(),
         cost: line.share.to_string(),
-        line_cost: whole.to_string(),
-        share_permille: u32::try_from(super::reports::permille(line.share, whole)).unwrap_or(0),
+        // the whole of a shared line less one's own part is what others pay (A43)
+        line_cost: if show_whole || line.share == whole {
+            whole.to_string()
+        } else {
+            String::new()
+        },
+        share_permille: if show_whole || line.share == whole {
+            u32::try_from(super::reports::permille(line.share, whole)).unwrap_or(0)
+        } else {
+            0
+        },
         rules: rules.collect(),
     }
 }

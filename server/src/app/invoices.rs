@@ -247,6 +247,7 @@ impl App {
     /// # Errors
     /// When database or lake cannot be read.
     pub async fn invoice_checks(&self, period: Option<BillingPeriod>) -> Result<Vec<InvoiceCheck>, AppError> {
+        self.reads_estate()?;
         let all = self.store.invoices().await?;
         let billed = self.store.periods().await?;
         let mut periods: BTreeSet<BillingPeriod> = all.iter().map(|one| one.period).collect();

@@ -1,5 +1,6 @@
 //! Use cases: the only place where sources, lake, store and charts meet.
 
+pub mod access;
 pub mod agent;
 pub mod allocate;
 pub mod catalogue;
@@ -31,6 +32,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::error::AppError;
 use cube::CubeCache;
+use domain::access::{Permission, Scope};
 use lake::Lake;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -48,6 +50,7 @@ pub struct App {
     pub(crate) schedules: Arc<schedules::Schedules>,
     pub(crate) catalogue: Arc<view::AtVersion<catalogue::Known>>,
     pub(crate) rates: Arc<view::AtVersion<rates::Known>>,
+    pub(crate) guesses: Arc<access::Guesses>,
     /// Polars work is bounded by the cores.
     heavy: Arc<tokio::sync::Semaphore>,
 }
@@ -58,17 +61,18 @@ pub(crate) const COMPANY: &str = "company";
 pub(crate) const SYNTHETIC: &str = "synthetic";
 
 impl App {
-    /// Opens database and lake, making the data folder when it is not there.
+    /// Opens database and lake for somebody, making the data folder when it is
+    /// not there.
     ///
     /// # Errors
     /// When either cannot be opened.
-    pub async fn open(config: &Config) -> Result<App, AppError> {
+    pub async fn open(config: &Config, scope: Scope) -> Result<App, AppError> {
         let data_dir = &config.data_dir.value;
         let scratch = data_dir.join("scratch");
         std::fs::create_dir_all(&scratch)
             .map_err(|error| AppError::broken(format!("cannot make the data folder {}", data_dir.display()), error))?;
         let lake = Lake::file(&config.lake_dir())?;
-        let store = Store::open(&config.store_url()).await?;
+        let store = Store::open(&config.store_url(), scope).await?;
         Ok(App::new(store, lake, config.clock, &scratch))
     }
 
@@ -86,8 +90,41 @@ impl App {
             schedules: Arc::default(),
             catalogue: Arc::default(),
             rates: Arc::default(),
+            guesses: Arc::default(),
             heavy: Arc::new(tokio::sync::Semaphore::new(cores)),
         }
+    }
+
+    /// The same for another caller: the only way to act for somebody else.
+    #[must_use]
+    pub fn acting(&self, scope: Scope) -> App {
+        App {
+            store: self.store.acting(Arc::new(scope)),
+            ..self.clone()
+        }
+    }
+
+    /// For whom it acts.
+    #[must_use]
+    pub fn scope(&self) -> &Scope {
+        self.store.scope()
+    }
+
+    /// The machine itself, for what every reader's figures are made from: the
+    /// manifest, the allocation, the rules. What is handed on of it is cut to the
+    /// caller's reach where it is read (`allocate::load`, `explain`).
+    pub(crate) fn inner(&self) -> App {
+        if self.reads_estate().is_ok() {
+            return self.clone();
+        }
+        let actor = self.scope().actor();
+        let scope = Scope::system("figures").at(&actor.address, &actor.request_id);
+        self.acting(scope)
+    }
+
+    /// That the caller may see what is the whole company's.
+    pub(crate) fn reads_estate(&self) -> Result<(), AppError> {
+        Ok(self.scope().require(Permission::ReadEstate)?)
     }
 
     /// The database, for checks beside the use cases.

@@ -47,6 +47,7 @@ impl App {
     /// # Errors
     /// When the database cannot be read.
     pub async fn prices_text(&self) -> Result<(Option<RulesVersion>, String), AppError> {
+        self.reads_estate()?;
         let active = self.store.active_rules(RulesKind::Prices).await?;
         let yaml = active.as_ref().map(|active| active.yaml.clone());
         Ok((active, yaml.unwrap_or_else(|| Policy::PRESET.to_owned())))
@@ -82,6 +83,7 @@ impl App {
     /// # Errors
     /// When the policy is not valid, or an allocation fails.
     pub async fn prices_diff(&self, yaml: &str, period: Option<BillingPeriod>) -> Result<Vec<RuleChange>, AppError> {
+        self.reads_estate()?;
         let (old, _) = self.active_program().await?;
         let new = Program {
             prices: parse(yaml)?,
@@ -99,6 +101,7 @@ impl App {
         yaml: Option<&str>,
         period: Option<BillingPeriod>,
     ) -> Result<(BillingPeriod, Vec<Evened>), AppError> {
+        self.reads_estate()?;
         let (mut program, _) = self.active_program().await?;
         if let Some(yaml) = yaml {
             program.prices = parse(yaml)?;

@@ -4,6 +4,7 @@
 use super::cube::PeriodCube;
 use super::{App, hash_of};
 use crate::error::AppError;
+use domain::access::{Permission, Reaches};
 use domain::fx::{Conversion, FxError, Published, RateType, Rates, parse_rate};
 use domain::instant::Day;
 use domain::{BillingPeriod, Currency, Finding, Money};
@@ -234,7 +235,7 @@ impl App {
     async fn known_rates(&self) -> Result<Arc<Known>, AppError> {
         let version = self.store.manifest_version().await?;
         let read = async {
-            let published = self.store.fx_rates().await?;
+            let published = self.inner().store.fx_rates().await?;
             let text: String = published.iter().map(|of| format!("{of:?}\n")).collect();
             Ok(Known {
                 rates: Arc::new(Rates::new(published)),
@@ -252,26 +253,37 @@ impl App {
         conversion: &Conversion,
         rules_version: i64,
     ) -> Result<Arc<PeriodCube>, AppError> {
-        if let Some(known) = self.cubes.get(&super::cube::cache_key(id, None)) {
+        let reaches = self.scope().require_some(Permission::ReadCosts)?;
+        let known = match &reaches {
+            Reaches::All => self.cubes.get(&super::cube::cache_key(id, None)),
+            reaches => self.cubes.get_within(id, reaches),
+        };
+        if let Some(known) = known {
             return Ok(known);
         }
-        let (program, _) = self.active_program().await?;
-        let files = self.store.active_files(Some(period)).await?;
+        let inner = self.inner();
+        let (program, _) = inner.active_program().await?;
+        let files = inner.store.active_files(Some(period)).await?;
         let charges: Vec<ChargeFile> = files.iter().map(super::allocate::charge_file).collect();
-        let usage = self.usage_for(period).await?;
-        let (lake, conversion, id) = (self.lake.clone(), conversion.clone(), id.to_owned());
-        let made = self.heavy("cannot convert the charges", move || {
-            let split = domain::apportion::apportion;
-            let cube =
-                lake::allocate_converted(&lake, &charges, &usage, &conversion, &program, split).map_err(|error| {
-                    match error {
+        let usage = inner.usage_for(period).await?;
+        let (lake, conversion, made_id, wanted) =
+            (self.lake.clone(), conversion.clone(), id.to_owned(), reaches.clone());
+        let made =
+            self.heavy("cannot convert the charges", move || {
+                let split = domain::apportion::apportion;
+                let mut cube = lake::allocate_converted(&lake, &charges, &usage, &conversion, &program, split)
+                    .map_err(|error| match error {
                         LakeError::Fx { source } => no_rate(&source),
                         error => error.into(),
-                    }
-                })?;
-            PeriodCube::new(id, period, rules_version, None, cube)
-        });
-        Ok(self.cubes.put(made.await?))
+                    })?;
+                super::cube::keep_within(&mut cube, &wanted);
+                PeriodCube::new(made_id, period, rules_version, None, cube)
+            });
+        let made = made.await?;
+        Ok(match reaches {
+            Reaches::All => self.cubes.put(made),
+            reaches => self.cubes.put_within(id.to_owned(), &reaches, made),
+        })
     }
 }
 

@@ -7,6 +7,7 @@ use super::push::{MAX_DOCUMENT_BYTES, Push, id_of, unpack};
 use super::usage::UsageInput;
 use crate::error::AppError;
 use domain::Finding;
+use domain::access::Scope;
 use std::io::ErrorKind;
 use store::AgentToken;
 use thiserror::Error;
@@ -21,6 +22,10 @@ pub struct Pushed {
     pub gzip: bool,
     /// Its bytes.
     pub body: Vec<u8>,
+    /// Address it came from.
+    pub address: String,
+    /// Id of the request.
+    pub request_id: String,
 }
 
 /// Why a push was not taken in; nothing was changed.
@@ -58,6 +63,7 @@ impl App {
     /// See [`PushError`].
     pub async fn receive(&self, token: &AgentToken, pushed: Pushed) -> Result<FactsReceipt, PushError> {
         let id = pushed.id.clone();
+        let pushed_from = (pushed.address.clone(), pushed.request_id.clone());
         let push = tokio::task::spawn_blocking(move || read(&pushed))
             .await
             .map_err(|error| AppError::broken("cannot read the pushed facts", error))??;
@@ -76,6 +82,7 @@ impl App {
         };
         let (lake, days) = (self.lake.clone(), push.days);
         let committed = self
+            .acting(Scope::agent(&token.token_id, &token.agent).at(&pushed_from.0, &pushed_from.1))
             .commit_usage_once(&input, move |known| {
                 Ok(lake::usage::stage_days(&lake, days.clone(), known)?)
             })

@@ -46,6 +46,7 @@ impl App {
         yaml: Option<&str>,
         period: Option<BillingPeriod>,
     ) -> Result<(RuleSet, RuleReport, BillingPeriod), AppError> {
+        self.reads_estate()?;
         let set = match yaml {
             Some(yaml) => parse(yaml)?,
             None => self.active_program().await?.0.rules,
@@ -101,6 +102,7 @@ impl App {
     /// # Errors
     /// When the rules are not valid, or an allocation fails.
     pub async fn rules_diff(&self, yaml: &str, period: Option<BillingPeriod>) -> Result<Vec<RuleChange>, AppError> {
+        self.reads_estate()?;
         let (old, _) = self.active_program().await?;
         let new = Program {
             rules: parse(yaml)?,

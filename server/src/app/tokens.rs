@@ -13,6 +13,8 @@ use subtle::ConstantTimeEq as _;
 
 /// What every token begins with, so that scanners for secrets know one.
 const PREFIX: &str = "tonnage";
+/// The longest life of a token that has an end, in days.
+const MAX_DAYS: i64 = 3650;
 /// A use is noted at most so often.
 const USE_NOTED_US: i64 = 60 * SECOND_US;
 
@@ -44,6 +46,8 @@ pub struct ListedToken {
     pub last_used_at: Option<String>,
     /// Since when it is no longer accepted.
     pub revoked_at: Option<String>,
+    /// From when on it is not.
+    pub expires_at: Option<String>,
 }
 
 impl App {
@@ -51,7 +55,12 @@ impl App {
     ///
     /// # Errors
     /// An agent or cluster without a name; a database that cannot be written.
-    pub async fn create_token(&self, agent: &str, cluster: Option<&str>) -> Result<NewToken, AppError> {
+    pub async fn create_token(
+        &self,
+        agent: &str,
+        cluster: Option<&str>,
+        days: Option<i64>,
+    ) -> Result<NewToken, AppError> {
         for (flag, value) in [("--agent", Some(agent)), ("--cluster", cluster)] {
             if value.is_some_and(|value| value.trim().is_empty() || value.chars().any(char::is_control)) {
                 return Err(AppError::usage(
@@ -60,6 +69,13 @@ impl App {
                 ));
             }
         }
+        if let Some(days) = days.filter(|days| !(1..=MAX_DAYS).contains(days)) {
+            return Err(AppError::usage(
+                format!("a token cannot live {days} days"),
+                format!("write 1 to {MAX_DAYS}, or nothing for one without an end"),
+            ));
+        }
+        let expires_us = days.map(|days| self.clock.now().0 + days * 24 * 3600 * SECOND_US);
         let (id, secret) = (random_hex::<6>()?, random_hex::<32>()?);
         let token = format!("{PREFIX}_{id}_{secret}");
         self.store
@@ -71,6 +87,7 @@ impl App {
                 created_us: self.clock.now().0,
                 last_used_us: None,
                 revoked_us: None,
+                expires_us,
             })
             .await?;
         Ok(NewToken {
@@ -94,6 +111,7 @@ impl App {
             created_at: text(token.created_us),
             last_used_at: token.last_used_us.map(text),
             revoked_at: token.revoked_us.map(text),
+            expires_at: token.expires_us.map(text),
         };
         Ok(self.store.agent_tokens().await?.into_iter().map(listed).collect())
     }
@@ -126,10 +144,13 @@ impl App {
         // an unknown id takes the same way as a wrong secret
         let kept = known.as_ref().map_or("", |known| known.sha256.as_str());
         let same = bool::from(given.as_bytes().ct_eq(kept.as_bytes()));
-        let Some(known) = known.filter(|known| same && known.revoked_us.is_none()) else {
+        let now_us = self.clock.now().0;
+        let lives = |known: &AgentToken| {
+            same && known.revoked_us.is_none() && known.expires_us.is_none_or(|expires_us| now_us < expires_us)
+        };
+        let Some(known) = known.filter(lives) else {
             return Ok(None);
         };
-        let now_us = self.clock.now().0;
         if known.last_used_us.is_none_or(|last| now_us - last >= USE_NOTED_US) {
             self.store.use_agent_token(&known.token_id, now_us).await?;
         }

@@ -120,23 +120,24 @@ impl View {
 impl App {
     /// The manifest as of now.
     pub(crate) async fn view(&self) -> Result<Arc<View>, AppError> {
+        let store = self.inner().store;
         loop {
-            let version = self.store.manifest_version().await?;
+            let version = store.manifest_version().await?;
             if let Some(view) = self.cubes.view(version) {
                 return Ok(view);
             }
             let view = View {
                 version,
-                periods: self.store.periods().await?,
-                totals: self.store.active_totals(None).await?,
-                deliveries: self.store.deliveries(None).await?,
+                periods: store.periods().await?,
+                totals: store.active_totals(None).await?,
+                deliveries: store.deliveries(None).await?,
                 cubes: Mutex::default(),
                 stored: Mutex::default(),
                 commitments: ByMonth::default(),
                 invoice_lines: ByMonth::default(),
             };
             // three reads are one picture only if nobody committed meanwhile
-            if self.store.manifest_version().await? == version {
+            if store.manifest_version().await? == version {
                 return Ok(self.cubes.keep_view(view));
             }
         }

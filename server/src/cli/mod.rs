@@ -28,6 +28,7 @@ use crate::app::App;
 use crate::config::{Config, Flags};
 use crate::error::AppError;
 use clap::{Parser, Subcommand};
+use domain::access::Scope;
 use std::path::PathBuf;
 
 /// Cost allocation and capacity planning for shared clusters: a bill in, an
@@ -176,7 +177,7 @@ async fn run(cli: Cli) -> Result<Outcome, AppError> {
             "name the right one with --data-dir, or make it by `tonnage ingest billing FILE`",
         ));
     }
-    let app = App::open(&config).await?;
+    let app = App::open(&config, Scope::shell(&user())).await?;
     match cli.command {
         Command::Demo(args) => demo::run(&app, &config, args, cli.json).await,
         Command::Serve(_) => serve::run(&app, &config).await,
@@ -216,6 +217,15 @@ fn reads_only(command: &Command) -> bool {
         Command::Prices(prices) => !matches!(prices, prices::PricesCommand::Import(_)),
         Command::Demo(_) | Command::Serve(_) | Command::Agent(_) | Command::Ingest(_) | Command::Config(_) => false,
     }
+}
+
+/// Who runs the command, as the audit log names them.
+fn user() -> String {
+    let named = |key: &str| std::env::var(key).ok().filter(|name| !name.is_empty());
+    named("USER")
+        .or_else(|| named("LOGNAME"))
+        .or_else(|| named("USERNAME"))
+        .unwrap_or_else(|| "shell".to_owned())
 }
 
 /// Logs go to stderr: one line per event, `TONNAGE_LOG` filters.

@@ -7,6 +7,7 @@ use crate::error::AppError;
 use crate::http;
 use crate::jobs;
 use clap::Args;
+use domain::access::Scope;
 use std::path::PathBuf;
 
 #[derive(Debug, Args)]
@@ -28,6 +29,7 @@ pub(super) struct Serve {
 }
 
 pub(super) async fn run(app: &App, config: &Config) -> Result<Outcome, AppError> {
+    let app = &app.acting(Scope::system("serve"));
     let tidy = app.clone();
     tokio::spawn(async move {
         if let Err(error) = tidy.tidy().await {

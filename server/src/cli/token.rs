@@ -27,6 +27,9 @@ pub(super) struct Create {
     /// The one cluster it may write [default: any]
     #[arg(long, value_name = "UID")]
     cluster: Option<String>,
+    /// Days until it ends [default: never]
+    #[arg(long, value_name = "N")]
+    days: Option<i64>,
 }
 
 #[derive(Debug, Args)]
@@ -52,7 +55,9 @@ pub(super) async fn run(app: &App, args: Token, json: bool) -> Result<Outcome, A
 }
 
 async fn create(app: &App, args: &Create, json: bool) -> Result<(), AppError> {
-    let made = app.create_token(&args.agent, args.cluster.as_deref()).await?;
+    let made = app
+        .create_token(&args.agent, args.cluster.as_deref(), args.days)
+        .await?;
     if json {
         return output::json(&made);
     }

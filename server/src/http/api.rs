@@ -1,20 +1,19 @@
 //! `/api/v1`: the figures of the pages as JSON, from the same use cases and
 //! the same query strings.
 
-use super::Web;
 use super::error::ApiError;
 use super::observe::RequestId;
+use crate::app::App;
 use crate::app::explain::Lines;
 use crate::app::reports::Rows;
 use crate::error::AppError;
 use axum::Json;
 use axum::extract::rejection::PathRejection;
-use axum::extract::{FromRequestParts, Path, State};
+use axum::extract::{FromRequestParts, Path};
 use axum::http::StatusCode;
 use axum::http::request::Parts;
 use frontend::query::{parse_converted, parse_costs, parse_explain, parse_page, parse_rules};
 use serde::Serialize;
-use std::convert::Infallible;
 use wire::{
     ClustersPage, CommitmentsPage, Context, ConvertedPage, CostReport, Delivery, DeliveryChanges, Explain,
     OverviewPage, PageError, Reconciliation, RulesPage, SourcesPage,
@@ -22,21 +21,29 @@ use wire::{
 
 /// What a handler needs to know of its request.
 pub(super) struct Ask {
+    /// The use cases, for whoever asks.
+    pub(super) app: App,
     pub(super) request_id: RequestId,
     /// The query string, as sent.
     pub(super) query: String,
 }
 
 impl<S: Sync> FromRequestParts<S> for Ask {
-    type Rejection = Infallible;
+    type Rejection = ApiError;
 
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Ask, Infallible> {
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Ask, ApiError> {
         let request_id = parts
             .extensions
             .get::<RequestId>()
             .cloned()
             .unwrap_or_else(|| RequestId::new("none"));
+        let Some(app) = parts.extensions.get::<App>().cloned() else {
+            // `admit` puts it there before any handler runs
+            let status = StatusCode::INTERNAL_SERVER_ERROR;
+            return Err(ApiError::broken(status, "broken", &request_id));
+        };
         Ok(Ask {
+            app,
             request_id,
             query: parts.uri.query().unwrap_or_default().to_owned(),
         })
@@ -74,9 +81,9 @@ pub(super) struct Report<T> {
 
 type Answer<T> = Result<Json<T>, ApiError>;
 
-pub(super) async fn costs(State(web): State<Web>, ask: Ask) -> Answer<Report<CostReport>> {
+pub(super) async fn costs(ask: Ask) -> Answer<Report<CostReport>> {
     let query = ask.parse(parse_costs)?;
-    let mut page = ask.answer(web.app.costs(&query, ask.rows()).await)?;
+    let mut page = ask.answer(ask.app.costs(&query, ask.rows()).await)?;
     // drawings are for the pages; the trend's figures are here
     page.report
         .rows
@@ -89,57 +96,53 @@ pub(super) async fn costs(State(web): State<Web>, ask: Ask) -> Answer<Report<Cos
     }))
 }
 
-pub(super) async fn converted(State(web): State<Web>, ask: Ask) -> Answer<ConvertedPage> {
+pub(super) async fn converted(ask: Ask) -> Answer<ConvertedPage> {
     let query = ask.parse(parse_converted)?;
-    Ok(Json(ask.answer(web.app.converted_page(&query).await)?))
+    Ok(Json(ask.answer(ask.app.converted_page(&query).await)?))
 }
 
-pub(super) async fn overview(State(web): State<Web>, ask: Ask) -> Answer<OverviewPage> {
+pub(super) async fn overview(ask: Ask) -> Answer<OverviewPage> {
     let query = ask.parse(parse_page)?;
-    Ok(Json(ask.answer(web.app.overview(&query).await)?))
+    Ok(Json(ask.answer(ask.app.overview(&query).await)?))
 }
 
-pub(super) async fn clusters(State(web): State<Web>, ask: Ask) -> Answer<ClustersPage> {
+pub(super) async fn clusters(ask: Ask) -> Answer<ClustersPage> {
     let query = ask.parse(parse_page)?;
-    Ok(Json(ask.answer(web.app.clusters_page(&query).await)?))
+    Ok(Json(ask.answer(ask.app.clusters_page(&query).await)?))
 }
 
-pub(super) async fn commitments(State(web): State<Web>, ask: Ask) -> Answer<CommitmentsPage> {
+pub(super) async fn commitments(ask: Ask) -> Answer<CommitmentsPage> {
     let query = ask.parse(parse_page)?;
-    Ok(Json(ask.answer(web.app.commitments_page(&query).await)?))
+    Ok(Json(ask.answer(ask.app.commitments_page(&query).await)?))
 }
 
-pub(super) async fn reconciliation(State(web): State<Web>, ask: Ask) -> Answer<Report<Reconciliation>> {
+pub(super) async fn reconciliation(ask: Ask) -> Answer<Report<Reconciliation>> {
     let query = ask.parse(parse_page)?;
-    let page = ask.answer(web.app.reconciliation(&query).await)?;
+    let page = ask.answer(ask.app.reconciliation(&query).await)?;
     Ok(Json(Report {
         report: page.report,
         context: page.context,
     }))
 }
 
-pub(super) async fn explain(
-    State(web): State<Web>,
-    id: Result<Path<String>, PathRejection>,
-    ask: Ask,
-) -> Answer<Report<Explain>> {
+pub(super) async fn explain(id: Result<Path<String>, PathRejection>, ask: Ask) -> Answer<Report<Explain>> {
     let Path(id) = id.map_err(|error| ask.unreadable(&error))?;
     let listed = Lines::Page(ask.parse(parse_explain)?);
-    let page = ask.answer(web.app.explain(&id, listed).await)?;
+    let page = ask.answer(ask.app.explain(&id, listed).await)?;
     Ok(Json(Report {
         report: page.explain,
         context: page.context,
     }))
 }
 
-pub(super) async fn rules(State(web): State<Web>, ask: Ask) -> Answer<RulesPage> {
+pub(super) async fn rules(ask: Ask) -> Answer<RulesPage> {
     let query = ask.parse(parse_rules)?;
-    Ok(Json(ask.answer(web.app.rules_page(&query).await)?))
+    Ok(Json(ask.answer(ask.app.rules_page(&query).await)?))
 }
 
-pub(super) async fn sources(State(web): State<Web>, ask: Ask) -> Answer<SourcesPage> {
+pub(super) async fn sources(ask: Ask) -> Answer<SourcesPage> {
     let query = ask.parse(parse_page)?;
-    Ok(Json(ask.answer(web.app.sources_page(&query).await)?))
+    Ok(Json(ask.answer(ask.app.sources_page(&query).await)?))
 }
 
 /// Deliveries of bills.
@@ -148,18 +151,14 @@ pub(super) struct Deliveries {
     deliveries: Vec<Delivery>,
 }
 
-pub(super) async fn deliveries(State(web): State<Web>, ask: Ask) -> Answer<Deliveries> {
-    let deliveries = ask.answer(web.app.deliveries(None).await)?;
+pub(super) async fn deliveries(ask: Ask) -> Answer<Deliveries> {
+    let deliveries = ask.answer(ask.app.deliveries(None).await)?;
     Ok(Json(Deliveries { deliveries }))
 }
 
-pub(super) async fn delivery(
-    State(web): State<Web>,
-    id: Result<Path<String>, PathRejection>,
-    ask: Ask,
-) -> Answer<DeliveryChanges> {
+pub(super) async fn delivery(id: Result<Path<String>, PathRejection>, ask: Ask) -> Answer<DeliveryChanges> {
     let Path(id) = id.map_err(|error| ask.unreadable(&error))?;
-    Ok(Json(ask.answer(web.app.delivery_changes(&id, None, ask.rows()).await)?))
+    Ok(Json(ask.answer(ask.app.delivery_changes(&id, None, ask.rows()).await)?))
 }
 
 /// Billing periods with data, oldest first.
@@ -170,8 +169,8 @@ pub(super) struct Periods {
     newest: Option<String>,
 }
 
-pub(super) async fn periods(State(web): State<Web>, ask: Ask) -> Answer<Periods> {
-    let periods = web.app.store().periods().await.map_err(AppError::from);
+pub(super) async fn periods(ask: Ask) -> Answer<Periods> {
+    let periods = ask.app.store().periods().await.map_err(AppError::from);
     let periods: Vec<String> = ask.answer(periods)?.iter().map(ToString::to_string).collect();
     Ok(Json(Periods {
         newest: periods.last().cloned(),

@@ -2,6 +2,7 @@
 
 use super::error::page_error;
 use super::observe::RequestId;
+use super::pages::Denied;
 use crate::app::App;
 use crate::app::explain::Lines;
 use crate::app::reports::Rows;
@@ -17,6 +18,21 @@ use wire::{
 pub(super) struct Answers {
     pub(super) app: App,
     pub(super) request_id: RequestId,
+    /// Set where the reader may not see the page.
+    pub(super) denied: Option<Denied>,
+}
+
+impl Answers {
+    /// The app, unless the page is denied.
+    fn admitted(&self) -> Result<&App, PageError> {
+        match &self.denied {
+            None => Ok(&self.app),
+            Some(denied) => Err(PageError::Forbidden {
+                what: denied.what.to_owned(),
+                who: denied.who.clone(),
+            }),
+        }
+    }
 }
 
 #[async_trait]
@@ -37,70 +53,70 @@ impl Backend for Answers {
     }
 
     async fn overview(&self, query: PageQuery) -> Result<OverviewPage, PageError> {
-        self.app
+        self.admitted()?
             .overview(&query)
             .await
             .map_err(|error| page_error(&error, &self.request_id))
     }
 
     async fn costs(&self, query: CostsQuery) -> Result<CostsPage, PageError> {
-        self.app
+        self.admitted()?
             .costs(&query, Rows::Page)
             .await
             .map_err(|error| page_error(&error, &self.request_id))
     }
 
     async fn converted(&self, query: ConvertedQuery) -> Result<ConvertedPage, PageError> {
-        self.app
+        self.admitted()?
             .converted_page(&query)
             .await
             .map_err(|error| page_error(&error, &self.request_id))
     }
 
     async fn clusters(&self, query: PageQuery) -> Result<ClustersPage, PageError> {
-        self.app
+        self.admitted()?
             .clusters_page(&query)
             .await
             .map_err(|error| page_error(&error, &self.request_id))
     }
 
     async fn commitments(&self, query: PageQuery) -> Result<CommitmentsPage, PageError> {
-        self.app
+        self.admitted()?
             .commitments_page(&query)
             .await
             .map_err(|error| page_error(&error, &self.request_id))
     }
 
     async fn reconciliation(&self, query: PageQuery) -> Result<ReconciliationPage, PageError> {
-        self.app
+        self.admitted()?
             .reconciliation(&query)
             .await
             .map_err(|error| page_error(&error, &self.request_id))
     }
 
     async fn explain(&self, id: String, page: u32) -> Result<ExplainPage, PageError> {
-        self.app
+        self.admitted()?
             .explain(&id, Lines::Page(page))
             .await
             .map_err(|error| page_error(&error, &self.request_id))
     }
 
     async fn rules(&self, query: RulesQuery) -> Result<RulesPage, PageError> {
-        self.app
+        self.admitted()?
             .rules_page(&query)
             .await
             .map_err(|error| page_error(&error, &self.request_id))
     }
 
     async fn delivery(&self, id: String) -> Result<DeliveryChanges, PageError> {
-        self.app
+        self.admitted()?
             .delivery_changes(&id, None, Rows::Page)
             .await
             .map_err(|error| page_error(&error, &self.request_id))
     }
 
     async fn sources(&self, query: PageQuery) -> Result<SourcesPage, PageError> {
-        self.app
+        self.admitted()?
             .sources_page(&query)
             .await
             .map_err(|error| page_error(&error, &self.request_id))

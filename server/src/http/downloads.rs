@@ -1,12 +1,10 @@
 //! The Costs page as a file: every row, exactly as shown.
 
-use super::Web;
 use super::api::Ask;
 use super::error::ApiError;
 use crate::app::reports::Rows;
 use crate::error::AppError;
 use crate::export;
-use axum::extract::State;
 use axum::http::{HeaderName, header};
 use axum::response::{IntoResponse, Response};
 use frontend::query::{parse_converted, parse_costs};
@@ -15,8 +13,8 @@ use wire::CostsPage;
 const CSV: &str = "text/csv; charset=utf-8";
 const XLSX: &str = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet";
 
-pub(super) async fn csv(State(web): State<Web>, ask: Ask) -> Response {
-    match costs(&web, &ask).await {
+pub(super) async fn csv(ask: Ask) -> Response {
+    match costs(&ask).await {
         Ok(page) => {
             let headers = attachment(CSV, &export::costs_file_name(&page.report, "csv"));
             (headers, export::csv::costs(&page.report, &page.options)).into_response()
@@ -25,13 +23,13 @@ pub(super) async fn csv(State(web): State<Web>, ask: Ask) -> Response {
     }
 }
 
-pub(super) async fn xlsx(State(web): State<Web>, ask: Ask) -> Response {
-    let page = match costs(&web, &ask).await {
+pub(super) async fn xlsx(ask: Ask) -> Response {
+    let page = match costs(&ask).await {
         Ok(page) => page,
         Err(error) => return error.plain(),
     };
     let headers = attachment(XLSX, &export::costs_file_name(&page.report, "xlsx"));
-    let written = web
+    let written = ask
         .app
         .heavy("cannot write the workbook", move || {
             export::xlsx::costs(&page.report, &page.options)
@@ -43,12 +41,12 @@ pub(super) async fn xlsx(State(web): State<Web>, ask: Ask) -> Response {
     }
 }
 
-pub(super) async fn converted(State(web): State<Web>, ask: Ask) -> Response {
+pub(super) async fn converted(ask: Ask) -> Response {
     let query = match parse_converted(&ask.query) {
         Ok(query) => query,
         Err(error) => return ApiError::of_query(&error, &ask.request_id).plain(),
     };
-    match web.app.converted_page(&query).await {
+    match ask.app.converted_page(&query).await {
         Ok(page) => {
             let name = format!("costs-{}-in-one-currency.csv", page.context.period);
             (attachment(CSV, &name), export::csv::converted(&page)).into_response()
@@ -57,9 +55,9 @@ pub(super) async fn converted(State(web): State<Web>, ask: Ask) -> Response {
     }
 }
 
-async fn costs(web: &Web, ask: &Ask) -> Result<CostsPage, ApiError> {
+async fn costs(ask: &Ask) -> Result<CostsPage, ApiError> {
     let query = parse_costs(&ask.query).map_err(|error| ApiError::of_query(&error, &ask.request_id))?;
-    let page: Result<CostsPage, AppError> = web.app.costs(&query, Rows::All).await;
+    let page: Result<CostsPage, AppError> = ask.app.costs(&query, Rows::All).await;
     page.map_err(|error| ApiError::of(&error, &ask.request_id))
 }
 

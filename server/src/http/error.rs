@@ -120,6 +120,13 @@ impl ApiError {
         (self.status, text.join("; "))
     }
 
+    /// In the envelope of OpenCost's answers.
+    pub(super) fn in_envelope(&self) -> Response {
+        let (status, message) = self.in_short();
+        let body = serde_json::json!({ "code": status.as_u16(), "message": message });
+        self.finish((status, Json(body)).into_response())
+    }
+
     /// JSON below `/api/`, else plain text.
     pub(super) fn for_path(&self, path: &str) -> Response {
         if path.starts_with("/api/") {
@@ -167,6 +174,10 @@ pub(super) fn page_error(error: &AppError, request_id: &RequestId) -> PageError 
     match error {
         AppError::NoData => PageError::NoData,
         AppError::NotFound { what } => PageError::NotFound { what: what.clone() },
+        AppError::Forbidden(forbidden) => PageError::Forbidden {
+            what: forbidden.0.what().to_owned(),
+            who: Vec::new(),
+        },
         AppError::Usage { what, remedy } => PageError::BadRequest {
             what: what.clone(),
             remedy: remedy.clone(),
@@ -197,6 +208,7 @@ fn kind(error: &AppError) -> (StatusCode, &'static str) {
     match error {
         AppError::Usage { .. } => (StatusCode::BAD_REQUEST, "bad_request"),
         AppError::Refused(_) => (StatusCode::BAD_REQUEST, "refused"),
+        AppError::Forbidden(_) => (StatusCode::FORBIDDEN, "forbidden"),
         AppError::NoData => (StatusCode::NOT_FOUND, "no_data"),
         AppError::NotFound { .. } => (StatusCode::NOT_FOUND, "not_found"),
         AppError::Held { .. } => (StatusCode::CONFLICT, "held"),

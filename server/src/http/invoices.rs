@@ -1,14 +1,13 @@
 //! Forms of invoices: entered and taken back, then back to the page. What does
 //! not fit goes back with all that was written; nothing is lost.
 
-use super::Web;
 use super::error::ApiError;
 use super::observe::RequestId;
+use crate::app::App;
 use crate::app::invoices::InvoiceText;
 use crate::error::AppError;
 use axum::Extension;
 use axum::extract::Form;
-use axum::extract::State;
 use axum::extract::rejection::FormRejection;
 use axum::response::{IntoResponse, Redirect, Response};
 use frontend::query::encode;
@@ -16,7 +15,7 @@ use serde::Deserialize;
 
 /// Enters an invoice.
 pub(super) async fn enter(
-    State(web): State<Web>,
+    Extension(app): Extension<App>,
     Extension(id): Extension<RequestId>,
     form: Result<Form<InvoiceText>, FormRejection>,
 ) -> Response {
@@ -26,7 +25,7 @@ pub(super) async fn enter(
     };
     let wrong = match text.parse() {
         Err(finding) => finding.column.unwrap_or_default(),
-        Ok(invoice) => match web.app.add_invoices(vec![invoice]).await {
+        Ok(invoice) => match app.add_invoices(vec![invoice]).await {
             Ok(_) => return back(&text.period, ""),
             Err(AppError::Refused(_)) => "exists".to_owned(),
             Err(error) => return ApiError::of(&error, &id).plain(),
@@ -61,7 +60,7 @@ pub(super) struct Taken {
 
 /// Takes an invoice back; one that is gone already is gone.
 pub(super) async fn remove(
-    State(web): State<Web>,
+    Extension(app): Extension<App>,
     Extension(id): Extension<RequestId>,
     form: Result<Form<Taken>, FormRejection>,
 ) -> Response {
@@ -69,7 +68,7 @@ pub(super) async fn remove(
         Ok(Form(taken)) => taken,
         Err(rejection) => return refused(&rejection, &id),
     };
-    match web.app.remove_invoice(&taken.number, Some(&taken.issuer)).await {
+    match app.remove_invoice(&taken.number, Some(&taken.issuer)).await {
         Ok(_) | Err(AppError::NotFound { .. }) => back(&taken.period, ""),
         Err(error) => ApiError::of(&error, &id).plain(),
     }

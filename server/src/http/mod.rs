@@ -3,6 +3,8 @@
 //! Until sign-in exists whoever reaches the port sees everything, so the server
 //! listens on loopback only and answers to loopback names only.
 
+mod access;
+mod admit;
 mod api;
 mod assets;
 mod backend;
@@ -42,8 +44,10 @@ const MAX_BODY_BYTES: usize = 64 * 1024;
 /// What every handler works with. Clones share it.
 #[derive(Clone)]
 struct Web {
-    app: App,
+    house: admit::House,
     files: Arc<SiteFiles>,
+    /// Whether browsers reach the server by https.
+    secure: bool,
     metrics: Arc<metrics::Metrics>,
     /// Pushes taken in at once: each may hold a large document.
     pushes: Arc<tokio::sync::Semaphore>,
@@ -51,9 +55,11 @@ struct Web {
 
 /// The whole web face, ready to be served or asked directly.
 pub fn router(app: App, files: SiteFiles) -> Router {
+    let secure = false;
     let web = Web {
-        app,
+        house: admit::House::new(app),
         files: Arc::new(files),
+        secure,
         metrics: Arc::default(),
         pushes: Arc::new(tokio::sync::Semaphore::new(receive::AT_ONCE)),
     };
@@ -64,6 +70,7 @@ pub fn router(app: App, files: SiteFiles) -> Router {
     routes::mount()
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
         .layer(CompressionLayer::new().compress_when(worth))
+        .layer(from_fn_with_state(web.clone(), admit::admit))
         .layer(from_fn(security::guard))
         .layer(from_fn(security::headers))
         .layer(from_fn_with_state(web.clone(), observe::observe))
@@ -94,7 +101,8 @@ pub async fn serve(
         .await
         .map_err(|error| cannot_listen(address, error))?;
     let bound = listener.local_addr().map_err(|error| cannot_listen(address, error))?;
-    let served = axum::serve(listener, router(app, files)).with_graceful_shutdown(shutdown);
+    let service = router(app, files).into_make_service_with_connect_info::<SocketAddr>();
+    let served = axum::serve(listener, service).with_graceful_shutdown(shutdown);
     on_ready(bound);
     served
         .await

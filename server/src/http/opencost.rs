@@ -1,45 +1,43 @@
 //! The OpenCost-shaped routes, with and without `/model` before them. Errors
 //! come in their envelope: `{"code":400,"message":...}`.
 
-use super::Web;
 use super::api::Ask;
 use super::error::ApiError;
 use crate::app::opencost::cloud::View;
 use crate::app::opencost::{Form, NoAnswer};
 use axum::body::Body;
-use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use std::sync::Arc;
 
 type Answered = Result<Arc<Vec<u8>>, NoAnswer>;
 
-pub(super) async fn allocation(State(web): State<Web>, ask: Ask) -> Response {
-    respond(web.app.opencost_allocation(&ask.query, Form::Full).await, &ask)
+pub(super) async fn allocation(ask: Ask) -> Response {
+    respond(ask.app.opencost_allocation(&ask.query, Form::Full).await, &ask)
 }
 
-pub(super) async fn summary(State(web): State<Web>, ask: Ask) -> Response {
-    respond(web.app.opencost_allocation(&ask.query, Form::Summary).await, &ask)
+pub(super) async fn summary(ask: Ask) -> Response {
+    respond(ask.app.opencost_allocation(&ask.query, Form::Summary).await, &ask)
 }
 
-pub(super) async fn assets(State(web): State<Web>, ask: Ask) -> Response {
-    respond(web.app.opencost_assets(&ask.query).await, &ask)
+pub(super) async fn assets(ask: Ask) -> Response {
+    respond(ask.app.opencost_assets(&ask.query).await, &ask)
 }
 
-pub(super) async fn cloud_cost(State(web): State<Web>, ask: Ask) -> Response {
-    respond(web.app.opencost_cloud(&ask.query, View::Sets).await, &ask)
+pub(super) async fn cloud_cost(ask: Ask) -> Response {
+    respond(ask.app.opencost_cloud(&ask.query, View::Sets).await, &ask)
 }
 
-pub(super) async fn cloud_cost_graph(State(web): State<Web>, ask: Ask) -> Response {
-    respond(web.app.opencost_cloud(&ask.query, View::Graph).await, &ask)
+pub(super) async fn cloud_cost_graph(ask: Ask) -> Response {
+    respond(ask.app.opencost_cloud(&ask.query, View::Graph).await, &ask)
 }
 
-pub(super) async fn cloud_cost_totals(State(web): State<Web>, ask: Ask) -> Response {
-    respond(web.app.opencost_cloud(&ask.query, View::Totals).await, &ask)
+pub(super) async fn cloud_cost_totals(ask: Ask) -> Response {
+    respond(ask.app.opencost_cloud(&ask.query, View::Totals).await, &ask)
 }
 
-pub(super) async fn cloud_cost_table(State(web): State<Web>, ask: Ask) -> Response {
-    respond(web.app.opencost_cloud(&ask.query, View::Table).await, &ask)
+pub(super) async fn cloud_cost_table(ask: Ask) -> Response {
+    respond(ask.app.opencost_cloud(&ask.query, View::Table).await, &ask)
 }
 
 fn respond(answer: Answered, ask: &Ask) -> Response {

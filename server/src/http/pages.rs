@@ -3,10 +3,11 @@
 use super::backend::Answers;
 use super::observe::RequestId;
 use super::{Web, security, theme};
-use axum::Extension;
+use crate::app::App;
 use axum::extract::{Request, State};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::Response;
+use domain::access::Scope;
 use frontend::backend::Backend;
 use frontend::shell::{StatusSink, shell};
 use leptos::nonce::use_nonce;
@@ -14,15 +15,26 @@ use leptos::prelude::{provide_context, use_context};
 use leptos_axum::ResponseOptions;
 use std::sync::Arc;
 
+/// What is shown instead of a page that its reader may not see.
+#[derive(Debug, Clone)]
+pub(super) struct Denied {
+    /// What they may not do.
+    pub(super) what: &'static str,
+    /// Who can grant it.
+    pub(super) who: Vec<String>,
+}
+
 /// The page of the request's path, the 404 page included.
-pub(super) async fn page(
-    State(web): State<Web>,
-    Extension(request_id): Extension<RequestId>,
-    request: Request,
-) -> Response {
+pub(super) async fn page(State(web): State<Web>, request: Request) -> Response {
     let theme = theme::chosen(request.headers());
+    let extensions = request.extensions();
+    let id = extensions.get::<RequestId>().cloned();
+    let request_id = id.unwrap_or_else(|| RequestId::new("none"));
+    let app = extensions.get::<App>().cloned();
     let backend: Arc<dyn Backend> = Arc::new(Answers {
-        app: web.app.clone(),
+        // `admit` puts one there before any handler runs
+        app: app.unwrap_or_else(|| web.house.acting(Scope::nobody())),
+        denied: extensions.get::<Denied>().cloned(),
         request_id,
     });
     let assets = web.files.urls().clone();

@@ -2,6 +2,7 @@
 //! not for a cookie, so no other site's page can use it.
 
 use super::Web;
+use super::admit::Address;
 use super::error::ApiError;
 use super::observe::RequestId;
 use crate::app::push::MAX_BODY_BYTES;
@@ -12,6 +13,7 @@ use axum::extract::{FromRequest, Request, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
+use domain::access::Scope;
 use wire::FactsReceipt;
 
 /// Pushes taken in at once; more are asked to come again.
@@ -22,13 +24,15 @@ const RETRY_AFTER_S: &str = "5";
 /// Takes a push in.
 pub(super) async fn facts(
     State(web): State<Web>,
+    Extension(address): Extension<Address>,
     Extension(id): Extension<RequestId>,
     request: Request,
 ) -> Result<Json<FactsReceipt>, Response> {
     let refused = |status, code: &str, detail: &str| ApiError::refused(status, code, detail, &id);
+    let app = web.house.acting(Scope::system("agents"));
     // who asks is settled before a byte of the body is read
     let token = match bearer(request.headers()) {
-        Some(token) => web.app.accepted(token).await,
+        Some(token) => app.accepted(token).await,
         None => Ok(None),
     };
     let token = token
@@ -56,9 +60,11 @@ pub(super) async fn facts(
     })?;
     let pushed = Pushed {
         body: body.into(),
+        address: address.0,
+        request_id: id.as_str().to_owned(),
         ..pushed
     };
-    match web.app.receive(&token, pushed).await {
+    match app.receive(&token, pushed).await {
         Ok(receipt) => {
             if !receipt.already {
                 tracing::info!(
@@ -132,6 +138,8 @@ fn head(headers: &HeaderMap) -> Result<Pushed, Refusal> {
         id: id.to_owned(),
         gzip,
         body: Vec::new(),
+        address: String::new(),
+        request_id: String::new(),
     })
 }
 

@@ -6,10 +6,11 @@ use super::observe::RequestId;
 use super::{Web, api, assets, downloads, invoices, openapi, opencost, pages, probes, receive, theme};
 use crate::app::push::MAX_BODY_BYTES;
 use axum::extract::{DefaultBodyLimit, Request};
-use axum::http::{StatusCode, Uri};
+use axum::http::{Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::{MethodRouter, get, post};
 use axum::{Extension, Router};
+use domain::access::Permission;
 
 /// What sort of answer an address gives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -78,327 +79,455 @@ pub struct Route {
     pub kind: Kind,
     /// What it is for.
     pub summary: &'static str,
+    /// Who may ask.
+    pub need: Need,
     pub(super) answer: Answer,
 }
 
-const fn gets(path: &'static str, kind: Kind, answer: Answer, summary: &'static str) -> Route {
+/// What somebody needs to be answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Need {
+    /// Nothing: probes, built files, the way in.
+    Nothing,
+    /// An agent's token, which the handler itself asks for.
+    AgentToken,
+    /// To be signed in.
+    SignedIn,
+    /// A permission over something; the answer is cut to its reach.
+    Some(Permission),
+    /// A permission over the whole company.
+    All(Permission),
+    /// To see who may do what: to manage access or to audit it.
+    SeeAccess,
+}
+
+impl Need {
+    /// As the documentation has it.
+    #[must_use]
+    pub fn word(self) -> String {
+        match self {
+            Need::Nothing => "nobody in particular".to_owned(),
+            Need::AgentToken => "an agent's token".to_owned(),
+            Need::SignedIn => "anybody signed in".to_owned(),
+            Need::Some(permission) => format!("may {}, cut to reach", permission.what()),
+            Need::All(permission) => format!("may {}", permission.what()),
+            Need::SeeAccess => "may manage access or read the audit log".to_owned(),
+        }
+    }
+}
+
+const fn gets(path: &'static str, kind: Kind, need: Need, answer: Answer, summary: &'static str) -> Route {
     Route {
         method: "GET",
         path,
         kind,
         summary,
+        need,
         answer,
     }
 }
 
+const fn posts(path: &'static str, kind: Kind, need: Need, answer: Answer, summary: &'static str) -> Route {
+    Route {
+        method: "POST",
+        path,
+        kind,
+        summary,
+        need,
+        answer,
+    }
+}
+
+const COSTS: Need = Need::Some(Permission::ReadCosts);
+const ESTATE: Need = Need::All(Permission::ReadEstate);
+const INVOICES: Need = Need::All(Permission::EnterInvoices);
+const ACCESS: Need = Need::All(Permission::ManageAccess);
+const AUDIT: Need = Need::All(Permission::ReadAudit);
+
 /// Every address the server answers; anything else is 404.
 pub const ROUTES: &[Route] = &[
-    gets("/", Kind::Page, Answer::Page, "Overview: how are we doing this month?"),
+    gets(
+        "/",
+        Kind::Page,
+        COSTS,
+        Answer::Page,
+        "Overview: how are we doing this month?",
+    ),
     gets(
         "/costs",
         Kind::Page,
+        COSTS,
         Answer::Page,
         "Costs: who and what costs how much?",
     ),
     gets(
         "/costs/converted",
         Kind::Page,
+        COSTS,
         Answer::Page,
         "Costs in one currency: each charge converted once",
     ),
     gets(
         "/clusters",
         Kind::Page,
+        ESTATE,
         Answer::Page,
         "Clusters: how well do we use what we pay for?",
     ),
     gets(
         "/commitments",
         Kind::Page,
+        ESTATE,
         Answer::Page,
         "Commitments: how well are they used, and when do they end?",
     ),
     gets(
         "/reconciliation",
         Kind::Page,
+        ESTATE,
         Answer::Page,
         "Reconciliation: does it add up to the invoice?",
     ),
     gets(
         "/deliveries/{id}",
         Kind::Page,
+        ESTATE,
         Answer::Page,
         "Delivery: what did it change?",
     ),
     gets(
         "/explain/{id}",
         Kind::Page,
+        COSTS,
         Answer::Page,
         "Explain: where does this figure come from?",
     ),
     gets(
         "/rules",
         Kind::Page,
+        ESTATE,
         Answer::Page,
         "Rules: who pays for what, from when?",
     ),
     gets(
         "/sources",
         Kind::Page,
+        ESTATE,
         Answer::Page,
         "Sources: is the data in, and whole?",
     ),
     gets(
         "/glossary",
         Kind::Page,
+        Need::SignedIn,
         Answer::Page,
         "Glossary: what do the words mean?",
     ),
-    Route {
-        method: "POST",
-        path: "/invoices",
-        kind: Kind::Form,
-        summary: "Enters an invoice and goes back to its month",
-        answer: Answer::EnterInvoice,
-    },
-    Route {
-        method: "POST",
-        path: "/invoices/remove",
-        kind: Kind::Form,
-        summary: "Takes an invoice back and goes back to its month",
-        answer: Answer::RemoveInvoice,
-    },
-    Route {
-        method: "POST",
-        path: "/theme",
-        kind: Kind::Form,
-        summary: "Keeps the colour theme in a cookie and goes back",
-        answer: Answer::Theme,
-    },
+    posts(
+        "/invoices",
+        Kind::Form,
+        INVOICES,
+        Answer::EnterInvoice,
+        "Enters an invoice and goes back to its month",
+    ),
+    posts(
+        "/invoices/remove",
+        Kind::Form,
+        INVOICES,
+        Answer::RemoveInvoice,
+        "Takes an invoice back and goes back to its month",
+    ),
+    posts(
+        "/theme",
+        Kind::Form,
+        Need::Nothing,
+        Answer::Theme,
+        "Keeps the colour theme in a cookie and goes back",
+    ),
     gets(
         "/costs/converted.csv",
         Kind::Download,
+        COSTS,
         Answer::ConvertedCsv,
         "Costs in one currency as CSV, every row, every digit",
     ),
     gets(
         "/costs.csv",
         Kind::Download,
+        COSTS,
         Answer::CostsCsv,
         "The Costs page as CSV, every row, every digit",
     ),
     gets(
         "/costs.xlsx",
         Kind::Download,
+        COSTS,
         Answer::CostsXlsx,
         "The Costs page as XLSX, every row",
     ),
     gets(
         "/api/v1/clusters",
         Kind::Api,
+        ESTATE,
         Answer::Clusters,
         "Node cost of each cluster by what it paid for, and its pools",
     ),
     gets(
         "/api/v1/commitments",
         Kind::Api,
+        ESTATE,
         Answer::Commitments,
         "Commitments: what is used and not, coverage, when they end",
     ),
     gets(
         "/api/v1/costs/converted",
         Kind::Api,
+        COSTS,
         Answer::Converted,
         "Costs in one currency: each charge converted once",
     ),
     gets(
         "/api/v1/costs",
         Kind::Api,
+        COSTS,
         Answer::Costs,
         "Costs grouped by one or two keys",
     ),
     gets(
         "/api/v1/deliveries",
         Kind::Api,
+        ESTATE,
         Answer::Deliveries,
         "Deliveries of bills, the newest first",
     ),
     gets(
         "/api/v1/deliveries/{id}",
         Kind::Api,
+        ESTATE,
         Answer::Delivery,
         "A delivery, and what it changed against the one it replaced",
     ),
     gets(
         "/api/v1/explain/{id}",
         Kind::Api,
+        COSTS,
         Answer::Explain,
         "From a figure to bill lines and rules",
     ),
     gets(
         "/api/v1/overview",
         Kind::Api,
+        COSTS,
         Answer::Overview,
         "The figures of the overview",
     ),
     gets(
         "/api/v1/periods",
         Kind::Api,
+        COSTS,
         Answer::Periods,
         "Billing periods with data",
     ),
     gets(
         "/api/v1/reconciliation",
         Kind::Api,
+        ESTATE,
         Answer::Reconciliation,
         "From the invoice to the owners, with residuals",
     ),
     gets(
         "/api/v1/rules",
         Kind::Api,
+        ESTATE,
         Answer::Rules,
         "Owner rules with the money each decides",
     ),
     gets(
         "/api/v1/sources",
         Kind::Api,
+        ESTATE,
         Answer::Sources,
         "Sources and their deliveries",
     ),
-    Route {
-        method: "POST",
-        path: "/api/v1/usage/facts",
-        kind: Kind::Api,
-        summary: "Takes in the usage facts an agent pushes, once",
-        answer: Answer::ReceiveFacts,
-    },
+    posts(
+        "/api/v1/usage/facts",
+        Kind::Api,
+        Need::AgentToken,
+        Answer::ReceiveFacts,
+        "Takes in the usage facts an agent pushes, once",
+    ),
     gets(
         "/api/openapi.json",
         Kind::Api,
+        Need::SignedIn,
         Answer::OpenApi,
         "This API as an OpenAPI document",
     ),
     gets(
         "/allocation",
         Kind::OpenCost,
+        ESTATE,
         Answer::Allocation,
         "OpenCost: cost of workloads",
     ),
     gets(
         "/allocation/compute",
         Kind::OpenCost,
+        ESTATE,
         Answer::Allocation,
         "OpenCost: cost of workloads, the same",
     ),
     gets(
         "/allocation/summary",
         Kind::OpenCost,
+        ESTATE,
         Answer::AllocationSummary,
         "OpenCost: cost of workloads, fewer fields",
     ),
     gets(
         "/allocation/compute/summary",
         Kind::OpenCost,
+        ESTATE,
         Answer::AllocationSummary,
         "OpenCost: cost of workloads, fewer fields, the same",
     ),
-    gets("/assets", Kind::OpenCost, Answer::Assets, "OpenCost: nodes and disks"),
+    gets(
+        "/assets",
+        Kind::OpenCost,
+        ESTATE,
+        Answer::Assets,
+        "OpenCost: nodes and disks",
+    ),
     gets(
         "/cloudCost",
         Kind::OpenCost,
+        ESTATE,
         Answer::CloudCost,
         "OpenCost: the bill by account, service and the like",
     ),
     gets(
         "/cloudCost/view/graph",
         Kind::OpenCost,
+        ESTATE,
         Answer::CloudCostGraph,
         "OpenCost: the bill by day, for a chart",
     ),
     gets(
         "/cloudCost/view/totals",
         Kind::OpenCost,
+        ESTATE,
         Answer::CloudCostTotals,
         "OpenCost: the bill in one row, and how many rows there are",
     ),
     gets(
         "/cloudCost/view/table",
         Kind::OpenCost,
+        ESTATE,
         Answer::CloudCostTable,
         "OpenCost: the bill as a table",
     ),
     gets(
         "/model/allocation",
         Kind::OpenCost,
+        ESTATE,
         Answer::Allocation,
         "As without /model",
     ),
     gets(
         "/model/allocation/compute",
         Kind::OpenCost,
+        ESTATE,
         Answer::Allocation,
         "As without /model",
     ),
     gets(
         "/model/allocation/summary",
         Kind::OpenCost,
+        ESTATE,
         Answer::AllocationSummary,
         "As without /model",
     ),
     gets(
         "/model/allocation/compute/summary",
         Kind::OpenCost,
+        ESTATE,
         Answer::AllocationSummary,
         "As without /model",
     ),
-    gets("/model/assets", Kind::OpenCost, Answer::Assets, "As without /model"),
+    gets(
+        "/model/assets",
+        Kind::OpenCost,
+        ESTATE,
+        Answer::Assets,
+        "As without /model",
+    ),
     gets(
         "/model/cloudCost",
         Kind::OpenCost,
+        ESTATE,
         Answer::CloudCost,
         "As without /model",
     ),
     gets(
         "/model/cloudCost/view/graph",
         Kind::OpenCost,
+        ESTATE,
         Answer::CloudCostGraph,
         "As without /model",
     ),
     gets(
         "/model/cloudCost/view/totals",
         Kind::OpenCost,
+        ESTATE,
         Answer::CloudCostTotals,
         "As without /model",
     ),
     gets(
         "/model/cloudCost/view/table",
         Kind::OpenCost,
+        ESTATE,
         Answer::CloudCostTable,
         "As without /model",
     ),
-    gets("/healthz", Kind::Probe, Answer::Health, "The process is up"),
+    gets(
+        "/healthz",
+        Kind::Probe,
+        Need::Nothing,
+        Answer::Health,
+        "The process is up",
+    ),
     gets(
         "/readyz",
         Kind::Probe,
+        Need::Nothing,
         Answer::Ready,
         "Database and lake can be reached",
     ),
     gets(
         "/metrics",
         Kind::Probe,
+        ESTATE,
         Answer::Metrics,
         "Counts and durations for Prometheus",
     ),
     gets(
         "/pkg/{*file}",
         Kind::File,
+        Need::Nothing,
         Answer::File,
         "The islands: glue and WebAssembly",
     ),
-    gets("/static/{*file}", Kind::File, Answer::File, "Style, fonts, icon"),
+    gets(
+        "/static/{*file}",
+        Kind::File,
+        Need::Nothing,
+        Answer::File,
+        "Style, fonts, icon",
+    ),
     gets(
         "/assets/{*file}",
         Kind::File,
+        Need::Nothing,
         Answer::File,
         "Fonts and icon of a site built by `cargo leptos watch`",
     ),
@@ -454,6 +583,17 @@ fn handler(answer: Answer) -> MethodRouter<Web> {
     }
 }
 
+/// What a request needs; of an address that is not in the table, to be signed
+/// in: what there is and is not, nobody else learns.
+pub(super) fn need(method: &Method, matched: Option<&str>) -> Need {
+    let method = if method == Method::HEAD { "GET" } else { method.as_str() };
+    let known = matched.and_then(|path| {
+        let mut routes = ROUTES.iter().filter(|route| route.path == path);
+        routes.find(|route| route.method == method)
+    });
+    known.map_or(Need::SignedIn, |route| route.need)
+}
+
 /// The table's word for a matched path: a closed set, so that metrics cannot
 /// be flooded with names.
 pub(super) fn label(matched: Option<&str>) -> &'static str {
@@ -479,7 +619,7 @@ async fn nothing_there(
     if let Some(address) = one_spelling(request.uri()) {
         return Redirect::permanent(&address).into_response();
     }
-    pages::page(web, Extension(id), request).await
+    pages::page(web, request).await
 }
 
 /// The address without empty segments, when it has some: the frontend's router

@@ -381,6 +381,14 @@ impl Scope {
         self
     }
 
+    /// The machine's powers under somebody's name: for the little that everybody
+    /// may do with what is their own, where the caller has looked whose it is.
+    #[must_use]
+    pub fn named(mut self, actor: &Actor) -> Scope {
+        self.actor = actor.clone();
+        self
+    }
+
     /// Who is acting.
     #[must_use]
     pub fn actor(&self) -> &Actor {

@@ -229,7 +229,8 @@ impl Store {
         let mut tx = self.write(Permission::ManageAccess).await?;
         audit::hold(&mut tx).await?;
         let actor = self.scope.actor();
-        if matches!(actor.kind, "account" | "token") {
+        // by grants, not as the machine: they may be gone since the request began
+        if !self.scope.grants().is_empty() {
             let still: Option<(i64,)> = fetch_optional!(&mut tx, IS_ADMIN, &actor.id)?;
             if number(still) == 0 {
                 return Err(Forbidden(Permission::ManageAccess).into());

@@ -85,7 +85,7 @@ impl Store {
     /// # Errors
     /// When the database cannot be read.
     pub async fn explain_key(&self, explain_id: &str) -> Result<Option<ExplainKey>, StoreError> {
-        let mut tx = self.read().await?;
+        let mut tx = self.read_any().await?;
         let row: Option<(String, i64, String, i64)> = fetch_optional!(&mut tx, GET, explain_id)?;
         row.map(|(kind, period, keys_json, rules_version)| {
             let period = Place("explain").period(period)?;

@@ -94,8 +94,22 @@ impl Store {
         }
     }
 
-    /// Begins to read, which nobody may.
+    /// For whom it acts.
+    #[must_use]
+    pub fn scope(&self) -> &Arc<Scope> {
+        &self.scope
+    }
+
+    /// Begins to read what is the whole company's, which whoever brings in data
+    /// needs too: facts merge with those there are.
     async fn read(&self) -> Result<Tx, StoreError> {
+        let reads = self.scope.require(Permission::ReadEstate);
+        reads.or_else(|refused| self.scope.require(Permission::Ingest).map_err(|_| refused))?;
+        self.db.read().await
+    }
+
+    /// Begins to read what is nobody's secret: versions, names, ids.
+    async fn read_any(&self) -> Result<Tx, StoreError> {
         self.somebody()?;
         self.db.read().await
     }

@@ -43,7 +43,7 @@ impl Store {
     /// # Errors
     /// When the database cannot be read.
     pub async fn manifest_version(&self) -> Result<i64, StoreError> {
-        let mut tx = self.read().await?;
+        let mut tx = self.read_any().await?;
         let row: Option<(i64,)> = fetch_optional!(&mut tx, VERSION)?;
         row.map(|(version,)| version)
             .ok_or_else(|| StoreError::backend("read the manifest version", Cause::from("table manifest is empty")))

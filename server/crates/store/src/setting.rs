@@ -19,7 +19,7 @@ impl Store {
     /// # Errors
     /// When the database cannot be read.
     pub async fn get_setting(&self, key: &str) -> Result<Option<String>, StoreError> {
-        let mut tx = self.read().await?;
+        let mut tx = self.read_any().await?;
         let row: Option<(String,)> = fetch_optional!(&mut tx, GET, key)?;
         Ok(row.map(|(value,)| value))
     }

@@ -13,8 +13,10 @@ pub enum PageError {
     },
     /// The reader may not see this.
     Forbidden {
-        /// Who can grant it.
-        grantor: String,
+        /// What they may not do, to follow "you may not".
+        what: String,
+        /// Names of those who can grant it.
+        who: Vec<String>,
     },
     /// Only figures older than the page may show are at hand.
     Stale {

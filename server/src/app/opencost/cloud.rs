@@ -143,6 +143,7 @@ impl App {
     /// # Errors
     /// What does not fit in the request, and what the use case ends in.
     pub async fn opencost_cloud(&self, query: &str, view: View) -> Result<Arc<Vec<u8>>, NoAnswer> {
+        self.reads_estate()?;
         let ask = CloudAsk::parse(&Params::parse(query), self.clock.now())?;
         let key = format!("cloud {view:?} {ask:?}");
         self.kept_answer(key, || self.make_cloud(&ask, view)).await

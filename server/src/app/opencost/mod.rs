@@ -124,6 +124,7 @@ impl App {
     /// # Errors
     /// What does not fit in the request, and what the use case ends in.
     pub async fn opencost_allocation(&self, query: &str, form: Form) -> Result<Arc<Vec<u8>>, NoAnswer> {
+        self.reads_estate()?;
         let ask = AllocationAsk::parse(&Params::parse(query), self.clock.now())?;
         let key = format!("{form:?} {ask:?}");
         self.kept_answer(key, || self.make_allocation(&ask, form)).await
@@ -134,6 +135,7 @@ impl App {
     /// # Errors
     /// As [`App::opencost_allocation`].
     pub async fn opencost_assets(&self, query: &str) -> Result<Arc<Vec<u8>>, NoAnswer> {
+        self.reads_estate()?;
         let params = Params::parse(query);
         let mut ask = WindowAsk::parse(&params, self.clock.now())?;
         let types = asset_types(params.get("filter"), params.get("filterTypes"))?;

@@ -38,6 +38,7 @@ impl App {
     /// # Errors
     /// When there is no bill, or the machinery failed.
     pub async fn clusters_page(&self, query: &PageQuery) -> Result<ClustersPage, AppError> {
+        self.reads_estate()?;
         let ground = self.ground(query).await?;
         let cube = &ground.cube;
         let lines = cube.select(&ground.currency, &[]);

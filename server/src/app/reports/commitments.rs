@@ -33,6 +33,7 @@ impl App {
     /// # Errors
     /// When there is no bill, or the lake cannot be read.
     pub async fn commitments_page(&self, query: &PageQuery) -> Result<CommitmentsPage, AppError> {
+        self.reads_estate()?;
         let ground = self.ground(query).await?;
         let mut months: Vec<(BillingPeriod, Option<Arc<MonthCommitments>>)> = Vec::with_capacity(TREND_MONTHS);
         let mut period = ground.period;
@@ -108,6 +109,7 @@ impl App {
     /// # Errors
     /// When there is no bill, or the lake cannot be read.
     pub async fn prepaid(&self, last: Option<BillingPeriod>) -> Result<Vec<Prepaid>, AppError> {
+        self.reads_estate()?;
         let last = self.period_or_newest(last).await?;
         let periods: Vec<BillingPeriod> = self
             .store

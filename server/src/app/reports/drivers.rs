@@ -72,6 +72,7 @@ impl App {
         by: &[String],
         driver: Option<&str>,
     ) -> Result<DriverReport, AppError> {
+        self.reads_estate()?;
         let mut rows = self.store.driver_files().await?;
         rows.retain(|row| driver.is_none_or(|driver| row.driver == driver));
         let wanted = period.or_else(|| rows.iter().map(|row| row.period).max());

@@ -42,12 +42,16 @@ impl App {
         };
         let all = self.cost_report(&ground, &costs, Rows::All).await?;
         let pace = Pace::of(&ground)?;
-        let reconciled = self.reconcile_now(ground.period).await?;
-        let residual = reconciled
-            .currencies
-            .iter()
-            .find(|c| c.currency == ground.currency)
-            .map(|c| c.residual.clone());
+        // the proof against the bill is of the whole company
+        let reconciled = match self.reads_estate() {
+            Ok(()) => Some(self.reconcile_now(ground.period).await?),
+            Err(_) => None,
+        };
+        let residual = reconciled.map(|proof| {
+            let mut currencies = proof.currencies.iter();
+            let of = currencies.find(|of| of.currency == ground.currency);
+            of.map(|of| of.residual.clone())
+        });
         let months = self.months_chart(&ground).await?;
         let causes = causes(&ground)?;
         Ok(OverviewPage {
@@ -269,7 +273,8 @@ fn causes(ground: &Ground) -> Result<Vec<(String, Money)>, AppError> {
     Ok(causes)
 }
 
-fn tiles(ground: &Ground, pace: &Pace, all: &CostReport, residual: Option<String>) -> Vec<Tile> {
+/// `residual`: `None` for a reader of some owners only, whose figures have none.
+fn tiles(ground: &Ground, pace: &Pace, all: &CostReport, residual: Option<Option<String>>) -> Vec<Tile> {
     let total = Money::parse(&all.total).unwrap_or_default();
     let unallocated = Money::parse(&all.unallocated).unwrap_or_default();
     let owned = total.checked_sub(unallocated).unwrap_or_default();
@@ -291,13 +296,15 @@ fn tiles(ground: &Ground, pace: &Pace, all: &CostReport, residual: Option<String
     } else {
         Figure::Permille(permille(owned, total))
     };
+    let estate = residual.is_some();
+    let residual = residual.flatten();
     let residual_tone = if residual.as_deref() == Some("0") {
         Tone::Plain
     } else {
         Tone::Warn
     };
     let open = ground.context.state == PeriodState::Estimated;
-    vec![
+    let mut tiles = vec![
         Tile {
             label: if open { "To date" } else { "Total" }.to_owned(),
             value: Figure::Money(all.total.clone()),
@@ -331,9 +338,13 @@ fn tiles(ground: &Ground, pace: &Pace, all: &CostReport, residual: Option<String
                 ground.context.sources_fresh, ground.context.sources_total
             ),
             tone: if ground.context.stale { Tone::Warn } else { Tone::Plain },
-            href: Some(format!("/sources?period={}", ground.period)),
+            href: estate.then(|| format!("/sources?period={}", ground.period)),
         },
-    ]
+    ];
+    if !estate {
+        tiles.remove(2);
+    }
+    tiles
 }
 
 fn month_to_date(ground: &Ground, pace: &Pace) -> Option<wire::Chart> {

@@ -27,6 +27,7 @@ impl App {
     /// # Errors
     /// When there is no bill, or the machinery failed.
     pub async fn reconciliation(&self, query: &PageQuery) -> Result<ReconciliationPage, AppError> {
+        self.reads_estate()?;
         self.steady(|| async {
             let ground = self.ground(query).await?;
             let report = self.reconcile_now(ground.period).await?;
@@ -44,6 +45,7 @@ impl App {
     /// When there is no bill, or the machinery failed. A residual is no error:
     /// it is in the answer.
     pub async fn reconcile(&self, period: BillingPeriod) -> Result<Reconciliation, AppError> {
+        self.reads_estate()?;
         self.steady(|| self.reconcile_now(period)).await
     }
 

@@ -20,6 +20,7 @@ impl App {
     /// # Errors
     /// When there is no bill, the version is unknown, or the machinery failed.
     pub async fn rules_page(&self, query: &RulesQuery) -> Result<RulesPage, AppError> {
+        self.reads_estate()?;
         let ground = self.ground(&query.page).await?;
         let active = self.store.active_rules(RulesKind::Owner).await?;
         let history = self.store.rules_history(RulesKind::Owner).await?;

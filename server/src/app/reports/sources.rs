@@ -22,6 +22,7 @@ impl App {
     /// # Errors
     /// When there is no bill, or the machinery failed.
     pub async fn sources_page(&self, query: &PageQuery) -> Result<SourcesPage, AppError> {
+        self.reads_estate()?;
         let ground = self.ground(query).await?;
         let view = self.view().await?;
         let (totals, records) = (&view.totals, &view.deliveries);
@@ -79,6 +80,7 @@ impl App {
     /// # Errors
     /// When the database cannot be read.
     pub async fn lake_files(&self, period: BillingPeriod) -> Result<Vec<store::ActiveFile>, AppError> {
+        self.reads_estate()?;
         Ok(self.store.active_files(Some(period)).await?)
     }
 
@@ -87,6 +89,7 @@ impl App {
     /// # Errors
     /// When the database cannot be read.
     pub async fn container_day_files(&self, period: BillingPeriod) -> Result<Vec<store::AllocationFile>, AppError> {
+        self.reads_estate()?;
         let row = self.store.allocation(period).await?;
         Ok(row.map(|row| row.files).unwrap_or_default())
     }
