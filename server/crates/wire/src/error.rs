@@ -13,8 +13,10 @@ pub enum PageError {
     },
     /// The reader may not see this.
     Forbidden {
-        /// Who can grant it.
-        grantor: String,
+        /// What, to follow "you may not".
+        what: String,
+        /// Names of those who can grant it; empty when nobody is known.
+        who: Vec<String>,
     },
     /// Only figures older than the page may show are at hand.
     Stale {
