@@ -3,8 +3,9 @@
 
 use async_trait::async_trait;
 use wire::{
-    ClustersPage, CommitmentsPage, ConvertedPage, ConvertedQuery, CostsPage, CostsQuery, DeliveryChanges, ExplainPage,
-    OverviewPage, PageError, ReconciliationPage, RulesPage, Site, SourcesPage,
+    AccessPage, AccountPage, AuditPage, AuditSearch, ClustersPage, CommitmentsPage, ConvertedPage, ConvertedQuery,
+    CostsPage, CostsQuery, DeliveryChanges, ExplainPage, OverviewPage, PageError, ReconciliationPage, RulesPage,
+    SignInPage, SignInQuery, Site, SourcesPage,
 };
 
 use crate::query::PageQuery;
@@ -47,6 +48,19 @@ pub trait Backend: Send + Sync + 'static {
 
     /// What did the delivery with this id change?
     async fn delivery(&self, id: String) -> Result<DeliveryChanges, PageError>;
+
+    /// How can one sign in?
+    async fn sign_in(&self, query: SignInQuery) -> Result<SignInPage, PageError>;
+
+    /// Who may see and do what? `note` names what is to be told once, of the
+    /// form that was sent before.
+    async fn access(&self, note: Option<String>) -> Result<AccessPage, PageError>;
+
+    /// Who am I here? `note` as of [`Backend::access`].
+    async fn account(&self, note: Option<String>) -> Result<AccountPage, PageError>;
+
+    /// Who did what?
+    async fn audit(&self, search: AuditSearch) -> Result<AuditPage, PageError>;
 }
 
 /// What the Rules page is asked for.

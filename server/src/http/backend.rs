@@ -10,8 +10,9 @@ use async_trait::async_trait;
 use frontend::backend::{Backend, RulesQuery};
 use frontend::query::PageQuery;
 use wire::{
-    ClustersPage, CommitmentsPage, ConvertedPage, ConvertedQuery, CostsPage, CostsQuery, DeliveryChanges, ExplainPage,
-    OverviewPage, PageError, ReconciliationPage, RulesPage, Site, SourcesPage,
+    AccessPage, AccountPage, AuditPage, AuditSearch, ClustersPage, CommitmentsPage, ConvertedPage, ConvertedQuery,
+    CostsPage, CostsQuery, DeliveryChanges, ExplainPage, OverviewPage, PageError, ReconciliationPage, RulesPage,
+    SignInPage, SignInQuery, Site, SourcesPage,
 };
 
 /// Answers one request's questions; what breaks is logged under its id.
@@ -47,6 +48,7 @@ impl Backend for Answers {
                     company: None,
                     synthetic: false,
                     version: env!("CARGO_PKG_VERSION").to_owned(),
+                    reader: None,
                 }
             }
         }
@@ -118,6 +120,34 @@ impl Backend for Answers {
     async fn sources(&self, query: PageQuery) -> Result<SourcesPage, PageError> {
         self.admitted()?
             .sources_page(&query)
+            .await
+            .map_err(|error| page_error(&error, &self.request_id))
+    }
+
+    async fn sign_in(&self, query: SignInQuery) -> Result<SignInPage, PageError> {
+        self.app
+            .sign_in_page(&query)
+            .await
+            .map_err(|error| page_error(&error, &self.request_id))
+    }
+
+    async fn access(&self, note: Option<String>) -> Result<AccessPage, PageError> {
+        self.app
+            .access_page(note.as_deref())
+            .await
+            .map_err(|error| page_error(&error, &self.request_id))
+    }
+
+    async fn account(&self, note: Option<String>) -> Result<AccountPage, PageError> {
+        self.app
+            .account_page(note.as_deref())
+            .await
+            .map_err(|error| page_error(&error, &self.request_id))
+    }
+
+    async fn audit(&self, search: AuditSearch) -> Result<AuditPage, PageError> {
+        self.app
+            .audit_page(&search)
             .await
             .map_err(|error| page_error(&error, &self.request_id))
     }

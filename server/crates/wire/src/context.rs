@@ -1,5 +1,7 @@
 use serde::{Deserialize, Serialize};
 
+use crate::Reader;
+
 /// Which price a cost is taken at.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -51,6 +53,8 @@ pub struct Site {
     pub synthetic: bool,
     /// The version of the program.
     pub version: String,
+    /// Who is signed in; `None` when nobody is, or nobody can tell.
+    pub reader: Option<Reader>,
 }
 
 /// What a page's figures are about and how fresh they are.

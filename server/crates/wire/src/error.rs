@@ -13,9 +13,9 @@ pub enum PageError {
     },
     /// The reader may not see this.
     Forbidden {
-        /// What they may not do, to follow "you may not".
+        /// What, to follow "you may not".
         what: String,
-        /// Names of those who can grant it.
+        /// Names of those who can grant it; empty when nobody is known.
         who: Vec<String>,
     },
     /// Only figures older than the page may show are at hand.

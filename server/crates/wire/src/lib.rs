@@ -7,6 +7,7 @@
 //! Periods are billing months, `YYYY-MM`; dates are `YYYY-MM-DD`; instants are
 //! RFC 3339 in UTC.
 
+mod access;
 mod chart;
 mod clusters;
 mod commitments;
@@ -24,6 +25,11 @@ mod rules;
 mod sources;
 mod terms;
 
+pub use access::{
+    AccessPage, AccountInfo, AccountPage, AgentTokenInfo, ApiTokenInfo, AuditChain, AuditLine, AuditPage, AuditSearch,
+    DutyConflict, FormAnswer, OneTimeLink, Provider, Reader, RoleGrant, RoleInfo, SecretKind, SessionInfo, SignInPage,
+    SignInQuery, SignInRefused, SwitchTo, TokenState,
+};
 pub use chart::{Chart, ChartPoint, ChartTable};
 pub use clusters::{Cluster, ClustersPage, Measured, NodePool, PartCost};
 pub use commitments::{Commitment, CommitmentsPage, ExpiryStep, Prepaid, ServiceCoverage};

@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 
-use crate::{Basis, CostRow, PageError, Terms};
+use crate::{AuditChain, Basis, CostRow, FormAnswer, PageError, SignInRefused, Terms};
 
 #[test]
 fn terms_are_an_object_in_order() {
@@ -45,7 +45,13 @@ fn every_error_has_its_status() {
     let table = [
         (PageError::NoData, 200),
         (PageError::NotFound { what: String::new() }, 404),
-        (PageError::Forbidden { grantor: String::new() }, 403),
+        (
+            PageError::Forbidden {
+                what: String::new(),
+                who: Vec::new(),
+            },
+            403,
+        ),
         (
             PageError::Unavailable {
                 request_id: String::new(),
@@ -63,4 +69,36 @@ fn every_error_has_its_status() {
     for (error, status) in table {
         assert_eq!(error.status(), status);
     }
+}
+
+#[test]
+fn answers_and_refusals_say_their_kind() {
+    let refused = FormAnswer::Refused {
+        form: "/access/grants".into(),
+        field: Some("owner".into()),
+        problem: "No such tenant".into(),
+        written: vec![("role".into(), "viewer".into())],
+    };
+    let chain = AuditChain::Broken {
+        seq: 7,
+        what: "it was changed after it was written".into(),
+    };
+    let table = [
+        (serde_json::to_value(&refused), "answer", "refused"),
+        (
+            serde_json::to_value(SignInRefused::Wait { wait_s: 8 }),
+            "refused",
+            "wait",
+        ),
+        (serde_json::to_value(SignInRefused::Wrong), "refused", "wrong"),
+        (serde_json::to_value(&chain), "chain", "broken"),
+    ];
+    for (json, tag, kind) in table {
+        assert_eq!(json.expect("plain data")[tag], kind);
+    }
+    let json = serde_json::to_string(&refused).expect("plain data");
+    assert_eq!(
+        serde_json::from_str::<FormAnswer>(&json).expect("the same shape"),
+        refused
+    );
 }
