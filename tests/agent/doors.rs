@@ -52,7 +52,9 @@ impl Door {
         };
         let env = |name: &str| (name == "TONNAGE_NOW").then(|| tonnage_tests::NOW.to_owned());
         let config = Config::load(flags, &env).expect("a valid configuration");
-        let app = App::open(&config).await.expect("an empty lake");
+        let app = App::open(&config, domain::access::Scope::shell("test"))
+            .await
+            .expect("an empty lake");
         let files = SiteFiles::load(dir.path()).expect("no site is fine");
         Door {
             router: router(app.clone(), files),
@@ -62,7 +64,11 @@ impl Door {
     }
 
     async fn token(&self, cluster: Option<&str>) -> String {
-        self.app.create_token("test", cluster).await.expect("a token").token
+        self.app
+            .create_token("test", cluster, None)
+            .await
+            .expect("a token")
+            .token
     }
 
     async fn send(&self, headers: &[(&str, &str)], body: impl Into<Body>) -> Answer {
@@ -105,7 +111,7 @@ fn document(push: &Push) -> Vec<u8> {
 async fn who_is_let_in() {
     let door = Door::open().await;
     let (any, one) = (door.token(None).await, door.token(Some(CLUSTER)).await);
-    let revoked = door.app.create_token("old", None).await.expect("a token");
+    let revoked = door.app.create_token("old", None, None).await.expect("a token");
     door.app.revoke_token(&revoked.id).await.expect("revoked");
     let own = document(&push_of(CLUSTER, START, 3_600));
     let foreign = document(&push_of("c-2", START, 3_600));

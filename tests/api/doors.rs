@@ -283,7 +283,9 @@ async fn an_id_comes_back_and_requests_are_counted() {
 async fn it_serves_on_a_free_port_until_told_to_stop() {
     let dir = tempfile::tempdir().expect("a temporary folder");
     let config = config(dir.path());
-    let app = App::open(&config).await.expect("an empty lake");
+    let app = App::open(&config, domain::access::Scope::shell("test"))
+        .await
+        .expect("an empty lake");
     let (ready, at) = tokio::sync::oneshot::channel();
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
     let server = tokio::spawn(async move {

@@ -199,7 +199,7 @@ async fn costs_in_one_currency_are_one_figure_everywhere() {
         "{}",
         empty.text()
     );
-    let app = tonnage::app::App::open(&config(site.dir()))
+    let app = tonnage::app::App::open(&config(site.dir()), domain::access::Scope::shell("test"))
         .await
         .expect("the same data");
     let rates = "date,base,quote,rate\n2026-11-02,EUR,USD,1.25\n";

@@ -485,7 +485,9 @@ async fn the_demo_company_is_the_same_here_as_in_its_reports() {
         today,
     };
     let files = demo::write(dir.path(), &asked, &mut |_| {}).expect("a writable folder");
-    let app = App::open(&config).await.expect("an empty lake");
+    let app = App::open(&config, domain::access::Scope::shell("test"))
+        .await
+        .expect("an empty lake");
     let path = |file: &std::path::Path| dir.path().join(file).display().to_string();
     for delivery in &files.deliveries {
         let mut request = IngestBilling::of(vec![path(&delivery.path)]);
@@ -504,13 +506,7 @@ async fn the_demo_company_is_the_same_here_as_in_its_reports() {
     taken.unwrap_or_else(|error| panic!("{}", error.chain()));
     let allocated = app.allocate(None).await;
     allocated.unwrap_or_else(|error| panic!("{}", error.chain()));
-    let site = Site::of(
-        router(
-            app.clone(),
-            SiteFiles::load(&config.site_dir.value).expect("no site is fine"),
-        ),
-        dir,
-    );
+    let site = Site::of(app.clone(), dir).await;
     let mut compared = 0;
     for allocation in app.store().allocations().await.expect("allocations") {
         let cube = lake::read_cube(app.lake(), &allocation.cube_path).expect("a cube");

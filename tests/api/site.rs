@@ -3,11 +3,13 @@
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, Request};
+use domain::access::{Grant, Reach, Role};
 use serde_json::Value;
 use std::path::Path;
 use std::sync::Arc;
 use tonnage::Config;
 use tonnage::app::App;
+use tonnage::app::access::NewPerson;
 use tonnage::app::ingest::IngestBilling;
 use tonnage::app::usage::IngestUsage;
 use tonnage::config::Flags;
@@ -33,6 +35,8 @@ const RULES: &str = "format: 1\nrules:\n  - name: tenant tag\n    set:\n      te
 pub struct Site {
     router: Router,
     dir: tempfile::TempDir,
+    /// Of a reader with every role: sent with what `get` and `post` ask.
+    token: String,
 }
 
 pub struct Answer {
@@ -97,12 +101,11 @@ impl Site {
     pub async fn empty() -> Site {
         let dir = tempfile::tempdir().expect("a temporary folder");
         let config = config(dir.path());
-        let app = App::open(&config).await.expect("an empty lake");
+        let app = App::open(&config, domain::access::Scope::shell("test"))
+            .await
+            .expect("an empty lake");
         let files = SiteFiles::load(&config.site_dir.value).expect("no site is fine");
-        Site {
-            router: router(app, files),
-            dir,
-        }
+        Site::new(app, files, dir).await
     }
 
     /// The small bill and one rule.
@@ -112,17 +115,16 @@ impl Site {
         let app = take_in(&config, dir.path()).await;
         build_site(&config.site_dir.value);
         let files = SiteFiles::load(&config.site_dir.value).expect("a built site");
-        Site {
-            router: router(app, files),
-            dir,
-        }
+        Site::new(app, files, dir).await
     }
 
     /// A bill and usage files of your own, without rules.
     pub async fn with_usage(bill: &str, usage: &[&str]) -> Site {
         let dir = tempfile::tempdir().expect("a temporary folder");
         let config = config(dir.path());
-        let app = App::open(&config).await.expect("an empty lake");
+        let app = App::open(&config, domain::access::Scope::shell("test"))
+            .await
+            .expect("an empty lake");
         let write = |name: String, text: &str| {
             let path = dir.path().join(name);
             std::fs::write(&path, text).expect("a writable folder");
@@ -143,15 +145,27 @@ impl Site {
         let taken = app.ingest_usage(&request, Arc::new(|_| {})).await;
         taken.unwrap_or_else(|error| panic!("{}", error.chain()));
         let files = SiteFiles::load(&config.site_dir.value).expect("no site is fine");
-        Site {
-            router: router(app, files),
-            dir,
-        }
+        Site::new(app, files, dir).await
     }
 
     /// A router over a folder that lives as long.
-    pub fn of(router: Router, dir: tempfile::TempDir) -> Site {
-        Site { router, dir }
+    pub async fn of(app: App, dir: tempfile::TempDir) -> Site {
+        let files = SiteFiles::load(&config(dir.path()).site_dir.value).expect("no site is fine");
+        Site::new(app, files, dir).await
+    }
+
+    async fn new(app: App, files: SiteFiles, dir: tempfile::TempDir) -> Site {
+        let token = token_of_everything(&app).await;
+        let router = router(app, files);
+        Site { router, dir, token }
+    }
+
+    /// The app behind it, for the command line's part.
+    pub async fn app(&self) -> App {
+        let scope = domain::access::Scope::shell("test");
+        App::open(&config(self.dir.path()), scope)
+            .await
+            .expect("the same folder")
     }
 
     pub fn dir(&self) -> &Path {
@@ -174,7 +188,9 @@ impl Site {
     }
 
     pub async fn get_with(&self, path: &str, headers: &[(&str, &str)]) -> Answer {
-        let mut request = Request::get(path).header("host", "127.0.0.1:8080");
+        let mut request = Request::get(path)
+            .header("host", "127.0.0.1:8080")
+            .header("authorization", format!("Bearer {}", self.token));
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
@@ -184,7 +200,8 @@ impl Site {
     pub async fn post(&self, path: &str, body: impl Into<Body>, headers: &[(&str, &str)]) -> Answer {
         let mut request = Request::post(path)
             .header("host", "127.0.0.1:8080")
-            .header("content-type", "application/x-www-form-urlencoded");
+            .header("content-type", "application/x-www-form-urlencoded")
+            .header("authorization", format!("Bearer {}", self.token));
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
@@ -192,9 +209,40 @@ impl Site {
     }
 }
 
+/// A token of an account with every role, for the router itself.
+///
+/// # Panics
+/// When none can be made.
+pub async fn token_of_everything(app: &App) -> String {
+    let grants = Role::ALL.map(|role| Grant {
+        role,
+        reach: Reach::All,
+    });
+    token_of(app, "suite", grants.to_vec()).await
+}
+
+/// A token of a new account with these grants.
+///
+/// # Panics
+/// When none can be made.
+pub async fn token_of(app: &App, login: &str, grants: Vec<Grant>) -> String {
+    let roles: Vec<Role> = grants.iter().map(|grant| grant.role).collect();
+    let new = NewPerson {
+        login: login.to_owned(),
+        name: format!("Reader {login}"),
+        grants,
+        password: None,
+    };
+    let invited = app.invite(&new).await.expect("a new account");
+    let made = app.create_api_token(&invited.account, "suite", &roles, 30).await;
+    made.expect("a token").token
+}
+
 /// Takes the small bill in, and applies the rule.
 pub async fn take_in(config: &Config, dir: &Path) -> App {
-    let app = App::open(config).await.expect("an empty lake");
+    let app = App::open(config, domain::access::Scope::shell("test"))
+        .await
+        .expect("an empty lake");
     let path = dir.join("bill.csv");
     std::fs::write(&path, bill()).expect("a writable folder");
     let request = IngestBilling::of(vec![path.display().to_string()]);

@@ -57,14 +57,19 @@ impl Folder {
             ..Flags::default()
         };
         let env = |name: &str| (name == "TONNAGE_NOW").then(|| NOW.to_owned());
-        App::open(&Config::load(flags, &env).expect("a valid configuration"))
-            .await
-            .expect("a data folder")
+        App::open(
+            &Config::load(flags, &env).expect("a valid configuration"),
+            domain::access::Scope::shell("test"),
+        )
+        .await
+        .expect("a data folder")
     }
 
     pub async fn store(&self) -> Store {
         let url = format!("sqlite://{}", self.data().join("tonnage.db").display());
-        Store::open(&url).await.expect("a database")
+        Store::open(&url, domain::access::Scope::shell("test"))
+            .await
+            .expect("a database")
     }
 
     /// As [`Folder::held`], on a folder that nothing was taken into yet.

@@ -32,9 +32,12 @@ async fn app(folder: &Path) -> App {
         ..Flags::default()
     };
     let env = |name: &str| (name == "TONNAGE_NOW").then(|| tonnage_tests::NOW.to_owned());
-    App::open(&Config::load(flags, &env).expect("a valid configuration"))
-        .await
-        .expect("a data folder")
+    App::open(
+        &Config::load(flags, &env).expect("a valid configuration"),
+        domain::access::Scope::shell("test"),
+    )
+    .await
+    .expect("a data folder")
 }
 
 fn request(url: &str, days: (i64, i64)) -> IngestPrometheusDriver {

@@ -66,9 +66,12 @@ impl Books {
             ..Flags::default()
         };
         let env = |name: &str| (name == "TONNAGE_NOW").then(|| NOW.to_owned());
-        let app = App::open(&Config::load(flags, &env).expect("a valid configuration"))
-            .await
-            .expect("a data folder");
+        let app = App::open(
+            &Config::load(flags, &env).expect("a valid configuration"),
+            domain::access::Scope::shell("test"),
+        )
+        .await
+        .expect("a data folder");
         let rules = std::fs::read_to_string(company.folder.path().join(&company.files.rules)).expect("rules");
         app.rules_apply(&rules, None, None).await.expect("good rules");
         for delivery in &company.files.deliveries {

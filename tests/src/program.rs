@@ -4,6 +4,7 @@ use serde_json::Value;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::OnceLock;
 
 /// The binary under test: `TONNAGE_BIN`, or the one built beside the suite.
 ///
@@ -115,9 +116,24 @@ impl Ended {
 /// A running `tonnage serve`; stopped when dropped.
 pub struct Server {
     child: Child,
+    data_dir: PathBuf,
+    /// Of a reader with every role, made when it is first needed.
+    token: OnceLock<String>,
     /// `http://127.0.0.1:port`.
     pub url: String,
 }
+
+/// Login of the account the suites read with; it has every role.
+const READER: &str = "suite";
+const ROLES: [&str; 7] = [
+    "viewer",
+    "finance_preparer",
+    "finance_approver",
+    "platform",
+    "planner",
+    "auditor",
+    "admin",
+];
 
 impl Server {
     /// Starts it on a free port and waits for the address it prints.
@@ -150,7 +166,67 @@ impl Server {
         };
         // keeps the pipe empty, so that the server never waits for a reader of its log
         std::thread::spawn(move || lines.for_each(drop));
-        Server { child, url }
+        Server {
+            child,
+            data_dir: data_dir.to_owned(),
+            token: OnceLock::new(),
+            url,
+        }
+    }
+
+    /// A token that opens every page.
+    ///
+    /// # Panics
+    /// When the command line makes none.
+    #[must_use]
+    pub fn token(&self) -> &str {
+        self.token.get_or_init(|| {
+            self.add_reader();
+            let made = run(&self.data_dir, &["token", "create", "--user", READER]).exits(0);
+            made.out.trim().to_owned()
+        })
+    }
+
+    /// The value of a session's cookie, begun by a one-time link.
+    ///
+    /// # Panics
+    /// When nobody is signed in by it.
+    #[must_use]
+    pub fn session(&self) -> String {
+        self.add_reader();
+        let link = run(&self.data_dir, &["user", "link", READER]).exits(0).out;
+        let code = link.trim().split("code=").nth(1).expect("a code").to_owned();
+        let body = format!("code={code}");
+        let request = format!(
+            "POST /sign-in/link HTTP/1.1\r\nHost: {}\r\nConnection: close\r\nContent-Length: {}\r\n\
+             Content-Type: application/x-www-form-urlencoded\r\n\r\n{body}",
+            self.address(),
+            body.len()
+        );
+        let answer = self.exchange(&request);
+        let cookie = answer
+            .split("tonnage_session=")
+            .nth(1)
+            .and_then(|rest| rest.split(';').next());
+        cookie.unwrap_or_else(|| panic!("no session in {answer}")).to_owned()
+    }
+
+    /// Makes the account; one that is there already stays.
+    fn add_reader(&self) {
+        let mut args = vec!["user", "add", READER, "--name", "Suite"];
+        for role in ROLES {
+            args.extend(["--role", role]);
+        }
+        let _ = run(&self.data_dir, &args);
+    }
+
+    fn exchange(&self, request: &str) -> String {
+        use std::io::{Read, Write};
+        let mut stream = std::net::TcpStream::connect(self.address()).expect("the server listens");
+        stream.write_all(request.as_bytes()).expect("the server reads");
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).expect("the server answers");
+        String::from_utf8_lossy(&answer).into_owned()
     }
 
     /// Host and port.
@@ -176,16 +252,13 @@ impl Server {
     /// # Panics
     /// When it does not answer.
     pub fn ask(&self, path: &str) -> Result<String, String> {
-        use std::io::{Read, Write};
-        let mut stream = std::net::TcpStream::connect(self.address()).expect("the server listens");
         let request = format!(
-            "GET {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\nAccept-Encoding: identity\r\n\r\n",
-            self.address()
+            "GET {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\nAccept-Encoding: identity\r\n\
+             Authorization: Bearer {}\r\n\r\n",
+            self.address(),
+            self.token()
         );
-        stream.write_all(request.as_bytes()).expect("the server reads");
-        let mut answer = Vec::new();
-        stream.read_to_end(&mut answer).expect("the server answers");
-        let answer = String::from_utf8_lossy(&answer).into_owned();
+        let answer = self.exchange(&request);
         let (head, body) = answer.split_once("\r\n\r\n").expect("an HTTP answer");
         if !head.starts_with("HTTP/1.1 200") {
             return Err(answer);

@@ -51,6 +51,7 @@ pub struct App {
     pub(crate) catalogue: Arc<view::AtVersion<catalogue::Known>>,
     pub(crate) rates: Arc<view::AtVersion<rates::Known>>,
     pub(crate) guesses: Arc<access::Guesses>,
+    pub(crate) notes: Arc<access::Notes>,
     /// Polars work is bounded by the cores.
     heavy: Arc<tokio::sync::Semaphore>,
 }
@@ -91,6 +92,7 @@ impl App {
             catalogue: Arc::default(),
             rates: Arc::default(),
             guesses: Arc::default(),
+            notes: Arc::default(),
             heavy: Arc::new(tokio::sync::Semaphore::new(cores)),
         }
     }
@@ -199,6 +201,7 @@ impl App {
             company,
             synthetic,
             version: env!("CARGO_PKG_VERSION").to_owned(),
+            reader: None,
         })
     }
 }

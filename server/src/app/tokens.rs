@@ -29,6 +29,9 @@ pub struct NewToken {
     pub cluster: Option<String>,
     /// The token itself.
     pub token: String,
+    /// When it ends, RFC 3339; `None` for one without an end.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<String>,
 }
 
 /// A token as it is listed.
@@ -95,6 +98,7 @@ impl App {
             agent: agent.to_owned(),
             cluster: cluster.map(str::to_owned),
             token,
+            expires_at: expires_us.map(|at_us| Instant(at_us).to_string()),
         })
     }
 

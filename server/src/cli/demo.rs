@@ -111,6 +111,7 @@ pub(super) async fn run(app: &App, config: &Config, args: Demo, json: bool) -> R
         allocations.len(),
         allocating.elapsed().as_secs_f64()
     );
+    app.add_demo_accounts().await?;
     if json {
         output::json(&Answer {
             company: COMPANY,

@@ -4,6 +4,7 @@
 
 mod agent;
 mod allocate;
+mod audit;
 mod commitments;
 mod config;
 mod contracts;
@@ -23,6 +24,7 @@ mod report;
 mod rules;
 mod serve;
 mod token;
+mod user;
 
 use crate::app::App;
 use crate::config::{Config, Flags};
@@ -65,9 +67,15 @@ enum Command {
     Serve(serve::Serve),
     /// Watch a cluster and push its usage facts to a server
     Agent(agent::AgentArgs),
-    /// Tokens of agents: make, list, revoke
+    /// Who may sign in, and what they may
+    #[command(subcommand)]
+    User(user::User),
+    /// Tokens of programs and of agents: make, list, revoke
     #[command(subcommand)]
     Token(token::Token),
+    /// Who did what: check the log, list it
+    #[command(subcommand)]
+    Audit(audit::Audit),
     /// Take in bills
     #[command(subcommand)]
     Ingest(ingest::Ingest),
@@ -183,7 +191,9 @@ async fn run(cli: Cli) -> Result<Outcome, AppError> {
         Command::Serve(_) => serve::run(&app, &config).await,
         // has run above
         Command::Agent(args) => agent::run(&config, args, cli.json).await,
+        Command::User(args) => user::run(&app, args, cli.json).await,
         Command::Token(args) => token::run(&app, args, cli.json).await,
+        Command::Audit(args) => audit::run(&app, args, cli.json).await,
         Command::Ingest(args) => ingest::run(&app, args, cli.json).await,
         Command::Deliveries(args) => deliveries::run(&app, args, cli.json).await,
         Command::Invoice(args) => invoice::run(&app, args, cli.json).await,
@@ -212,7 +222,8 @@ fn reads_only(command: &Command) -> bool {
         | Command::Lake(_) => true,
         Command::Rules(rules) => !matches!(rules, rules::Rules::Apply(_)),
         Command::Token(token) => !matches!(token, token::Token::Create(_)),
-        Command::Invoice(_) | Command::Commitments(_) => true,
+        Command::Invoice(_) | Command::Commitments(_) | Command::Audit(_) => true,
+        Command::User(user) => !matches!(user, user::User::Add(_)),
         Command::Rates(rates) => !matches!(rates, rates::RatesCommand::Import(_)),
         Command::Prices(prices) => !matches!(prices, prices::PricesCommand::Import(_)),
         Command::Demo(_) | Command::Serve(_) | Command::Agent(_) | Command::Ingest(_) | Command::Config(_) => false,

@@ -18,7 +18,8 @@ use std::path::PathBuf;
 Bills that a configuration file names under `schedules` are taken in again and again
 (docs/OPERATIONS.md); the Sources page shows how the last attempt went.
 
-There is no sign-in yet: only loopback addresses are served.")]
+Whoever opens a page signs in first. At the first start the server prints a link to make the
+first admin; `tonnage user add` lets others in.")]
 pub(super) struct Serve {
     /// Address [default: 127.0.0.1:8080]
     #[arg(long, value_name = "ADDRESS")]
@@ -37,14 +38,32 @@ pub(super) async fn run(app: &App, config: &Config) -> Result<Outcome, AppError>
         }
     });
     jobs::bills::start(app, &config.schedules);
+    let way_in = way_in(app).await?;
     http::serve(
         app.clone(),
         config,
-        |address| eprintln!("serving http://{address} (stop with Ctrl-C)"),
+        |address| {
+            eprintln!("serving http://{address} (stop with Ctrl-C)");
+            if let Some((words, path)) = way_in {
+                eprintln!("{words}: http://{address}{path}");
+            }
+        },
         stop(),
     )
     .await?;
     Ok(Outcome::Done)
+}
+
+/// How to get in when nobody can yet, or in a demo: words and a path.
+async fn way_in(app: &App) -> Result<Option<(&'static str, String)>, AppError> {
+    if let Some(path) = app.demo_link().await? {
+        return Ok(Some(("signs you in once, as the demo's admin", path)));
+    }
+    let code = app.setup_code().await?;
+    Ok(code.map(|code| {
+        let words = "nobody can sign in yet; make the first admin within a day";
+        (words, format!("/sign-in?code={code}"))
+    }))
 }
 
 /// Ends on Ctrl-C, and on SIGTERM where there is one.

@@ -40,6 +40,41 @@ pub fn converted(page: &ConvertedPage) -> String {
     lines(std::iter::once(head.collect()).chain(rows).chain([total.collect()]))
 }
 
+/// Entries of the audit log, the newest first.
+#[must_use]
+pub fn audit(entries: &[wire::AuditLine]) -> String {
+    const HEADS: [&str; 11] = [
+        "seq",
+        "at",
+        "actor_kind",
+        "actor",
+        "action",
+        "object",
+        "before",
+        "after",
+        "address",
+        "request_id",
+        "sha256",
+    ];
+    let head = HEADS.iter().map(|head| (*head).to_owned()).collect();
+    let row = |entry: &wire::AuditLine| {
+        vec![
+            entry.seq.to_string(),
+            entry.at.clone(),
+            entry.actor_kind.clone(),
+            entry.actor.clone(),
+            entry.action.clone(),
+            entry.object.clone(),
+            entry.before_json.clone().unwrap_or_default(),
+            entry.after_json.clone().unwrap_or_default(),
+            entry.address.clone(),
+            entry.request_id.clone(),
+            entry.sha256.clone(),
+        ]
+    };
+    lines(std::iter::once(head).chain(entries.iter().map(row)))
+}
+
 /// The bill lines behind a figure: `line`, `other` for those not listed, `total`.
 #[must_use]
 pub fn explain(explain: &Explain) -> String {

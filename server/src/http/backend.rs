@@ -4,8 +4,10 @@ use super::error::page_error;
 use super::observe::RequestId;
 use super::pages::Denied;
 use crate::app::App;
+use crate::app::access::Caller;
 use crate::app::explain::Lines;
 use crate::app::reports::Rows;
+use crate::error::AppError;
 use async_trait::async_trait;
 use frontend::backend::{Backend, RulesQuery};
 use frontend::query::PageQuery;
@@ -19,11 +21,28 @@ use wire::{
 pub(super) struct Answers {
     pub(super) app: App,
     pub(super) request_id: RequestId,
+    /// Who is signed in.
+    pub(super) caller: Option<Caller>,
     /// Set where the reader may not see the page.
     pub(super) denied: Option<Denied>,
 }
 
 impl Answers {
+    async fn site_now(&self) -> Result<Site, AppError> {
+        let mut site = self.app.site().await?;
+        if let Some(caller) = &self.caller {
+            site.reader = Some(self.app.reader(caller).await?);
+        }
+        Ok(site)
+    }
+
+    /// Who is signed in; `admit` lets nobody else get to where this is asked.
+    fn signed_in(&self) -> Result<&Caller, PageError> {
+        self.caller.as_ref().ok_or_else(|| PageError::NotFound {
+            what: "account that is signed in".to_owned(),
+        })
+    }
+
     /// The app, unless the page is denied.
     fn admitted(&self) -> Result<&App, PageError> {
         match &self.denied {
@@ -39,7 +58,7 @@ impl Answers {
 #[async_trait]
 impl Backend for Answers {
     async fn site(&self) -> Site {
-        match self.app.site().await {
+        match self.site_now().await {
             Ok(site) => site,
             Err(error) => {
                 // the page itself will say what is wrong
@@ -133,14 +152,14 @@ impl Backend for Answers {
 
     async fn access(&self, note: Option<String>) -> Result<AccessPage, PageError> {
         self.app
-            .access_page(note.as_deref())
+            .access_page(self.signed_in()?, note.as_deref())
             .await
             .map_err(|error| page_error(&error, &self.request_id))
     }
 
     async fn account(&self, note: Option<String>) -> Result<AccountPage, PageError> {
         self.app
-            .account_page(note.as_deref())
+            .account_page(self.signed_in()?, note.as_deref())
             .await
             .map_err(|error| page_error(&error, &self.request_id))
     }

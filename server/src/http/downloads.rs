@@ -7,7 +7,7 @@ use crate::error::AppError;
 use crate::export;
 use axum::http::{HeaderName, header};
 use axum::response::{IntoResponse, Response};
-use frontend::query::{parse_converted, parse_costs};
+use frontend::query::{parse_audit, parse_converted, parse_costs};
 use wire::CostsPage;
 
 const CSV: &str = "text/csv; charset=utf-8";
@@ -51,6 +51,18 @@ pub(super) async fn converted(ask: Ask) -> Response {
             let name = format!("costs-{}-in-one-currency.csv", page.context.period);
             (attachment(CSV, &name), export::csv::converted(&page)).into_response()
         }
+        Err(error) => ApiError::of(&error, &ask.request_id).plain(),
+    }
+}
+
+/// The audit log as CSV: every entry that fits, the newest first.
+pub(super) async fn audit(ask: Ask) -> Response {
+    let search = match parse_audit(&ask.query) {
+        Ok(search) => search,
+        Err(error) => return ApiError::of_query(&error, &ask.request_id).plain(),
+    };
+    match ask.app.audit_lines(&search).await {
+        Ok(lines) => (attachment(CSV, "audit.csv"), export::csv::audit(&lines)).into_response(),
         Err(error) => ApiError::of(&error, &ask.request_id).plain(),
     }
 }

@@ -23,6 +23,7 @@ mod security;
 mod theme;
 
 pub use assets::SiteFiles;
+pub(crate) use theme::is_local;
 
 use crate::app::App;
 use crate::config::Config;

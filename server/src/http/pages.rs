@@ -4,6 +4,7 @@ use super::backend::Answers;
 use super::observe::RequestId;
 use super::{Web, security, theme};
 use crate::app::App;
+use crate::app::access::Caller;
 use axum::extract::{Request, State};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::Response;
@@ -34,6 +35,7 @@ pub(super) async fn page(State(web): State<Web>, request: Request) -> Response {
     let backend: Arc<dyn Backend> = Arc::new(Answers {
         // `admit` puts one there before any handler runs
         app: app.unwrap_or_else(|| web.house.acting(Scope::nobody())),
+        caller: extensions.get::<Caller>().cloned(),
         denied: extensions.get::<Denied>().cloned(),
         request_id,
     });

@@ -4,11 +4,15 @@
 //! use cases act as the machine (`sign-in`), since whoever signs in is nobody
 //! yet; who it was stands in the entry of the audit log.
 
+mod demo;
+mod notes;
+mod pages;
 mod passwords;
 mod people;
 mod sign_in;
 mod tokens;
 
+pub(crate) use notes::{Note, Notes};
 pub use people::{Invited, NewPerson};
 pub use sign_in::{Began, Guesses, Refusal};
 pub use tokens::NewApiToken;
@@ -82,6 +86,11 @@ impl App {
             account,
             session: Some(session),
         }))
+    }
+
+    /// Providers that vouch for people, for the sign-in page.
+    fn provider_links(&self) -> Vec<wire::Provider> {
+        Vec::new()
     }
 
     /// How the store acts for whoever manages what is their own.

@@ -161,6 +161,24 @@ impl App {
         })
     }
 
+    /// Ends a session of one's own.
+    ///
+    /// # Errors
+    /// [`AppError::NotFound`] for one that has ended, or is somebody else's.
+    pub async fn end_own_session(&self, account: &Account, session_id: &str) -> Result<(), AppError> {
+        let store = self.own_store();
+        let sessions = store.sessions(self.clock.now().0).await?;
+        let mut own = sessions
+            .iter()
+            .filter(|session| session.account_id == account.account_id);
+        if own.any(|session| session.session_id == session_id) && store.end_session(session_id).await? {
+            return Ok(());
+        }
+        Err(AppError::NotFound {
+            what: format!("session {session_id:?} of yours; it has ended already"),
+        })
+    }
+
     /// Sets somebody's password, as whoever manages access; their sessions end.
     ///
     /// # Errors

@@ -287,6 +287,37 @@ impl App {
         Ok(code)
     }
 
+    /// When a link that is made now works no more.
+    pub(crate) fn link_until(&self) -> domain::instant::Instant {
+        domain::instant::Instant(self.clock.now().0 + LINK_US)
+    }
+
+    /// Another account of a demo, for whoever is signed in there.
+    ///
+    /// # Errors
+    /// [`AppError::NotFound`] where the data are real, or for an unknown account.
+    pub(crate) async fn switch_to(
+        &self,
+        session_id: &str,
+        account_id: &str,
+        whence: &Whence,
+    ) -> Result<Began, AppError> {
+        if !self.is_demo().await? {
+            return Err(AppError::NotFound {
+                what: "account to switch to: this is no demo".to_owned(),
+            });
+        }
+        let account = self.door(whence).store.account(account_id).await?;
+        if account.disabled_us.is_some() {
+            return Err(AppError::NotFound {
+                what: "such account in the demo".to_owned(),
+            });
+        }
+        let began = self.begin_session(account_id, "switch", None, whence).await?;
+        self.sign_out(session_id).await?;
+        Ok(began)
+    }
+
     /// Whose link it is, without using it up; `None` when it works no more.
     ///
     /// # Errors

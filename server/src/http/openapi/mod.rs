@@ -34,8 +34,12 @@ fn build() -> Value {
         "paths": paths,
         "components": {
             "schemas": schemas::all(),
-            "securitySchemes": { "agentToken": { "type": "http", "scheme": "bearer" } },
+            "securitySchemes": {
+                "apiToken": { "type": "http", "scheme": "bearer", "description": "`tonnage token create --user`, or the Account page" },
+                "agentToken": { "type": "http", "scheme": "bearer", "description": "`tonnage token create --agent`" },
+            },
         },
+        "security": [{ "apiToken": [] }],
     })
 }
 
@@ -65,6 +69,8 @@ fn operation(route: &Route) -> Value {
         "responses": {
             "200": { "description": "The answer", "content": { "application/json": { "schema": schema } } },
             "400": problem("A parameter does not fit; the detail says what would"),
+            "401": problem("No token, or one that is unknown, revoked or over"),
+            "403": problem("The token may not; the detail says what is missing and who can grant it"),
             "404": problem("There is no data yet, or no such thing"),
             "500": problem("The machinery failed, or figures that must be equal are not; the log has the request id"),
             "503": problem("Busy or too slow; the same request may work later"),
@@ -119,18 +125,7 @@ fn shape(answer: Answer) -> (Value, Vec<Value>) {
         Answer::CloudCostTotals => (schemas::to("CloudCostTotals"), opencost::cloud_parameters(true)),
         Answer::CloudCostTable => (schemas::to("CloudCostTable"), opencost::cloud_parameters(true)),
         // the document itself, and answers that are no API
-        Answer::OpenApi
-        | Answer::Page
-        | Answer::Theme
-        | Answer::EnterInvoice
-        | Answer::RemoveInvoice
-        | Answer::CostsCsv
-        | Answer::ConvertedCsv
-        | Answer::CostsXlsx
-        | Answer::Health
-        | Answer::Ready
-        | Answer::Metrics
-        | Answer::File => (json!({ "type": "object" }), Vec::new()),
+        _ => (json!({ "type": "object" }), Vec::new()),
     }
 }
 
