@@ -1,6 +1,10 @@
 //! Configuration: file, then environment, then flags; every value keeps its
 //! origin, and everything is checked before a socket opens.
 
+mod web;
+
+pub use web::{TlsFiles, WebConfig};
+
 use crate::app::ingest::IngestBilling;
 use crate::app::schedules::Schedule;
 use crate::clock::Clock;
@@ -70,6 +74,8 @@ pub struct Config {
     pub site_dir: Setting<PathBuf>,
     /// What `tonnage agent` needs.
     pub agent: AgentConfig,
+    /// How the web server is reached.
+    pub web: WebConfig,
     /// Bills that `serve` takes in by itself.
     pub schedules: Vec<Schedule>,
     /// The clock.
@@ -135,6 +141,8 @@ struct File {
     agent_token_file: Option<PathBuf>,
     agent_spool: Option<PathBuf>,
     agent_ca_file: Option<PathBuf>,
+    #[serde(default)]
+    web: web::WebFile,
     #[serde(default)]
     schedules: Vec<ScheduleFile>,
 }
@@ -270,7 +278,9 @@ impl Config {
             value: listen_address(&listen.value)?,
             origin: listen.origin,
         };
+        let web = WebConfig::load(file.web, listen.value, env)?;
         Ok(Config {
+            web,
             data_dir,
             database_url,
             listen,
@@ -314,6 +324,7 @@ impl Config {
             shown("listen", (self.listen.value.to_string(), self.listen.origin)),
             shown("site_dir", path(&self.site_dir)),
         ];
+        all.extend(self.web.shown());
         // the agent's are shown when they are set
         let agent = &self.agent;
         let text = |setting: &Setting<String>| (without_secrets(&setting.value), setting.origin);
@@ -348,7 +359,7 @@ fn read_file(path: &Path) -> Result<File, AppError> {
     serde_saphyr::from_str(&text).map_err(|error| {
         AppError::usage(
             format!("{}: {error}", path.display()),
-            "known keys: data_dir, database_url, listen, site_dir, agent_server, agent_token_file, agent_spool, agent_ca_file, schedules",
+            "known keys: data_dir, database_url, listen, site_dir, agent_server, agent_token_file, agent_spool, agent_ca_file, web, schedules",
         )
     })
 }
@@ -395,20 +406,11 @@ pub(crate) fn every(text: &str) -> Result<Duration, String> {
     found.map(Duration::from_secs).ok_or_else(wrong)
 }
 
-/// Until sign-in exists whoever reaches the port sees everything: loopback only.
 fn listen_address(text: &str) -> Result<SocketAddr, AppError> {
     let address: SocketAddr = text
         .replace("localhost", "127.0.0.1")
         .parse()
         .map_err(|_| AppError::usage(format!("{text:?} is no address to listen on"), "write 127.0.0.1:8080"))?;
-    if !address.ip().is_loopback() {
-        return Err(AppError::usage(
-            format!(
-                "refusing to listen on {address}: there is no sign-in yet, so anyone who reaches the port would see every tenant"
-            ),
-            "listen on 127.0.0.1 or [::1], and put a tunnel or an authenticating proxy on the same machine in front",
-        ));
-    }
     Ok(address)
 }
 

@@ -57,7 +57,7 @@ impl Door {
             .expect("an empty lake");
         let files = SiteFiles::load(dir.path()).expect("no site is fine");
         Door {
-            router: router(app.clone(), files),
+            router: router(app.clone(), files, &config.web),
             app,
             _dir: dir,
         }

@@ -156,7 +156,7 @@ impl Site {
 
     async fn new(app: App, files: SiteFiles, dir: tempfile::TempDir) -> Site {
         let token = token_of_everything(&app).await;
-        let router = router(app, files);
+        let router = router(app, files, &config(dir.path()).web);
         Site { router, dir, token }
     }
 

@@ -1,6 +1,7 @@
 //! What a store promises, on SQLite and on PostgreSQL alike: first, that a
 //! change is made wholly or not at all.
 
+mod access;
 mod claims;
 mod contracts;
 mod deliveries;

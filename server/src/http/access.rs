@@ -122,7 +122,8 @@ impl axum::extract::FromRequest<Web> for Form {
         let caller = extensions.get::<Caller>().cloned();
         let host = request.headers().get(header::HOST).and_then(|host| host.to_str().ok());
         let scheme = if web.secure { "https" } else { "http" };
-        let origin = format!("{scheme}://{}", host.unwrap_or_default());
+        let public = web.config.public_host();
+        let origin = format!("{scheme}://{}", public.as_deref().or(host).unwrap_or_default());
         let (Some(app), Some(caller)) = (app, caller) else {
             let detail = "sign in first";
             return Err(ApiError::refused(StatusCode::UNAUTHORIZED, "unauthenticated", detail, &id).plain());

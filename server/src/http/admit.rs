@@ -7,17 +7,21 @@
 use super::error::ApiError;
 use super::observe::RequestId;
 use super::routes::{self, Kind, Need};
+use super::tls::TlsListener;
 use super::{Web, pages};
 use crate::app::App;
 use crate::app::access::{Caller, Whence};
 use crate::error::AppError;
+use axum::extract::connect_info::Connected;
 use axum::extract::{ConnectInfo, MatchedPath, Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Redirect, Response};
+use axum::serve::IncomingStream;
 use domain::access::{Permission, Scope};
 use frontend::query::encode;
 use std::net::SocketAddr;
+use tokio::net::TcpListener;
 
 /// The cookie of a session on plain http, which only loopback is served by.
 const COOKIE: &str = "tonnage_session";
@@ -41,6 +45,22 @@ impl House {
     }
 }
 
+/// Who is at the other end of the connection: a client, or a proxy.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Peer(SocketAddr);
+
+impl Connected<IncomingStream<'_, TcpListener>> for Peer {
+    fn connect_info(stream: IncomingStream<'_, TcpListener>) -> Peer {
+        Peer(*stream.remote_addr())
+    }
+}
+
+impl Connected<IncomingStream<'_, TlsListener>> for Peer {
+    fn connect_info(stream: IncomingStream<'_, TlsListener>) -> Peer {
+        Peer(*stream.remote_addr())
+    }
+}
+
 /// Address of the client.
 #[derive(Debug, Clone)]
 pub(super) struct Address(pub(super) String);
@@ -52,11 +72,15 @@ pub(super) async fn admit(
     mut request: Request,
     next: Next,
 ) -> Response {
-    let whence = whence(&request);
+    let whence = whence(&web, &request);
     let id = RequestId::new(&whence.request_id);
     let matched = matched.as_ref().map(MatchedPath::as_str);
     let need = routes::need(request.method(), matched);
     let path = request.uri().path().to_owned();
+    let signs_in = need == Need::Nothing && request.method() == Method::POST && path != "/theme";
+    if let Err(wait_s) = signs_in.then(|| web.limits.sign_in(&whence.address)).unwrap_or(Ok(())) {
+        return slow_down(wait_s, matched, &path, &id);
+    }
     let caller = match caller(&web, request.headers().clone(), &whence).await {
         Ok(caller) => caller,
         Err(error) => return ApiError::of(&error, &id).for_path(&path),
@@ -64,6 +88,15 @@ pub(super) async fn admit(
     let scope = caller
         .as_ref()
         .map_or_else(Scope::nobody, |caller| caller.scope.clone());
+    // whoever is not known shares the bucket of their address; files are for everybody
+    let key = match &caller {
+        Some(caller) => format!("{} {}", caller.scope.actor().kind, caller.account.account_id),
+        None => format!("address {}", whence.address),
+    };
+    let limited = !matches!(kind_of(matched), Some(Kind::File | Kind::Probe));
+    if let Err(wait_s) = limited.then(|| web.limits.caller(&key)).unwrap_or(Ok(())) {
+        return slow_down(wait_s, matched, &path, &id);
+    }
     let by_cookie = caller.as_ref().is_some_and(|caller| caller.session.is_some());
     if by_cookie && !request.method().is_safe() && !says_where_from(request.headers()) {
         let detail = "the request does not say which page it comes from; send the form from the page";
@@ -101,12 +134,15 @@ fn refusal(app: &App, need: Need) -> Option<Permission> {
     refused.err()
 }
 
-fn whence(request: &Request) -> Whence {
+fn whence(web: &Web, request: &Request) -> Whence {
     let id = request.extensions().get::<RequestId>();
-    let peer = request.extensions().get::<ConnectInfo<SocketAddr>>();
+    let peer = request.extensions().get::<ConnectInfo<Peer>>();
     let agent = request.headers().get(header::USER_AGENT);
+    let forwarded = request.headers().get_all("x-forwarded-for").iter();
+    let forwarded: Vec<&str> = forwarded.filter_map(|line| line.to_str().ok()).collect();
+    let client = peer.map(|peer| web.config.client(peer.0.0.ip(), &forwarded).to_string());
     Whence {
-        address: peer.map_or_else(|| "unknown".to_owned(), |peer| peer.0.ip().to_string()),
+        address: client.unwrap_or_else(|| "unknown".to_owned()),
         user_agent: agent
             .and_then(|agent| agent.to_str().ok())
             .map(|agent| agent.chars().take(USER_AGENT_CHARS).collect())
@@ -166,6 +202,16 @@ pub(super) fn no_session_cookie(secure: bool) -> Option<HeaderValue> {
 /// other; `security::guard` has looked whether it is here.
 fn says_where_from(headers: &HeaderMap) -> bool {
     headers.contains_key(header::ORIGIN) || headers.contains_key(HeaderName::from_static("sec-fetch-site"))
+}
+
+fn slow_down(wait_s: u64, matched: Option<&str>, path: &str, id: &RequestId) -> Response {
+    let detail = format!("too many requests; ask again in {wait_s} s");
+    let refused = ApiError::refused(StatusCode::TOO_MANY_REQUESTS, "too_many_requests", detail, id);
+    let mut answer = shaped(refused, matched, path);
+    answer
+        .headers_mut()
+        .insert(header::RETRY_AFTER, HeaderValue::from(wait_s));
+    answer
 }
 
 fn kind_of(matched: Option<&str>) -> Option<Kind> {

@@ -1,7 +1,7 @@
 //! The web face of the use cases: pages, downloads, the JSON API, probes.
 //!
-//! Until sign-in exists whoever reaches the port sees everything, so the server
-//! listens on loopback only and answers to loopback names only.
+//! Whoever asks is known before a handler runs (`admit`); the table of addresses
+//! (`routes`) says what each of them needs.
 
 mod access;
 mod admit;
@@ -11,6 +11,7 @@ mod backend;
 mod downloads;
 mod error;
 mod invoices;
+mod limit;
 mod metrics;
 mod observe;
 mod openapi;
@@ -21,16 +22,17 @@ mod receive;
 pub mod routes;
 mod security;
 mod theme;
+mod tls;
 
 pub use assets::SiteFiles;
 pub(crate) use theme::is_local;
 
 use crate::app::App;
-use crate::config::Config;
+use crate::config::{Config, WebConfig};
 use crate::error::AppError;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
-use axum::middleware::{from_fn, from_fn_with_state};
+use axum::middleware::from_fn_with_state;
 use std::future::Future;
 use std::io::ErrorKind;
 use std::net::SocketAddr;
@@ -49,18 +51,21 @@ struct Web {
     files: Arc<SiteFiles>,
     /// Whether browsers reach the server by https.
     secure: bool,
+    config: Arc<WebConfig>,
+    limits: Arc<limit::Limits>,
     metrics: Arc<metrics::Metrics>,
     /// Pushes taken in at once: each may hold a large document.
     pushes: Arc<tokio::sync::Semaphore>,
 }
 
 /// The whole web face, ready to be served or asked directly.
-pub fn router(app: App, files: SiteFiles) -> Router {
-    let secure = false;
+pub fn router(app: App, files: SiteFiles, config: &WebConfig) -> Router {
     let web = Web {
         house: admit::House::new(app),
         files: Arc::new(files),
-        secure,
+        secure: config.is_secure(),
+        limits: Arc::new(limit::Limits::new(config.requests_per_s.value)),
+        config: Arc::new(config.clone()),
         metrics: Arc::default(),
         pushes: Arc::new(tokio::sync::Semaphore::new(receive::AT_ONCE)),
     };
@@ -72,8 +77,8 @@ pub fn router(app: App, files: SiteFiles) -> Router {
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
         .layer(CompressionLayer::new().compress_when(worth))
         .layer(from_fn_with_state(web.clone(), admit::admit))
-        .layer(from_fn(security::guard))
-        .layer(from_fn(security::headers))
+        .layer(from_fn_with_state(web.clone(), security::guard))
+        .layer(from_fn_with_state(web.clone(), security::headers))
         .layer(from_fn_with_state(web.clone(), observe::observe))
         .with_state(web)
 }
@@ -82,8 +87,8 @@ pub fn router(app: App, files: SiteFiles) -> Router {
 /// `on_ready` the address, which matters for port 0.
 ///
 /// # Errors
-/// [`AppError::Usage`] for an address that is not loopback, [`AppError::Held`]
-/// when the port is taken.
+/// [`AppError::Held`] when the port is taken, [`AppError::Usage`] for a
+/// certificate that is no good.
 pub async fn serve(
     app: App,
     config: &Config,
@@ -91,23 +96,22 @@ pub async fn serve(
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> Result<(), AppError> {
     let address = config.listen.value;
-    if !address.ip().is_loopback() {
-        return Err(AppError::usage(
-            format!("refusing to listen on {address}: there is no sign-in yet"),
-            "listen on 127.0.0.1 or [::1]",
-        ));
-    }
     let files = SiteFiles::load(&config.site_dir.value)?;
+    let acceptor = config.web.tls.as_ref().map(tls::acceptor).transpose()?;
     let listener = TcpListener::bind(address)
         .await
         .map_err(|error| cannot_listen(address, error))?;
     let bound = listener.local_addr().map_err(|error| cannot_listen(address, error))?;
-    let service = router(app, files).into_make_service_with_connect_info::<SocketAddr>();
-    let served = axum::serve(listener, service).with_graceful_shutdown(shutdown);
+    let service = router(app, files, &config.web).into_make_service_with_connect_info::<admit::Peer>();
     on_ready(bound);
-    served
-        .await
-        .map_err(|error| AppError::broken("the web server failed", error))
+    let served = match acceptor {
+        Some(acceptor) => {
+            let listener = tls::TlsListener::new(listener, acceptor, bound);
+            axum::serve(listener, service).with_graceful_shutdown(shutdown).await
+        }
+        None => axum::serve(listener, service).with_graceful_shutdown(shutdown).await,
+    };
+    served.map_err(|error| AppError::broken("the web server failed", error))
 }
 
 fn cannot_listen(address: SocketAddr, error: std::io::Error) -> AppError {

@@ -1,9 +1,9 @@
-//! What keeps other sites away from a server without sign-in, and the headers
-//! every answer carries.
+//! What keeps other sites away, and the headers every answer carries.
 
+use super::Web;
 use super::error::ApiError;
 use super::observe::RequestId;
-use axum::extract::Request;
+use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header};
 use axum::middleware::Next;
 use axum::response::Response;
@@ -13,6 +13,9 @@ const MAX_URL_BYTES: usize = 8 * 1024;
 
 /// Answers that are no page load nothing and stand in no frame.
 const NOTHING: &str = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
+/// Two years of https only, for every browser that came once.
+const HSTS: &str = "max-age=63072000; includeSubDomains";
 
 /// Headers every answer has unless its handler said otherwise.
 const DEFAULTS: [(HeaderName, &str); 7] = [
@@ -38,9 +41,12 @@ pub(super) fn page_policy(nonce: &str) -> String {
 }
 
 /// Adds the headers that are missing.
-pub(super) async fn headers(request: Request, next: Next) -> Response {
+pub(super) async fn headers(State(web): State<Web>, request: Request, next: Next) -> Response {
     let mut response = next.run(request).await;
     let headers = response.headers_mut();
+    if web.secure {
+        headers.insert(header::STRICT_TRANSPORT_SECURITY, HeaderValue::from_static(HSTS));
+    }
     for (name, value) in DEFAULTS {
         headers.entry(name).or_insert(HeaderValue::from_static(value));
     }
@@ -48,13 +54,14 @@ pub(super) async fn headers(request: Request, next: Next) -> Response {
 }
 
 /// Refuses what cannot come from this server's own pages or a local tool.
-pub(super) async fn guard(request: Request, next: Next) -> Response {
+pub(super) async fn guard(State(web): State<Web>, request: Request, next: Next) -> Response {
     let id = request
         .extensions()
         .get::<RequestId>()
         .cloned()
         .unwrap_or_else(|| RequestId::new("none"));
-    match check(request.method(), request.uri(), request.headers()) {
+    let public = web.config.public_host();
+    match check(request.method(), request.uri(), request.headers(), public.as_deref()) {
         Ok(()) => next.run(request).await,
         Err((status, code, detail)) => ApiError::refused(status, code, detail, &id).for_path(request.uri().path()),
     }
@@ -62,7 +69,7 @@ pub(super) async fn guard(request: Request, next: Next) -> Response {
 
 type Refusal = (StatusCode, &'static str, &'static str);
 
-fn check(method: &Method, uri: &Uri, headers: &HeaderMap) -> Result<(), Refusal> {
+fn check(method: &Method, uri: &Uri, headers: &HeaderMap, public: Option<&str>) -> Result<(), Refusal> {
     let length = uri.path_and_query().map_or(0, |text| text.as_str().len());
     if length > MAX_URL_BYTES {
         return Err((
@@ -72,13 +79,14 @@ fn check(method: &Method, uri: &Uri, headers: &HeaderMap) -> Result<(), Refusal>
         ));
     }
     // a page of another site can make its own name point here (DNS rebinding),
-    // but it cannot make the browser send a loopback name
-    let host = host(uri, headers).filter(|host| is_loopback(host));
+    // but it cannot make the browser send a name of ours
+    let ours = |host: &&str| is_loopback(host) || public.is_some_and(|public| host.eq_ignore_ascii_case(public));
+    let host = host(uri, headers).filter(ours);
     let Some(host) = host else {
         return Err((
             StatusCode::MISDIRECTED_REQUEST,
             "wrong_host",
-            "this server answers to 127.0.0.1, localhost and [::1] only; open it by one of these names",
+            "this server answers to 127.0.0.1, localhost, [::1] and the host of web.public_url only; open it by one of these names",
         ));
     };
     if method.is_safe() || same_origin(host, headers) {
@@ -161,6 +169,24 @@ mod tests {
     }
 
     #[test]
+    fn the_public_name_is_answered_and_no_other() {
+        let table = [
+            (Some("t.example"), "t.example", true),
+            (Some("t.example"), "T.Example", true),
+            (Some("t.example"), "localhost:8080", true),
+            (Some("t.example"), "t.example:8443", false),
+            (Some("t.example:8443"), "t.example:8443", true),
+            (Some("t.example"), "evil.example", false),
+            (None, "t.example", false),
+        ];
+        for (public, host, answered) in table {
+            let headers = HeaderMap::from_iter([(header::HOST, HeaderValue::from_str(host).expect(host))]);
+            let checked = check(&Method::GET, &Uri::from_static("/"), &headers, public);
+            assert_eq!(checked.is_ok(), answered, "{public:?} {host}");
+        }
+    }
+
+    #[test]
     fn other_sites_cannot_post() {
         let table: [(&[(&str, &str)], u16); 8] = [
             (&[], 200),
@@ -180,13 +206,13 @@ mod tests {
             for (name, value) in given {
                 headers.insert(*name, HeaderValue::from_static(value));
             }
-            let checked = check(&Method::POST, &Uri::from_static("/theme"), &headers);
+            let checked = check(&Method::POST, &Uri::from_static("/theme"), &headers, None);
             assert_eq!(
                 checked.err().map_or(200, |refusal| refusal.0.as_u16()),
                 status,
                 "{given:?}"
             );
-            assert!(check(&Method::GET, &Uri::from_static("/"), &headers).is_ok());
+            assert!(check(&Method::GET, &Uri::from_static("/"), &headers, None).is_ok());
         }
     }
 
@@ -197,7 +223,7 @@ mod tests {
             .parse()
             .expect("a long address");
         assert_eq!(
-            check(&Method::GET, &uri, &headers).expect_err("too long").0,
+            check(&Method::GET, &uri, &headers, None).expect_err("too long").0,
             StatusCode::URI_TOO_LONG
         );
     }

@@ -340,3 +340,74 @@ impl Store {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::db::Db;
+    use domain::access::Scope;
+
+    async fn with_entries() -> (tempfile::TempDir, Store) {
+        let folder = tempfile::TempDir::new().expect("a folder");
+        let url = format!("sqlite://{}", folder.path().join("tonnage.db").display());
+        let store = Store::open(&url, Scope::shell("test")).await.expect("a database");
+        for number in 1..=5 {
+            let name = format!("setting {number}");
+            store.set_setting(&name, "before").await.expect("written");
+            store.set_setting(&name, "after").await.expect("written");
+        }
+        (folder, store)
+    }
+
+    async fn by_hand(store: &Store, statement: &'static str) {
+        let Db::Sqlite(pool) = &store.db else {
+            panic!("a SQLite file");
+        };
+        let done = sqlx::query(statement).execute(pool).await.expect(statement);
+        assert!(done.rows_affected() > 0, "{statement}");
+    }
+
+    #[tokio::test]
+    async fn whatever_is_changed_by_hand_is_found() {
+        let edits = [
+            ("UPDATE audit_entry SET at_us = at_us - 1 WHERE seq = 4", 4),
+            ("UPDATE audit_entry SET actor_kind = 'system' WHERE seq = 4", 4),
+            ("UPDATE audit_entry SET actor_id = 'x' WHERE seq = 4", 4),
+            ("UPDATE audit_entry SET actor_name = 'x' WHERE seq = 4", 4),
+            ("UPDATE audit_entry SET action = 'x.y' WHERE seq = 4", 4),
+            ("UPDATE audit_entry SET object = 'x' WHERE seq = 4", 4),
+            ("UPDATE audit_entry SET before_json = NULL WHERE seq = 4", 4),
+            ("UPDATE audit_entry SET before_json = after_json, after_json = before_json WHERE seq = 4", 4),
+            ("UPDATE audit_entry SET after_json = '1' WHERE seq = 4", 4),
+            ("UPDATE audit_entry SET address = 'x' WHERE seq = 4", 4),
+            ("UPDATE audit_entry SET request_id = 'x' WHERE seq = 4", 4),
+            ("UPDATE audit_entry SET previous_sha256 = 'x' WHERE seq = 4", 4),
+            ("UPDATE audit_entry SET sha256 = 'x' WHERE seq = 4", 4),
+            ("UPDATE audit_entry SET seq = 40 WHERE seq = 4", 4),
+            // a part moved into its neighbour
+            ("UPDATE audit_entry SET action = action || object, object = '' WHERE seq = 4", 4),
+            ("DELETE FROM audit_entry WHERE seq = 1", 1),
+            ("DELETE FROM audit_entry WHERE seq = 4", 4),
+            ("DELETE FROM audit_entry WHERE seq = 10", 10),
+            ("DELETE FROM audit_entry", 1),
+            ("UPDATE audit_head SET sha256 = 'x'", 11),
+            ("UPDATE audit_head SET seq = 9", 11),
+            ("DELETE FROM audit_head", 11),
+            (
+                "INSERT INTO audit_entry SELECT 11, at_us, actor_kind, actor_id, actor_name, action, object, before_json,
+                   after_json, address, request_id, sha256, 'x' FROM audit_entry WHERE seq = 10",
+                11,
+            ),
+        ];
+        for (statement, expected) in edits {
+            let (_folder, store) = with_entries().await;
+            assert_eq!(store.verify_audit(None).await.expect("read").verdict, Verdict::Whole);
+            by_hand(&store, statement).await;
+            let found = store.verify_audit(None).await.expect("read");
+            assert!(
+                matches!(found.verdict, Verdict::Broken { seq, .. } if seq == expected),
+                "{statement}: {found:?}"
+            );
+        }
+    }
+}
