@@ -10,9 +10,9 @@ use wire::PageError;
 
 use crate::backend::Backend;
 use crate::components::bar::plain_bar;
-use crate::format;
 use crate::pages::start;
 use crate::shell::StatusSink;
+use crate::{format, words};
 
 /// Asks the backend for a page's DTO and shows it, or says why it cannot.
 pub(crate) fn page<T, Answer>(
@@ -55,12 +55,12 @@ pub(crate) fn failed(title: &'static str, error: PageError) -> AnyView {
     let retry = || view! { <a class="btn" href="">"Try again"</a> }.into_any();
     let (what, detail, action) = match error {
         PageError::NoData => return start::start(title),
+        PageError::Forbidden { what, who } => return forbidden(title, &what, &who),
         PageError::NotFound { what } => (
             "There is no such thing here",
             format!("Looked for: {what}."),
             overview(),
         ),
-        PageError::Forbidden { grantor } => ("You may not see this", format!("{grantor} can grant it."), overview()),
         PageError::Stale { as_of } => {
             let as_of = format::instant(&as_of);
             (
@@ -84,6 +84,28 @@ pub(crate) fn failed(title: &'static str, error: PageError) -> AnyView {
             <h2>{what}</h2>
             <p>{detail}</p>
             <p>{action}</p>
+        </section>
+    }
+    .into_any()
+}
+
+/// Says what is missing, and who can grant it.
+fn forbidden(title: &'static str, what: &str, who: &[String]) -> AnyView {
+    let ask = if who.is_empty() {
+        "Nobody here can grant it: there is no admin. Whoever runs the server can make one.".to_owned()
+    } else {
+        format!("Ask {} to grant it: they manage access.", words::any_of(who))
+    };
+    view! {
+        {plain_bar(title)}
+        <section class="content empty">
+            <h2>{format!("You may not {what}")}</h2>
+            <p>"None of your roles permits it, or not as far as this page reaches."</p>
+            <p>{ask}</p>
+            <p class="row">
+                <a class="btn" href="/">"Back to the overview"</a>
+                <a class="btn" href="/account">"See your roles"</a>
+            </p>
         </section>
     }
     .into_any()
