@@ -2,6 +2,8 @@
 //! fit for a strict content security policy, and with its parts in place.
 
 mod fixture;
+#[path = "pages/people.rs"]
+mod people;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU16, Ordering};

@@ -177,9 +177,10 @@ fn who(site: AsyncDerived<Site>, here: Here) -> AnyView {
         } else {
             reader.roles.join(", ")
         };
+        let title = format!("Your account: {roles}");
         Some(view! {
             <div class="who">
-                <a href="/account" aria-current=current title="Your account">
+                <a href="/account" aria-current=current title=title>
                     <b>{reader.name.clone()}</b>
                     <span class="roles">{roles}</span>
                 </a>

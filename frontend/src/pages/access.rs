@@ -158,7 +158,6 @@ fn accounts(page: &AccessPage) -> AnyView {
                         <th scope="col">"Roles"</th>
                         <th scope="col">"Signs in by"</th>
                         <th scope="col">"Last seen"</th>
-                        {page.may_manage.then(|| view! { <th scope="col"><span class="vh">"Change"</span></th> })}
                     </tr>
                 </thead>
                 <tbody>{rows}</tbody>
@@ -190,10 +189,9 @@ fn account(page: &AccessPage, at: usize, one: &AccountInfo) -> AnyView {
     view! {
         <tr>
             <th scope="row">{one.name.clone()}" "{own}{disabled}<span class="under">{one.login.clone()}</span></th>
-            <td>{roles}</td>
+            <td>{roles}{page.may_manage.then(|| change(page, at, one))}</td>
             <td>{signs_in(one)}</td>
             <td>{seen}</td>
-            {page.may_manage.then(|| view! { <td class="acts">{change(page, at, one)}</td> })}
         </tr>
     }
     .into_any()

@@ -170,6 +170,15 @@ fn refused_field(refused: Option<&SignInRefused>) -> Option<&'static str> {
 }
 
 fn refusal(refused: &SignInRefused) -> AnyView {
+    let short = match refused {
+        SignInRefused::Code
+        | SignInRefused::Login
+        | SignInRefused::Name
+        | SignInRefused::Short
+        | SignInRefused::Long
+        | SignInRefused::Differ => "Nothing was made. ",
+        _ => "Not signed in. ",
+    };
     let words = match refused {
         SignInRefused::Wrong => "Login and password do not fit together. Check both and try again.".to_owned(),
         SignInRefused::Wait { wait_s } => {
@@ -207,5 +216,5 @@ fn refusal(refused: &SignInRefused) -> AnyView {
         SignInRefused::Long => "The password is too long: a thousand characters are enough.".to_owned(),
         SignInRefused::Differ => "The two passwords differ: write the same one twice.".to_owned(),
     };
-    view! { <p class="banner bad" id="refused" role="alert"><b>"Not signed in. "</b>{words}</p> }.into_any()
+    view! { <p class="banner bad" id="refused" role="alert"><b>{short}</b>{words}</p> }.into_any()
 }
