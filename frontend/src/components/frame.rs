@@ -4,33 +4,25 @@ use std::sync::Arc;
 
 use leptos::prelude::*;
 use leptos_router::hooks::use_url;
-use wire::{Reader, Site, SwitchTo};
+use wire::{Site, SwitchTo};
 
 use crate::backend::Backend;
+use crate::components::reader::opens;
 use crate::islands::{AutoSubmit, ChartReader, Shortcuts, TableKeys};
 use crate::query::{PageQuery, href, parse_page, print_page};
 use crate::shell::Theme;
 use crate::words;
 
-/// Path, name, and whether a reader may open it.
-type Entry = (&'static str, &'static str, fn(&Reader) -> bool);
-
-/// Pages in the order of the navigation.
-const MAIN: [Entry; 5] = [
-    ("/", "Overview", |_| true),
-    ("/costs", "Costs", |_| true),
-    ("/clusters", "Clusters", |reader| reader.may_read_estate),
-    ("/commitments", "Commitments", |reader| reader.may_read_estate),
-    ("/reconciliation", "Reconciliation", |reader| reader.may_read_estate),
+/// Pages in the order of the navigation: path and name.
+const MAIN: [(&str, &str); 5] = [
+    ("/", "Overview"),
+    ("/costs", "Costs"),
+    ("/clusters", "Clusters"),
+    ("/commitments", "Commitments"),
+    ("/reconciliation", "Reconciliation"),
 ];
-const SET_UP: [Entry; 2] = [
-    ("/rules", "Rules", |reader| reader.may_read_estate),
-    ("/sources", "Sources", |reader| reader.may_read_estate),
-];
-const PEOPLE: [Entry; 2] = [
-    ("/access", "Access", |reader| reader.may_see_access),
-    ("/audit", "Audit log", |reader| reader.may_read_audit),
-];
+const SET_UP: [(&str, &str); 2] = [("/rules", "Rules"), ("/sources", "Sources")];
+const PEOPLE: [(&str, &str); 2] = [("/access", "Access"), ("/audit", "Audit log")];
 /// The one page that is for nobody in particular: without navigation.
 const SIGN_IN: &str = "/sign-in";
 
@@ -54,7 +46,7 @@ pub(crate) fn Frame(children: Children) -> impl IntoView {
         back: href(url.path(), url.search()),
         kept: print_page(&PageQuery { against: None, ..kept }),
     };
-    // asked for once, shown in three places
+    // asked for once, shown in three places and looked at by the page
     let backend = use_context::<Arc<dyn Backend>>();
     let site = AsyncDerived::new(move || {
         let backend = backend.clone();
@@ -65,6 +57,7 @@ pub(crate) fn Frame(children: Children) -> impl IntoView {
             }
         }
     });
+    provide_context(site);
     if here.path == SIGN_IN {
         return gate(site, children);
     }
@@ -143,15 +136,15 @@ fn mark() -> AnyView {
 fn navigation(site: AsyncDerived<Site>, here: Here) -> AnyView {
     Suspend::new(async move {
         let reader = site.await.reader?;
-        let links = |pages: &[Entry]| -> Vec<_> {
-            let open = pages.iter().filter(|(_, _, may)| may(&reader));
-            let link = |(path, name, _): &Entry| {
+        let links = |pages: &[(&'static str, &'static str)]| -> Vec<_> {
+            let open = pages.iter().filter(|(path, _)| opens(&reader, path));
+            let link = |(path, name): &(&'static str, &'static str)| {
                 let current = (here.path == *path).then_some("page");
                 view! { <li><a href=href(path, &here.kept) aria-current=current>{*name}</a></li> }
             };
             open.map(link).collect()
         };
-        let group = |id: &'static str, name: &'static str, pages: &[Entry]| {
+        let group = |id: &'static str, name: &'static str, pages: &[(&'static str, &'static str)]| {
             let links = links(pages);
             (!links.is_empty()).then(|| view! { <h2 id=id>{name}</h2><ul aria-labelledby=id>{links}</ul> })
         };

@@ -12,6 +12,7 @@ pub(crate) mod frame;
 pub(crate) mod invoice_form;
 pub(crate) mod pager;
 pub(crate) mod pools;
+pub(crate) mod reader;
 pub(crate) mod sessions;
 pub(crate) mod state;
 pub(crate) mod tokens;

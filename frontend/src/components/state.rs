@@ -6,10 +6,11 @@ use std::sync::Arc;
 
 use leptos::prelude::*;
 use leptos_router::hooks::use_url;
-use wire::PageError;
+use wire::{PageError, Site};
 
 use crate::backend::Backend;
 use crate::components::bar::plain_bar;
+use crate::components::reader::ReadBy;
 use crate::pages::start;
 use crate::shell::StatusSink;
 use crate::{format, words};
@@ -26,6 +27,7 @@ where
 {
     let search = use_url().with_untracked(|url| url.search().to_owned());
     let sink = use_context::<StatusSink>();
+    let site = use_context::<AsyncDerived<Site>>();
     let unavailable = PageError::Unavailable {
         request_id: "none".to_owned(),
     };
@@ -37,6 +39,11 @@ where
             Ok(answer) => answer.await,
             Err(error) => Err(error),
         };
+        let reader = match site {
+            Some(site) => site.await.reader,
+            None => None,
+        };
+        provide_context(ReadBy(reader));
         match answer {
             Ok(dto) => show(&dto),
             Err(error) => {

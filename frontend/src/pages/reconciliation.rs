@@ -8,6 +8,7 @@ use crate::components::bar::{Controls, bar};
 use crate::components::deliveries::deliveries;
 use crate::components::figures::{maybe_money, money, reconciled};
 use crate::components::invoice_form::{Entered, invoice_form, take_back};
+use crate::components::reader::reader;
 use crate::components::state::page;
 use crate::query::{encode, parse_page};
 use crate::{format, words};
@@ -20,13 +21,12 @@ pub(crate) fn Reconciliation() -> impl IntoView {
         "Reconciliation",
         |backend, search| {
             let query = parse_page(&search)?;
-            Ok(async move {
-                let page = backend.reconciliation(query).await?;
-                let reader = backend.site().await.reader;
-                Ok((page, reader.is_some_and(|reader| reader.may_enter_invoices)))
-            })
+            Ok(async move { backend.reconciliation(query).await })
         },
-        move |(answer, may_enter)| show(answer, may_enter.then_some(&entered)),
+        move |answer| {
+            let may_enter = reader().is_some_and(|reader| reader.may_enter_invoices);
+            show(answer, may_enter.then_some(&entered))
+        },
     )
 }
 

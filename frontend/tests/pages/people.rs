@@ -114,8 +114,40 @@ async fn the_frame_says_who_reads_and_lets_them_out() {
         Theme::System,
     )
     .await;
+    assert!(
+        narrow
+            .values("href")
+            .iter()
+            .any(|link| link.starts_with("/reconciliation"))
+    );
     narrow.has("Only costs of retail-north and Quay &lt;BV&gt;");
     assert_eq!(narrow.count("action=\"/switch\""), 0);
+}
+
+#[tokio::test]
+async fn no_page_leads_to_one_that_will_not_open() {
+    for path in [
+        "/",
+        "/costs?by=tenant",
+        "/costs/converted?to=EUR",
+        "/explain/9f86d081884c0",
+        "/account",
+    ] {
+        let reader = reading(|reader| reader.may_read_estate = false);
+        let page = page(path, reader, Theme::System).await;
+        assert_eq!(page.status, 200, "{path}");
+        let shut = [
+            "/clusters",
+            "/commitments",
+            "/reconciliation",
+            "/rules",
+            "/sources",
+            "/deliveries",
+        ];
+        let links = page.values("href");
+        let leads = links.iter().find(|link| shut.iter().any(|path| link.starts_with(path)));
+        assert_eq!(leads, None, "{path}");
+    }
 }
 
 #[tokio::test]
