@@ -6,6 +6,9 @@ use leptos_router::components::{Route, Router, Routes};
 use leptos_router::{ParamSegment, SsrMode, StaticSegment};
 
 use crate::components::frame::Frame;
+use crate::pages::access::Access;
+use crate::pages::account::Account;
+use crate::pages::audit::Audit;
 use crate::pages::clusters::Clusters;
 use crate::pages::commitments::Commitments;
 use crate::pages::converted::Converted;
@@ -17,6 +20,7 @@ use crate::pages::not_found::NotFound;
 use crate::pages::overview::Overview;
 use crate::pages::reconciliation::Reconciliation;
 use crate::pages::rules::Rules;
+use crate::pages::sign_in::SignIn;
 use crate::pages::sources::Sources;
 
 /// The application: frame and routes. Every page is rendered whole before its
@@ -38,6 +42,10 @@ pub fn App() -> impl IntoView {
                     <Route path=StaticSegment("rules") view=Rules ssr=SsrMode::Async />
                     <Route path=StaticSegment("sources") view=Sources ssr=SsrMode::Async />
                     <Route path=(StaticSegment("deliveries"), ParamSegment("id")) view=DeliveryPage ssr=SsrMode::Async />
+                    <Route path=StaticSegment("access") view=Access ssr=SsrMode::Async />
+                    <Route path=StaticSegment("audit") view=Audit ssr=SsrMode::Async />
+                    <Route path=StaticSegment("account") view=Account ssr=SsrMode::Async />
+                    <Route path=StaticSegment("sign-in") view=SignIn ssr=SsrMode::Async />
                     <Route path=StaticSegment("glossary") view=Glossary ssr=SsrMode::Async />
                 </Routes>
             </Frame>

@@ -184,8 +184,141 @@ pub fn delivery_state(state: DeliveryState) -> &'static str {
     }
 }
 
+/// A kind of reach as people read it.
+#[must_use]
+pub fn reach_kind(kind: &str) -> String {
+    match kind {
+        "all" => "The whole company".to_owned(),
+        kind => key(kind),
+    }
+}
+
+/// A reach within a sentence.
+#[must_use]
+pub fn reach(kind: &str, owner: &str) -> String {
+    match kind {
+        "all" => "the whole company".to_owned(),
+        kind => format!("{} {owner}", kind.replace('_', " ")),
+    }
+}
+
+/// How a session began, as people read it.
+#[must_use]
+pub fn method(method: &str) -> String {
+    match method {
+        "password" => "Password".to_owned(),
+        "link" => "One-time link".to_owned(),
+        "switch" => "Switching to it".to_owned(),
+        provider => provider.to_owned(),
+    }
+}
+
+/// A browser and its system, from what it calls itself; `None` for one that is
+/// not known. The order matters: most call themselves by others' names too.
+#[must_use]
+pub fn browser(agent: &str) -> Option<String> {
+    const BROWSERS: [(&str, &str); 7] = [
+        ("Edg", "Edge"),
+        ("OPR/", "Opera"),
+        ("Firefox/", "Firefox"),
+        ("FxiOS/", "Firefox"),
+        ("CriOS/", "Chrome"),
+        ("Chrome/", "Chrome"),
+        ("Safari/", "Safari"),
+    ];
+    const SYSTEMS: [(&str, &str); 7] = [
+        ("Android", "Android"),
+        ("iPhone", "iPhone"),
+        ("iPad", "iPad"),
+        ("Windows", "Windows"),
+        ("Mac OS X", "macOS"),
+        ("CrOS", "ChromeOS"),
+        ("Linux", "Linux"),
+    ];
+    let within = |table: &[(&str, &'static str)]| table.iter().find(|(mark, _)| agent.contains(mark)).map(|at| at.1);
+    let browser = within(&BROWSERS)?;
+    Some(match within(&SYSTEMS) {
+        Some(system) => format!("{browser} on {system}"),
+        None => browser.to_owned(),
+    })
+}
+
+/// How long to wait, never said too short.
+#[must_use]
+pub fn wait(wait_s: u64) -> String {
+    match wait_s.max(1) {
+        1 => "1 second".to_owned(),
+        seconds @ ..120 => format!("{seconds} seconds"),
+        more => format!("{} minutes", more.div_ceil(60)),
+    }
+}
+
+/// Names in a sentence: `Ada, Bo or Cy`.
+#[must_use]
+pub fn any_of(names: &[String]) -> String {
+    joined(names, "or")
+}
+
+/// Names in a sentence: `Ada, Bo and Cy`.
+#[must_use]
+pub fn all_of(names: &[String]) -> String {
+    joined(names, "and")
+}
+
+fn joined(names: &[String], word: &str) -> String {
+    match names {
+        [] => String::new(),
+        [one] => one.clone(),
+        [most @ .., last] => format!("{} {word} {last}", most.join(", ")),
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    #[test]
+    fn browsers_have_names() {
+        let like = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0 Safari/537.36";
+        let edge = format!("{} Edg/142.0", like.replace("X11; Linux x86_64", "Windows NT 10.0"));
+        for (agent, name) in [
+            (like, Some("Chrome on Linux")),
+            (edge.as_str(), Some("Edge on Windows")),
+            (
+                "Mozilla/5.0 (Macintosh; Intel Mac OS X 15.1; rv:145.0) Gecko/20100101 Firefox/145.0",
+                Some("Firefox on macOS"),
+            ),
+            (
+                "Mozilla/5.0 (iPhone; CPU iPhone OS 18_1 like Mac OS X) AppleWebKit/605 Version/18.1 Safari/604",
+                Some("Safari on iPhone"),
+            ),
+            ("curl/8.9", None),
+        ] {
+            assert_eq!(super::browser(agent).as_deref(), name, "{agent}");
+        }
+    }
+
+    #[test]
+    fn reaches_and_names_read_well() {
+        assert_eq!(super::reach("all", ""), "the whole company");
+        assert_eq!(super::reach("legal_entity", "Quay BV"), "legal entity Quay BV");
+        for (wait_s, shown) in [
+            (0, "1 second"),
+            (1, "1 second"),
+            (119, "119 seconds"),
+            (120, "2 minutes"),
+            (121, "3 minutes"),
+        ] {
+            assert_eq!(super::wait(wait_s), shown);
+        }
+        let names = |names: &[&str]| super::any_of(&names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>());
+        for (given, shown) in [
+            (&["Ada"][..], "Ada"),
+            (&["Ada", "Bo", "Cy"], "Ada, Bo or Cy"),
+            (&[], ""),
+        ] {
+            assert_eq!(names(given), shown);
+        }
+    }
+
     #[test]
     fn places_in_a_cluster_read_well() {
         for (key, value, label) in [

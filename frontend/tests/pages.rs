@@ -2,20 +2,22 @@
 //! fit for a strict content security policy, and with its parts in place.
 
 mod fixture;
+#[path = "pages/people.rs"]
+mod people;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU16, Ordering};
 
 use axum::body::{Body, to_bytes};
 use axum::http::Request;
-use fixture::{Drawn, Fixture};
+use fixture::{Drawn, Fixture, access};
 use frontend::app::App;
 use frontend::backend::Backend;
 use frontend::shell::{SiteAssets, StatusSink, Theme, shell};
 use leptos::prelude::provide_context;
 use wire::{Chart, ChartPoint, ChartTable, PageError, Site};
 
-const PAGES: [&str; 11] = [
+const PAGES: [&str; 15] = [
     "/",
     "/costs?by=tenant,service&f=environment:production&f=tenant:",
     "/costs/converted?by=tenant,service&to=EUR",
@@ -27,6 +29,10 @@ const PAGES: [&str; 11] = [
     "/sources",
     "/deliveries/b5bb9d80",
     "/glossary",
+    "/access",
+    "/account",
+    "/audit?action=invoice.&page=2",
+    "/sign-in?next=%2Fcosts%3Fby%3Dtenant",
 ];
 
 fn chart(id: &str) -> Option<Chart> {
@@ -62,8 +68,16 @@ fn fixture(error: Option<PageError>) -> Fixture {
         company: Some("Northquay Logistics".into()),
         synthetic: true,
         version: "0.1.0".into(),
+        reader: Some(access::reader()),
     };
-    Fixture { drawn, site, error }
+    Fixture {
+        drawn,
+        site,
+        error,
+        answer: None,
+        sign_in: access::sign_in(),
+        may_manage: true,
+    }
 }
 
 struct Page {
@@ -159,7 +173,14 @@ async fn ids_are_unique_and_references_lead_somewhere() {
         for (at, id) in ids.iter().enumerate() {
             assert!(!ids[..at].contains(id), "{id} twice on {path}");
         }
-        for attribute in ["aria-labelledby", "form", "popovertarget"] {
+        for attribute in [
+            "aria-labelledby",
+            "aria-describedby",
+            "for",
+            "form",
+            "list",
+            "popovertarget",
+        ] {
             for target in page.values(attribute).iter().flat_map(|ids| ids.split(' ')) {
                 assert!(ids.iter().any(|id| id == target), "{attribute}={target} on {path}");
             }
@@ -327,11 +348,22 @@ async fn what_fails_says_so_with_its_status() {
         (
             "/rules",
             Some(PageError::Forbidden {
-                grantor: "An administrator".into(),
+                what: "change rules".into(),
+                who: vec!["Ada Quist".into(), "Bo Lind".into()],
             }),
             403,
-            "An administrator can grant it",
+            "Ask Ada Quist or Bo Lind to grant it",
         ),
+        (
+            "/audit",
+            Some(PageError::Forbidden {
+                what: "read the audit log".into(),
+                who: vec![],
+            }),
+            403,
+            "You may not read the audit log",
+        ),
+        ("/audit?from=yesterday", None, 400, "write a day as YYYY-MM-DD"),
     ];
     for (path, error, status, words) in table {
         let page = page(path, fixture(error), Theme::System).await;

@@ -4,6 +4,7 @@ use leptos::prelude::*;
 use leptos_meta::Title;
 use wire::{Basis, Context, PeriodState};
 
+use crate::components::reader::{link, may_open};
 use crate::query::{PageQuery, href, print_page};
 use crate::{format, words};
 
@@ -217,7 +218,7 @@ fn freshness(context: &Context) -> AnyView {
     let sources = format!("{} of {} sources fresh", context.sources_fresh, context.sources_total);
     view! { <p class="asof">
         <span title=through>{as_of}</span>
-        <a href="/sources">{sources}</a>
+        {link("/sources".to_owned(), sources)}
     </p> }
     .into_any()
 }
@@ -232,7 +233,7 @@ fn stale(context: &Context) -> Option<AnyView> {
             <p class="banner warn" role="status">
                 <b>"Behind. "</b>
                 {format!("These figures are as of {as_of}; a newer delivery is late. ")}
-                <a href="/sources">"See sources"</a>
+                {may_open("/sources").then(|| view! { <a href="/sources">"See sources"</a> })}
             </p>
         }
         .into_any()

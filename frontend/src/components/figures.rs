@@ -3,6 +3,7 @@
 use leptos::prelude::*;
 use wire::{Change, ChangeKind, Figure, Finding, ReconciliationLine, Severity, Tone};
 
+use crate::components::reader::may_open;
 use crate::format;
 
 /// An amount to the minor unit, every digit on demand.
@@ -133,7 +134,7 @@ pub(crate) fn reconciliation(line: &ReconciliationLine, href: String) -> AnyView
             <span class=if clean { "term" } else { "term error" }>
                 <span class="op">"·"</span>"residual"<b>{money(&line.residual)}</b>
             </span>
-            <a class="more" href=href>"How it adds up"</a>
+            {may_open(&href).then(|| view! { <a class="more" href=href>"How it adds up"</a> })}
         </div>
     }
     .into_any()

@@ -8,6 +8,7 @@ use crate::components::bar::page_query;
 use crate::components::deliveries::short_id;
 use crate::components::figures::{cost, money, reconciled};
 use crate::components::pager::pages;
+use crate::components::reader::link;
 use crate::components::state::page;
 use crate::query::{encode, href, parse_explain, print_costs, print_page};
 use crate::{format, words};
@@ -33,7 +34,7 @@ fn show(page: &ExplainPage) -> AnyView {
     let clean = format::is_zero(&figures.residual);
     let rules = figures.rules_version.clone().map(|version| {
         let to = href("/rules", &format!("version={}", encode(&version)));
-        view! { " · rules "<a href=to>{version}</a> }
+        view! { " · rules "{link(to, version)} }
     });
     view! {
         <leptos_meta::Title text=format!("Explain {}, {period} - Tonnage", figures.title) />
@@ -102,7 +103,7 @@ fn step(step: &ExplainStep) -> AnyView {
         StepKind::Delivery => "delivery",
     };
     let label = match step.href.clone() {
-        Some(href) => view! { <a href=href>{step.label.clone()}</a> }.into_any(),
+        Some(href) => link(href, step.label.clone()),
         None => step.label.clone().into_any(),
     };
     view! {

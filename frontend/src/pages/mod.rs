@@ -1,5 +1,8 @@
 //! One file for each page: one question, answered by one DTO.
 
+pub(crate) mod access;
+pub(crate) mod account;
+pub(crate) mod audit;
 pub(crate) mod clusters;
 pub(crate) mod commitments;
 pub(crate) mod converted;
@@ -11,5 +14,6 @@ pub(crate) mod not_found;
 pub(crate) mod overview;
 pub(crate) mod reconciliation;
 pub(crate) mod rules;
+pub(crate) mod sign_in;
 pub(crate) mod sources;
 pub(crate) mod start;

@@ -7,6 +7,7 @@ use crate::components::bar::{Controls, bar, page_query};
 use crate::components::chart::chart;
 use crate::components::cost_table::{CostTable, caveat, cost_table};
 use crate::components::figures::{figure, reconciliation, tone};
+use crate::components::reader::link;
 use crate::components::state::page;
 use crate::query::{PageQuery, href, parse_page, print_page};
 
@@ -72,7 +73,7 @@ fn part(part: &SentencePart) -> AnyView {
 
 fn tile(tile: &Tile) -> AnyView {
     let label = match tile.href.clone() {
-        Some(href) => view! { <a href=href>{tile.label.clone()}</a> }.into_any(),
+        Some(href) => link(href, tile.label.clone()),
         None => tile.label.clone().into_any(),
     };
     view! {

@@ -8,6 +8,7 @@ use crate::components::bar::{Controls, bar};
 use crate::components::deliveries::deliveries;
 use crate::components::figures::{maybe_money, money, reconciled};
 use crate::components::invoice_form::{Entered, invoice_form, take_back};
+use crate::components::reader::reader;
 use crate::components::state::page;
 use crate::query::{encode, parse_page};
 use crate::{format, words};
@@ -22,11 +23,15 @@ pub(crate) fn Reconciliation() -> impl IntoView {
             let query = parse_page(&search)?;
             Ok(async move { backend.reconciliation(query).await })
         },
-        move |answer| show(answer, &entered),
+        move |answer| {
+            let may_enter = reader().is_some_and(|reader| reader.may_enter_invoices);
+            show(answer, may_enter.then_some(&entered))
+        },
     )
 }
 
-fn show(page: &ReconciliationPage, entered: &Entered) -> AnyView {
+/// `entered` is what was written in the form, for those who may enter invoices.
+fn show(page: &ReconciliationPage, entered: Option<&Entered>) -> AnyView {
     let context = &page.context;
     // the currency chosen comes first
     let (chosen, others): (Vec<_>, Vec<_>) = page
@@ -34,7 +39,11 @@ fn show(page: &ReconciliationPage, entered: &Entered) -> AnyView {
         .currencies
         .iter()
         .partition(|report| report.currency == context.currency);
-    let sections: Vec<_> = chosen.into_iter().chain(others).map(currency).collect();
+    let sections: Vec<_> = chosen
+        .into_iter()
+        .chain(others)
+        .map(|report| currency(report, entered.is_some()))
+        .collect();
     let controls = Controls {
         has_basis: false,
         ..Controls::plain("/reconciliation", context)
@@ -46,13 +55,13 @@ fn show(page: &ReconciliationPage, entered: &Entered) -> AnyView {
         {bar("Reconciliation", context, controls)}
         <div class="content">
             {empty}{sections}
-            {invoice_form(entered, &context.period, &context.currency)}
+            {entered.map(|entered| invoice_form(entered, &context.period, &context.currency))}
         </div>
     }
     .into_any()
 }
 
-fn currency(report: &CurrencyReconciliation) -> AnyView {
+fn currency(report: &CurrencyReconciliation, may_enter: bool) -> AnyView {
     let adds_up = format::is_zero(&report.residual) && report.links.iter().all(|link| format::is_zero(&link.residual));
     let wrong = report.invoices.iter().filter(|invoice| invoice.mismatch).count();
     let clean = adds_up && wrong == 0;
@@ -81,7 +90,7 @@ fn currency(report: &CurrencyReconciliation) -> AnyView {
                 <div>{classes(report)}{causes(report)}</div>
             </div>
             {missing(&report.missing_accounts)}
-            {invoices(report)}
+            {invoices(report, may_enter)}
             {deliveries(format!("Deliveries, {}", report.currency), &report.deliveries)}
         </section>
     }
@@ -103,11 +112,11 @@ fn missing(accounts: &[String]) -> Option<AnyView> {
 }
 
 /// Invoices beside the lines that name them.
-fn invoices(report: &CurrencyReconciliation) -> Option<AnyView> {
+fn invoices(report: &CurrencyReconciliation, may_enter: bool) -> Option<AnyView> {
     if report.invoices.is_empty() {
         return None;
     }
-    let rows: Vec<_> = report.invoices.iter().map(invoice).collect();
+    let rows: Vec<_> = report.invoices.iter().map(|one| invoice(one, may_enter)).collect();
     let caption = format!("Invoices, {}", report.currency);
     let table = view! {
         <div class="scroll gap" tabindex="0" role="group" aria-label=caption>
@@ -122,7 +131,7 @@ fn invoices(report: &CurrencyReconciliation) -> Option<AnyView> {
                         <th scope="col" class="r">"Tax"</th>
                         <th scope="col" class="r">"its lines"</th>
                         <th scope="col" class="r">"Difference"</th>
-                        <th scope="col"><span class="vh">"Action"</span></th>
+                        {may_enter.then(|| view! { <th scope="col"><span class="vh">"Action"</span></th> })}
                     </tr>
                 </thead>
                 <tbody>{rows}</tbody>
@@ -132,7 +141,7 @@ fn invoices(report: &CurrencyReconciliation) -> Option<AnyView> {
     Some(table.into_any())
 }
 
-fn invoice(one: &InvoiceCheck) -> AnyView {
+fn invoice(one: &InvoiceCheck, may_enter: bool) -> AnyView {
     let (badge, word) = match one.state.as_str() {
         "agrees" => ("badge ok", "agrees"),
         "rounded" => ("badge ok", "agrees, rounded"),
@@ -158,7 +167,7 @@ fn invoice(one: &InvoiceCheck) -> AnyView {
             <td class="r num">{maybe_money(one.tax.as_deref())}</td>
             <td class="r num">{maybe_money(one.lines_tax.as_deref())}</td>
             <td class="r num">{maybe_money(one.difference.as_deref())}</td>
-            <td>{entered}</td>
+            {may_enter.then(|| view! { <td>{entered}</td> })}
         </tr>
     }
     .into_any()
