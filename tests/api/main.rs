@@ -1,9 +1,12 @@
 //! The web face asked from outside: every address, over a lake that is empty
 //! and one that holds a small bill.
 
+mod access;
 mod clusters;
 mod document;
 mod doors;
 mod figures;
 mod opencost;
+mod isolation;
+mod people;
 mod site;

@@ -183,6 +183,71 @@ impl Site {
         }
     }
 
+    /// Without anybody: neither data nor an account.
+    pub async fn bare() -> Site {
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        let config = config(dir.path());
+        let app = App::open(&config, domain::access::Scope::shell("test"))
+            .await
+            .expect("an empty lake");
+        let files = SiteFiles::load(&config.site_dir.value).expect("no site is fine");
+        let router = router(app, files, &config.web);
+        Site {
+            router,
+            dir,
+            token: String::new(),
+        }
+    }
+
+    /// Sends a form with these headers and no others.
+    pub async fn post_bare(&self, path: &str, body: &str, headers: &[(&str, &str)]) -> Answer {
+        let mut request = Request::post(path)
+            .header("host", "127.0.0.1:8080")
+            .header("content-type", "application/x-www-form-urlencoded");
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        self.send(request.body(Body::from(body.to_owned())).expect("a plain request")).await
+    }
+
+    /// Asks with another token, or none.
+    pub async fn get_as(&self, path: &str, token: Option<&str>) -> Answer {
+        let mut request = Request::get(path).header("host", "127.0.0.1:8080");
+        if let Some(token) = token {
+            request = request.header("authorization", format!("Bearer {token}"));
+        }
+        self.send(request.body(Body::empty()).expect("a plain request")).await
+    }
+
+    /// Sends a form with another token, or none.
+    pub async fn post_as(&self, path: &str, body: &str, token: Option<&str>) -> Answer {
+        let mut request = Request::post(path)
+            .header("host", "127.0.0.1:8080")
+            .header("content-type", "application/x-www-form-urlencoded");
+        if let Some(token) = token {
+            request = request.header("authorization", format!("Bearer {token}"));
+        }
+        self.send(request.body(Body::from(body.to_owned())).expect("a plain request")).await
+    }
+
+    /// Sends a form as a browser with a session does.
+    pub async fn post_with_session(&self, path: &str, body: &str, session: &str) -> Answer {
+        let request = Request::post(path)
+            .header("host", "127.0.0.1:8080")
+            .header("origin", "http://127.0.0.1:8080")
+            .header("content-type", "application/x-www-form-urlencoded")
+            .header("cookie", format!("tonnage_session={session}"));
+        self.send(request.body(Body::from(body.to_owned())).expect("a plain request")).await
+    }
+
+    /// A page as a browser with a session asks for it.
+    pub async fn get_with_session(&self, path: &str, session: &str) -> Answer {
+        let request = Request::get(path)
+            .header("host", "127.0.0.1:8080")
+            .header("cookie", format!("tonnage_session={session}"));
+        self.send(request.body(Body::empty()).expect("a plain request")).await
+    }
+
     pub async fn get(&self, path: &str) -> Answer {
         self.get_with(path, &[]).await
     }

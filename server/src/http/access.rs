@@ -230,7 +230,7 @@ pub(super) async fn set_up(
 ) -> Response {
     let sent = Sent::of(&body);
     let (code, login, name) = (sent.get("code"), sent.get("login"), sent.get("name"));
-    let password = sent.get("password");
+    let password = sent.get("new");
     let refused = if password != sent.get("again") {
         SignInRefused::Differ
     } else {
@@ -317,7 +317,7 @@ async fn make_api_token(form: &Form) -> Result<FormAnswer, AppError> {
     let days = days
         .parse()
         .map_err(|_| AppError::usage(format!("{days:?} is no number of days"), "write 1 to 365"))?;
-    let roles: Option<Vec<Role>> = form.sent.all("roles").into_iter().map(Role::from_key).collect();
+    let roles: Option<Vec<Role>> = form.sent.all("role").into_iter().map(Role::from_key).collect();
     let roles = roles.ok_or_else(|| AppError::usage("one of the roles is unknown", "choose from the list"))?;
     let name = form.sent.get("name");
     let made = form
