@@ -206,7 +206,7 @@ async fn costs_keeps_its_state_in_every_link_and_form() {
 #[tokio::test]
 async fn clusters_lead_to_their_costs_and_say_what_is_not_known() {
     let page = plain("/clusters").await;
-    page.has("The nodes of 3 clusters cost 1,000 USD: 70.0\u{a0}% for workloads, 30.1\u{a0}% idle capacity.");
+    page.has("The nodes of 3 clusters cost 1,000 USD so far: 70.0\u{a0}% for workloads, 30.1\u{a0}% idle capacity.");
     let base = "/costs?period=2026-11&by=Namespace,Workload&currency=USD";
     let links = page.values("href");
     for filters in [
@@ -274,6 +274,8 @@ async fn a_delivery_says_what_it_changed() {
         "Effective cost changed by +1.01 USD in Nov 2026.",
         "100 → 90",
         "The 2 largest of 348 changes",
+        "Estimated beside the node cost: ",
+        "Node cost to date",
         "Usage · only tags",
         "(none)",
         "2026-11.csv.gz",

@@ -120,6 +120,11 @@ impl Site {
 
     /// A bill and usage files of your own, without rules.
     pub async fn with_usage(bill: &str, usage: &[&str]) -> Site {
+        Site::with_usage_of(bill, None, usage).await
+    }
+
+    /// The same of a bill that is final, or open.
+    pub async fn with_usage_of(bill: &str, is_final: Option<bool>, usage: &[&str]) -> Site {
         let dir = tempfile::tempdir().expect("a temporary folder");
         let config = config(dir.path());
         let app = App::open(&config).await.expect("an empty lake");
@@ -128,7 +133,8 @@ impl Site {
             std::fs::write(&path, text).expect("a writable folder");
             path.display().to_string()
         };
-        let request = IngestBilling::of(vec![write("bill.csv".to_owned(), bill)]);
+        let mut request = IngestBilling::of(vec![write("bill.csv".to_owned(), bill)]);
+        request.is_final = is_final;
         let taken = app.ingest_billing(&request, Arc::new(|_| {})).await;
         taken.unwrap_or_else(|error| panic!("{}", error.chain()));
         let request = IngestUsage {
