@@ -22,6 +22,10 @@ pub(super) async fn summary(State(web): State<Web>, ask: Ask) -> Response {
     respond(web.app.opencost_allocation(&ask.query, Form::Summary).await, &ask)
 }
 
+pub(super) async fn topline(State(web): State<Web>, ask: Ask) -> Response {
+    respond(web.app.opencost_allocation(&ask.query, Form::Topline).await, &ask)
+}
+
 pub(super) async fn assets(State(web): State<Web>, ask: Ask) -> Response {
     respond(web.app.opencost_assets(&ask.query).await, &ask)
 }
@@ -67,6 +71,18 @@ impl Shared {
     fn into_bytes(self) -> axum::body::Bytes {
         axum::body::Bytes::from_owner(self)
     }
+}
+
+/// Whether an address is one of clients of OpenCost: they read JSON, also of
+/// what is not there. Below `/assets` are files of the site.
+pub(super) fn is_theirs(path: &str) -> bool {
+    let first = path.split('/').nth(1).unwrap_or("");
+    ["model", "allocation", "cloudCost"].contains(&first) || path == "/assets"
+}
+
+/// Nothing of OpenCost is at this address, or not by this method.
+pub(super) fn nothing_there(status: StatusCode, detail: &str) -> Response {
+    refuse(status, detail)
 }
 
 fn refuse(status: StatusCode, message: &str) -> Response {

@@ -56,6 +56,7 @@ pub(super) enum Answer {
     OpenApi,
     Allocation,
     AllocationSummary,
+    AllocationTopline,
     Assets,
     CloudCost,
     CloudCostGraph,
@@ -302,7 +303,18 @@ pub const ROUTES: &[Route] = &[
         Answer::AllocationSummary,
         "OpenCost: cost of workloads, fewer fields, the same",
     ),
-    gets("/assets", Kind::OpenCost, Answer::Assets, "OpenCost: nodes and disks"),
+    gets(
+        "/allocation/summary/topline",
+        Kind::OpenCost,
+        Answer::AllocationTopline,
+        "OpenCost: the summary in one row",
+    ),
+    gets(
+        "/assets",
+        Kind::OpenCost,
+        Answer::Assets,
+        "OpenCost: nodes, disks and load balancers",
+    ),
     gets(
         "/cloudCost",
         Kind::OpenCost,
@@ -349,6 +361,12 @@ pub const ROUTES: &[Route] = &[
         "/model/allocation/compute/summary",
         Kind::OpenCost,
         Answer::AllocationSummary,
+        "As without /model",
+    ),
+    gets(
+        "/model/allocation/summary/topline",
+        Kind::OpenCost,
+        Answer::AllocationTopline,
         "As without /model",
     ),
     gets("/model/assets", Kind::OpenCost, Answer::Assets, "As without /model"),
@@ -442,6 +460,7 @@ fn handler(answer: Answer) -> MethodRouter<Web> {
         Answer::OpenApi => get(openapi::document),
         Answer::Allocation => get(opencost::allocation),
         Answer::AllocationSummary => get(opencost::summary),
+        Answer::AllocationTopline => get(opencost::topline),
         Answer::Assets => get(opencost::assets),
         Answer::CloudCost => get(opencost::cloud_cost),
         Answer::CloudCostGraph => get(opencost::cloud_cost_graph),
@@ -463,6 +482,9 @@ pub(super) fn label(matched: Option<&str>) -> &'static str {
 
 async fn wrong_method(Extension(id): Extension<RequestId>, request: Request) -> Response {
     let detail = format!("{} is not answered here", request.method());
+    if opencost::is_theirs(request.uri().path()) {
+        return opencost::nothing_there(StatusCode::METHOD_NOT_ALLOWED, &detail);
+    }
     ApiError::refused(StatusCode::METHOD_NOT_ALLOWED, "wrong_method", detail, &id).for_path(request.uri().path())
 }
 
@@ -475,6 +497,13 @@ async fn nothing_there(
     if request.uri().path().starts_with("/api/") {
         let detail = "there is nothing here; /api/openapi.json lists what there is";
         return ApiError::refused(StatusCode::NOT_FOUND, "not_found", detail, &id).for_path("/api/");
+    }
+    if opencost::is_theirs(request.uri().path()) {
+        let detail = format!(
+            "there is no {}; /api/openapi.json lists what there is",
+            request.uri().path()
+        );
+        return opencost::nothing_there(StatusCode::NOT_FOUND, &detail);
     }
     if let Some(address) = one_spelling(request.uri()) {
         return Redirect::permanent(&address).into_response();

@@ -141,6 +141,24 @@ impl Serialize for Summary<'_> {
 }
 
 /// The groups of a set by name, each made when it is written.
+/// `/allocation/summary/topline`: how many rows the summary has, and their sum.
+#[derive(Debug)]
+pub struct Topline<'a> {
+    /// Distinct names over all sets.
+    pub count: usize,
+    /// All of them as one; `None` when there are none.
+    pub combined: Option<&'a Group>,
+}
+
+impl Serialize for Topline<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(Some(2))?;
+        map.serialize_entry("numResults", &self.count)?;
+        map.serialize_entry("combined", &self.combined.map(summary))?;
+        map.end()
+    }
+}
+
 struct Named<'s, F>(&'s Set, F);
 
 impl<'s, T: Serialize, F: Fn(&'s Group) -> T> Serialize for Named<'s, F> {

@@ -30,7 +30,7 @@ pub use ask::BadAsk;
 use super::App;
 use crate::error::AppError;
 use aggregate::{Group, Groups};
-use answer::{Allocations, Envelope, Set, Summary, total};
+use answer::{Allocations, Envelope, Set, Summary, Topline, total};
 use ask::{AllocationAsk, CurrencyWish, Params, WindowAsk};
 use assets::Assets;
 use cache::Kept;
@@ -39,7 +39,7 @@ use domain::instant::{Day, Span};
 use domain::{BillingPeriod, Currency};
 use facts::Nodes;
 use serde::Serialize;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
 use std::sync::Arc;
 use window::{Piece, by_day, pieces};
@@ -84,6 +84,8 @@ pub enum Form {
     Summary,
 }
 
+    /// All of the summary in one row.
+    Topline,
 /// What is kept between requests.
 pub struct OpenCostCache {
     groups: Kept<GroupKey, Vec<Group>>,
@@ -119,7 +121,7 @@ impl OpenCostCache {
 }
 
 impl App {
-    /// `/allocation` and `/allocation/summary`, as JSON.
+    /// `/allocation`, `/allocation/summary` and its topline, as JSON.
     ///
     /// # Errors
     /// What does not fit in the request, and what the use case ends in.
@@ -172,6 +174,10 @@ impl App {
             warnings.push(AppError::NoData.to_string());
             return json(&Envelope::new([serde_json::json!({})], warnings, None, None));
         };
+            if form == Form::Topline {
+                let (count, combined) = (0, None);
+                return json(&Envelope::new(Topline { count, combined }, warnings, None, None));
+            }
         let currency = choose(&ask.currency, &days.currencies(ask.window.hours), &mut warnings)?;
         warnings.extend(days.missing(ask.window.hours));
         let groups = self.sets(ask, &days, &currency).await?;
@@ -198,6 +204,11 @@ impl App {
             Form::Summary => json(&Envelope::new(Summary { ask, sets: &sets }, warnings, code, Some(sum))),
         }
     }
+            Form::Topline => {
+                let (count, combined) = combine(&sets)?;
+                let combined = combined.first();
+                json(&Envelope::new(Topline { count, combined }, warnings, code, Some(sum)))
+            }
 
     /// The groups of every set, added up over its pieces. A day is read once
     /// for all sets that have a piece of it.
@@ -319,6 +330,24 @@ fn too_many() -> BadAsk {
 fn choose(wish: &CurrencyWish, lines: &CurrencyLines, warnings: &mut Vec<String>) -> Result<Currency, BadAsk> {
     if let Some(currency) = &wish.0 {
         if !lines.is_empty() && !lines.contains_key(currency) {
+/// How many groups there are over all sets, and all of them as one.
+///
+/// # Errors
+/// When a sum overflows.
+fn combine(sets: &[Set]) -> Result<(usize, Vec<Group>), domain::money::MoneyOverflow> {
+    let mut names = BTreeSet::new();
+    let mut all = Groups::default();
+    for group in sets.iter().flat_map(|set| &set.groups) {
+        names.insert(group.name.as_str());
+        let group = Group {
+            name: "combined".to_owned(),
+            ..group.clone()
+        };
+        all.add(std::slice::from_ref(&group))?;
+    }
+    Ok((names.len(), all.finish()))
+}
+
             let known: Vec<&str> = lines.keys().map(Currency::as_str).collect();
             return Err(BadAsk::new(format!(
                 "the window has no cost in {currency}; use {}",

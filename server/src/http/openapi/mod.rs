@@ -116,6 +116,7 @@ fn shape(answer: Answer) -> (Value, Vec<Value>) {
         Answer::Assets => (schemas::to("Assets"), opencost::asset_parameters()),
         Answer::CloudCost => (schemas::to("CloudCosts"), opencost::cloud_parameters(false)),
         Answer::CloudCostGraph => (schemas::to("CloudCostGraph"), opencost::cloud_parameters(true)),
+        Answer::AllocationTopline => (schemas::to("AllocationTopline"), opencost::allocation_parameters()),
         Answer::CloudCostTotals => (schemas::to("CloudCostTotals"), opencost::cloud_parameters(true)),
         Answer::CloudCostTable => (schemas::to("CloudCostTable"), opencost::cloud_parameters(true)),
         // the document itself, and answers that are no API

@@ -201,9 +201,23 @@ pub(super) fn opencost() -> Named {
             envelope(some(&[
                 ("step", json!({ "type": "integer" })),
                 (
+        (
+            "SummaryAllocation",
+            json!({ "type": "object", "required": ["name", "totalCost"], "properties": summary }),
+        ),
+        (
+            "AllocationTopline",
+            envelope(object([
+                ("numResults", json!({ "type": "integer" })),
+                (
+                    "combined",
+                    json!({ "anyOf": [to("SummaryAllocation"), { "type": "null" }] }),
+                ),
+            ])),
+        ),
                     "sets",
                     list(object([
-                        ("allocations", map(json!({ "type": "object", "properties": summary }))),
+                        ("allocations", map(to("SummaryAllocation"))),
                         ("window", to("Window")),
                     ])),
                 ),
