@@ -23,6 +23,7 @@ mod number;
 mod resources;
 pub mod row;
 pub mod share;
+mod things;
 pub mod window;
 
 pub use ask::BadAsk;
@@ -32,7 +33,7 @@ use crate::error::AppError;
 use aggregate::{Group, Groups};
 use answer::{Allocations, Envelope, Set, Summary, Topline, total};
 use ask::{AllocationAsk, CurrencyWish, Params, WindowAsk};
-use assets::Assets;
+use assets::{Assets, Types};
 use cache::Kept;
 use days::{DayKey, Days};
 use domain::instant::{Day, Span};
@@ -42,6 +43,7 @@ use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
 use std::sync::Arc;
+use things::Things;
 use window::{Piece, by_day, pieces};
 
 /// Bill lines by currency.
@@ -82,10 +84,10 @@ pub enum Form {
     Full,
     /// Fewer fields, sets with their windows.
     Summary,
-}
-
     /// All of the summary in one row.
     Topline,
+}
+
 /// What is kept between requests.
 pub struct OpenCostCache {
     groups: Kept<GroupKey, Vec<Group>>,
@@ -172,12 +174,12 @@ impl App {
         let mut warnings = ask.warnings.clone();
         let Some(days) = self.days(ask.window.hours).await? else {
             warnings.push(AppError::NoData.to_string());
-            return json(&Envelope::new([serde_json::json!({})], warnings, None, None));
-        };
             if form == Form::Topline {
                 let (count, combined) = (0, None);
                 return json(&Envelope::new(Topline { count, combined }, warnings, None, None));
             }
+            return json(&Envelope::new([serde_json::json!({})], warnings, None, None));
+        };
         let currency = choose(&ask.currency, &days.currencies(ask.window.hours), &mut warnings)?;
         warnings.extend(days.missing(ask.window.hours));
         let groups = self.sets(ask, &days, &currency).await?;
@@ -202,13 +204,13 @@ impl App {
                 Some(sum),
             )),
             Form::Summary => json(&Envelope::new(Summary { ask, sets: &sets }, warnings, code, Some(sum))),
-        }
-    }
             Form::Topline => {
                 let (count, combined) = combine(&sets)?;
                 let combined = combined.first();
                 json(&Envelope::new(Topline { count, combined }, warnings, code, Some(sum)))
             }
+        }
+    }
 
     /// The groups of every set, added up over its pieces. A day is read once
     /// for all sets that have a piece of it.
@@ -276,7 +278,7 @@ impl App {
         Ok(pieces.into_iter().zip(made).map(keep).collect())
     }
 
-    async fn make_assets(&self, ask: &WindowAsk, types: (bool, bool)) -> Result<Vec<u8>, NoAnswer> {
+    async fn make_assets(&self, ask: &WindowAsk, types: Types) -> Result<Vec<u8>, NoAnswer> {
         let mut warnings = ask.warnings.clone();
         let Some(days) = self.days(ask.window.hours).await? else {
             warnings.push(AppError::NoData.to_string());
@@ -285,25 +287,38 @@ impl App {
         let currency = choose(&ask.currency, &days.currencies(ask.window.hours), &mut warnings)?;
         warnings.extend(days.missing(ask.window.hours));
         warnings.push(
-            "nodes and their root disks only: volumes, load balancers and control planes are bill lines without a \
-             node, see /cloudCost; sizes of disks are not known and 0"
+            "nodes, their root disks, volumes and load balancers only: control planes and traffic are in /cloudCost; \
+             sizes of root disks are not known and 0"
                 .to_owned(),
         );
-        let mut nodes = Nodes::default();
+        let (mut nodes, mut things) = (Nodes::default(), Things::default());
         for piece in pieces(ask.window.hours, true) {
             let (days, lake, currency) = (days.clone(), self.lake.clone(), currency.clone());
-            let mut so_far = std::mem::take(&mut nodes);
-            nodes = self
+            let mut so_far = (std::mem::take(&mut nodes), std::mem::take(&mut things));
+            (nodes, things) = self
                 .heavy("cannot read the container-days", move || {
-                    days.nodes(&lake, &currency, piece, &mut so_far)?;
+                    if types.nodes || types.disks {
+                        days.nodes(&lake, &currency, piece, &mut so_far.0)?;
+                    }
+                    if types.disks || types.balancers {
+                        days.things(&lake, &currency, &piece, &mut so_far.1)?;
+                    }
                     Ok(so_far)
                 })
                 .await?;
         }
         let nodes = nodes.finish();
+        let (volumes, balancers, unbilled) = things.finish();
+        if unbilled > 0 {
+            warnings.push(format!(
+                "{unbilled} volumes or load balancers have no bill line: their cost is unknown here, not zero"
+            ));
+        }
         let answer = Assets {
             window: ask.window.hours,
             nodes: &nodes,
+            volumes: &volumes,
+            balancers: &balancers,
             types,
         };
         let sum = answer.total()?;
@@ -315,21 +330,6 @@ fn json<T: Serialize>(envelope: &Envelope<T>) -> Result<Vec<u8>, NoAnswer> {
     serde_json::to_vec(envelope).map_err(|error| AppError::broken("cannot write the answer", error).into())
 }
 
-fn too_many() -> BadAsk {
-    BadAsk::new(format!(
-        "the answer would have more than {MAX_GROUPS} rows; aggregate by fewer fields, filter, or ask for fewer sets"
-    ))
-}
-
-/// The one currency of an answer: amounts of two are never added. Clients that
-/// know of one currency only do not ask for any: they get the one most bill
-/// lines are in, and are told of the others.
-///
-/// # Errors
-/// When another currency is asked for than the window has.
-fn choose(wish: &CurrencyWish, lines: &CurrencyLines, warnings: &mut Vec<String>) -> Result<Currency, BadAsk> {
-    if let Some(currency) = &wish.0 {
-        if !lines.is_empty() && !lines.contains_key(currency) {
 /// How many groups there are over all sets, and all of them as one.
 ///
 /// # Errors
@@ -348,6 +348,21 @@ fn combine(sets: &[Set]) -> Result<(usize, Vec<Group>), domain::money::MoneyOver
     Ok((names.len(), all.finish()))
 }
 
+fn too_many() -> BadAsk {
+    BadAsk::new(format!(
+        "the answer would have more than {MAX_GROUPS} rows; aggregate by fewer fields, filter, or ask for fewer sets"
+    ))
+}
+
+/// The one currency of an answer: amounts of two are never added. Clients that
+/// know of one currency only do not ask for any: they get the one most bill
+/// lines are in, and are told of the others.
+///
+/// # Errors
+/// When another currency is asked for than the window has.
+fn choose(wish: &CurrencyWish, lines: &CurrencyLines, warnings: &mut Vec<String>) -> Result<Currency, BadAsk> {
+    if let Some(currency) = &wish.0 {
+        if !lines.is_empty() && !lines.contains_key(currency) {
             let known: Vec<&str> = lines.keys().map(Currency::as_str).collect();
             return Err(BadAsk::new(format!(
                 "the window has no cost in {currency}; use {}",
@@ -410,29 +425,24 @@ fn unknown_parts(volume: bool, network: bool, balancer: bool) -> Option<String> 
     })
 }
 
-/// Which assets are asked for: nodes, disks. Knows `assetType:"node"` and the
-/// older `filterTypes=Node`.
-fn asset_types(filter: &str, types: &str) -> Result<(bool, bool), BadAsk> {
-    let all = [("node", (true, false)), ("disk", (false, true))];
-    let wanted = types.to_ascii_lowercase();
+/// Which assets are asked for: nodes, disks, load balancers. Knows
+/// `assetType:"node"` and the older `filterTypes=Node`.
+fn asset_types(filter: &str, types: &str) -> Result<Types, BadAsk> {
+    let of = |holds: &dyn Fn(&'static str) -> bool| Types {
+        nodes: holds("node"),
+        disks: holds("disk"),
+        balancers: holds("loadbalancer"),
+    };
     if filter.is_empty() {
-        if wanted.is_empty() {
-            return Ok((true, true));
-        }
-        let mut found = (false, false);
-        for name in filter::list(&wanted) {
-            let hit = all.iter().find(|(known, _)| *known == name);
-            let (node, disk) = hit.map_or((false, false), |(_, which)| *which);
-            found = (found.0 || node, found.1 || disk);
-        }
-        return Ok(found);
+        let wanted = types.to_ascii_lowercase();
+        let all: Vec<&str> = filter::list(&wanted).collect();
+        return Ok(of(&|name| all.is_empty() || all.contains(&name)));
     }
     let field = |name: &str, key: Option<&str>| {
         (key.is_none() && ["assettype", "type"].contains(&name.to_ascii_lowercase().as_str())).then_some(())
     };
     let filter = filter::parse(filter, field)?;
-    let holds = |name: &'static str| filter.holds(&|()| name.into());
-    Ok((holds("node"), holds("disk")))
+    Ok(of(&|name| filter.holds(&|()| name.into())))
 }
 
 /// Billing periods whose bills may pay for a window.

@@ -118,6 +118,22 @@ pub(crate) fn split<'p>(
     split_groups(lake, &groups, (usage, join), &mut planes, &mut lander)
 }
 
+/// The same of volumes and load balancers alone.
+///
+/// # Errors
+/// As [`split`].
+pub(crate) fn split_things<'p>(
+    lake: &Lake,
+    gathered: &Gathered,
+    usage: &[UsageFile],
+    join: &Join,
+    charges: &mut Charges<'p>,
+    sink: Sink<'_, 'p>,
+) -> Result<(), LakeError> {
+    let mut lander = Lander::new(&gathered.kinds, apportion, charges, sink, None);
+    things::land(lake, &gathered.things, usage, join, &mut lander)
+}
+
 fn planes(gathered: &Gathered, join: &Join) -> Result<Planes, LakeError> {
     Planes::new(&gathered.things, join, || gathered.nodes(join), gathered.spanning(join))
 }

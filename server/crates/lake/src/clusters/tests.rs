@@ -6,10 +6,12 @@
 use crate::container_days::{DayCosts, NodeCost, SlotCost, hours_of_day, read_day as read_costs};
 use crate::query::{Basis, bill_lines};
 use crate::tests::deliver;
+use crate::things::things_by_day;
 use crate::usage::{UsageFile, merge, read_day, write_day};
 use crate::{Lake, LakeError, allocate_with_usage};
 use domain::Money;
 use domain::allocate::clusters as reference;
+use domain::allocate::clusters::Thing;
 use domain::allocate::{Cube, CubeKey, Program};
 use domain::apportion::{ApportionError, apportion};
 use domain::class::{Class, ClassRules};
@@ -445,13 +447,33 @@ proptest! {
         prop_assert_eq!(kept, days.iter().map(held).sum::<u64>());
         // a second run gives the same bytes
         let again = allocate_with_usage(&lake, &files, &usage, period(), &program(), apportion).expect("allocates");
+        // volumes and load balancers one by one are what the cube has of them by owner
+        let mut things = BTreeMap::new();
+        for cost in things_by_day(&lake, &files, &usage, &program()).expect("finds") {
+            let sum = things.entry((cost.cluster, cost.thing, cost.day, cost.currency)).or_insert(Money::ZERO);
+            *sum = sum.checked_add(cost.effective).expect("small");
+        }
+        let mut owned = BTreeMap::new();
+        for (key, value) in &expect.lines {
+            let thing = match key.class {
+                Class::Volume => Thing::Volume,
+                Class::LoadBalancer => Thing::Balancer,
+                _ => continue,
+            };
+            let (Some(cluster), Some(day)) = (&key.columns[6], key.day) else { continue };
+            let sum = owned.entry((cluster.to_string(), thing, day, key.currency.clone())).or_insert(Money::ZERO);
+            *sum = sum.checked_add(value.effective).expect("small");
+        }
+        things.retain(|_, sum| !sum.is_zero());
+        owned.retain(|_, sum| !sum.is_zero());
+        prop_assert_eq!(things, owned);
         prop_assert_eq!(&again, &found);
         // every figure is walked back to its bill lines, to the last digit
         for (key, value) in expect.lines.iter().take(4) {
-            let lines = bill_lines(&lake, &files, &usage, &program(), &|k| k == key, Basis::Effective, 0..3).expect("finds");
+            let lines = bill_lines(&lake, &files, &usage, &program(), &|k| k == key, Basis::Effective, (0..3, &Level::Things)).expect("finds");
             prop_assert_eq!(lines.total, value.effective);
         }
-        let all = bill_lines(&lake, &files, &usage, &program(), &|_| true, Basis::Billed, 0..1_000).expect("finds");
+        let all = bill_lines(&lake, &files, &usage, &program(), &|_| true, Basis::Billed, (0..1_000, &Level::Things)).expect("finds");
         prop_assert_eq!(all.count, charges.len() as u64);
         prop_assert!(all.lines.iter().all(|line| line.share == line.billed), "each line is wholly explained");
         // nothing is lost: bill, lines and both costs

@@ -121,7 +121,10 @@ fn asset() -> Value {
     .into_iter()
     .collect();
     for (name, schema) in [
-        ("type", json!({ "type": "string", "enum": ["Node", "Disk"] })),
+        (
+            "type",
+            json!({ "type": "string", "enum": ["Node", "Disk", "LoadBalancer"] }),
+        ),
         ("properties", map(text())),
         ("labels", map(text())),
         ("window", to("Window")),
@@ -138,6 +141,8 @@ fn asset() -> Value {
         ("volumeName", text()),
         ("claimName", text()),
         ("claimNamespace", text()),
+        ("ip", text()),
+        ("local", float()),
     ] {
         properties.insert(name.to_owned(), schema);
     }
@@ -197,11 +202,6 @@ pub(super) fn opencost() -> Named {
             ]),
         ),
         (
-            "AllocationSummary",
-            envelope(some(&[
-                ("step", json!({ "type": "integer" })),
-                (
-        (
             "SummaryAllocation",
             json!({ "type": "object", "required": ["name", "totalCost"], "properties": summary }),
         ),
@@ -215,6 +215,11 @@ pub(super) fn opencost() -> Named {
                 ),
             ])),
         ),
+        (
+            "AllocationSummary",
+            envelope(some(&[
+                ("step", json!({ "type": "integer" })),
+                (
                     "sets",
                     list(object([
                         ("allocations", map(to("SummaryAllocation"))),
@@ -339,8 +344,12 @@ pub(in super::super) fn allocation_parameters() -> Vec<Value> {
 pub(in super::super) fn asset_parameters() -> Vec<Value> {
     vec![
         window(),
-        parameter("filter", "assetType:\"node\" or assetType:\"disk\"", &text()),
-        parameter("filterTypes", "Node, Disk", &text()),
+        parameter(
+            "filter",
+            "assetType:\"node\", assetType:\"disk\" or assetType:\"loadbalancer\"",
+            &text(),
+        ),
+        parameter("filterTypes", "Node, Disk, LoadBalancer", &text()),
         currency(),
     ]
 }
