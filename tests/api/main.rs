@@ -1,6 +1,7 @@
 //! The web face asked from outside: every address, over a lake that is empty
 //! and one that holds a small bill.
 
+mod carried;
 mod clusters;
 mod document;
 mod doors;

@@ -2,14 +2,15 @@
 
 use leptos::prelude::*;
 use leptos_router::hooks::use_params_map;
-use wire::{BillLine, Explain as Figures, ExplainPage, ExplainStep, StepKind};
+use wire::{BillLine, Explain as Figures, ExplainPage, ExplainQuery, ExplainStep, StepKind};
 
 use crate::components::bar::page_query;
+use crate::components::carried::carried;
 use crate::components::deliveries::short_id;
 use crate::components::figures::{cost, money, reconciled};
 use crate::components::pager::pages;
 use crate::components::state::page;
-use crate::query::{encode, href, parse_explain, print_costs, print_page};
+use crate::query::{encode, href, parse_explain, print_costs, print_explain, print_page};
 use crate::{format, words};
 
 /// The Explain page.
@@ -19,8 +20,8 @@ pub(crate) fn Explain() -> impl IntoView {
     page(
         "Explain",
         |backend, search| {
-            let page = parse_explain(&search)?;
-            Ok(async move { backend.explain(id, page).await })
+            let query = parse_explain(&search)?;
+            Ok(async move { backend.explain(id, query).await })
         },
         show,
     )
@@ -53,6 +54,7 @@ fn show(page: &ExplainPage) -> AnyView {
             </p>
             <h2>"The chain"</h2>
             <ol class="chain">{figures.steps.iter().map(step).collect::<Vec<_>>()}</ol>
+            {carried(figures)}
             {lines(figures)}
             {pager(figures)}
             <div class="recon" role="group" aria-label="Reconciliation">
@@ -172,13 +174,14 @@ fn lines(figures: &Figures) -> AnyView {
 fn pager(figures: &Figures) -> Option<AnyView> {
     let info = figures.page;
     let path = format!("/explain/{}", encode(&figures.id));
+    let place = figures.carried.as_ref();
     let to = |number: u32| {
-        let query = if number > 1 {
-            format!("page={number}")
-        } else {
-            String::new()
+        let query = ExplainQuery {
+            page: number,
+            at: place.and_then(|carried| carried.at.clone()),
+            day: place.and_then(|carried| carried.day.clone()),
         };
-        href(&path, &query)
+        href(&path, &print_explain(&query))
     };
     pages("Pages of bill lines", "lines", info, to)
 }

@@ -4,6 +4,8 @@
 //! basis, keys, filters and rules version. It is kept when a figure is first
 //! shown, so that it can be resolved for as long as the lake is kept.
 
+mod carried;
+
 use super::cube::value_of;
 use super::{App, hash_of};
 use crate::error::AppError;
@@ -11,6 +13,7 @@ use domain::allocate::CubeKey;
 use domain::{BillingPeriod, Money};
 use frontend::query::PageQuery;
 use frontend::words;
+use lake::query::Level;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -59,6 +62,26 @@ impl Lines {
             page,
             pages,
             rows: count,
+        }
+    }
+}
+
+/// What of clusters is asked for.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Within<'t> {
+    /// A thing that carries the figure, `KIND/CLUSTER/NAME`: its days.
+    pub at: Option<&'t str>,
+    /// A day of it, `YYYY-MM-DD`: its charges.
+    pub day: Option<&'t str>,
+}
+
+impl<'t> Within<'t> {
+    /// Of a request.
+    #[must_use]
+    pub fn of(query: &'t wire::ExplainQuery) -> Within<'t> {
+        Within {
+            at: query.at.as_deref(),
+            day: query.day.as_deref(),
         }
     }
 }
@@ -165,18 +188,20 @@ impl App {
     /// Where the figure with this id comes from.
     ///
     /// # Errors
-    /// [`AppError::NotFound`] for an unknown id.
-    pub async fn explain(&self, id: &str, lines: Lines) -> Result<ExplainPage, AppError> {
-        let answer = self.steady(|| self.explain_now(id, lines)).await?;
+    /// [`AppError::NotFound`] for an unknown id, and for a thing or day that
+    /// carries nothing of the figure.
+    pub async fn explain(&self, id: &str, lines: Lines, within: &Within<'_>) -> Result<ExplainPage, AppError> {
+        let level = carried::level(within.at, within.day)?;
+        let answer = self.steady(|| self.explain_now(id, lines, &level)).await?;
         let Lines::Page(asked) = lines else { return Ok(answer) };
         if asked <= answer.explain.page.pages {
             return Ok(answer);
         }
         let last = Lines::Page(answer.explain.page.pages);
-        self.steady(|| self.explain_now(id, last)).await
+        self.steady(|| self.explain_now(id, last, &level)).await
     }
 
-    async fn explain_now(&self, id: &str, listed: Lines) -> Result<ExplainPage, AppError> {
+    async fn explain_now(&self, id: &str, listed: Lines, level: &Level) -> Result<ExplainPage, AppError> {
         let unknown = || AppError::NotFound {
             what: format!("figure with the explain id {id:?}"),
         };
@@ -195,7 +220,7 @@ impl App {
         let charges: Vec<lake::ChargeFile> = files.iter().map(super::allocate::charge_file).collect();
         let usage = self.usage_for(seed.period).await?;
         let (lake, wanted, dimensions) = (self.lake.clone(), seed.clone(), program.rules.dimensions.clone());
-        let task_program = program.clone();
+        let (task_program, task_level) = (program.clone(), level.clone());
         let basis = match seed.basis {
             Basis::Billed => lake::query::Basis::Billed,
             Basis::Effective => lake::query::Basis::Effective,
@@ -210,7 +235,7 @@ impl App {
                     &task_program,
                     &covers,
                     basis,
-                    listed.range(),
+                    (listed.range(), &task_level),
                 )?)
             })
             .await?;
@@ -249,6 +274,9 @@ impl App {
                 Some("/rules".to_owned()),
             ));
         }
+        let carried = carried::carried(&found, level, (cost, seed.basis), |delivery, part| {
+            file_of(records.iter().find(|d| d.delivery_id == delivery), part)
+        })?;
         steps.extend(price_steps(&found)?);
         steps.extend(rule_steps(&found, &program)?);
         steps.extend(class_steps(&found)?);
@@ -271,6 +299,7 @@ impl App {
                 lines,
                 rest_cost: rest_cost.to_string(),
                 residual: cost.checked_sub(found.total)?.to_string(),
+                carried,
             },
         })
     }
@@ -412,6 +441,13 @@ fn delivery_steps(
         .collect())
 }
 
+/// The name of a file of a delivery, without folders.
+fn file_of(record: Option<&store::DeliveryRecord>, part: u32) -> String {
+    let file = record.and_then(|d| d.files.get(part as usize));
+    let name = file.map_or("", |file| file.name.as_str());
+    name.rsplit('/').next().unwrap_or(name).to_owned()
+}
+
 fn bill_line(
     line: &lake::query::BillLine,
     seed: &ExplainSeed,
@@ -419,10 +455,6 @@ fn bill_line(
     records: &[store::DeliveryRecord],
 ) -> BillLine {
     let record = records.iter().find(|d| d.delivery_id == line.delivery_id);
-    let file = record
-        .and_then(|d| d.files.get(line.part as usize))
-        .map(|f| f.name.clone())
-        .unwrap_or_default();
     let whole = match seed.basis {
         Basis::Effective => line.effective,
         Basis::Billed => line.billed,
@@ -441,7 +473,7 @@ fn bill_line(
     BillLine {
         delivery_id: line.delivery_id.clone(),
         source: record.map(|d| d.source_id.clone()).unwrap_or_default(),
-        file: file.rsplit('/').next().unwrap_or(&file).to_owned(),
+        file: file_of(record, line.part),
         line: line.line,
         charge_start: line.span.start.to_string(),
         charge_end: line.span.end.to_string(),

@@ -4,7 +4,7 @@
 use super::Web;
 use super::error::ApiError;
 use super::observe::RequestId;
-use crate::app::explain::Lines;
+use crate::app::explain::{Lines, Within};
 use crate::app::reports::Rows;
 use crate::error::AppError;
 use axum::Json;
@@ -124,8 +124,9 @@ pub(super) async fn explain(
     ask: Ask,
 ) -> Answer<Report<Explain>> {
     let Path(id) = id.map_err(|error| ask.unreadable(&error))?;
-    let listed = Lines::Page(ask.parse(parse_explain)?);
-    let page = ask.answer(web.app.explain(&id, listed).await)?;
+    let query = ask.parse(parse_explain)?;
+    let listed = Lines::Page(query.page);
+    let page = ask.answer(web.app.explain(&id, listed, &Within::of(&query)).await)?;
     Ok(Json(Report {
         report: page.explain,
         context: page.context,

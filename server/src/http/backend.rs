@@ -3,14 +3,14 @@
 use super::error::page_error;
 use super::observe::RequestId;
 use crate::app::App;
-use crate::app::explain::Lines;
+use crate::app::explain::{Lines, Within};
 use crate::app::reports::Rows;
 use async_trait::async_trait;
 use frontend::backend::{Backend, RulesQuery};
 use frontend::query::PageQuery;
 use wire::{
     ClustersPage, CommitmentsPage, ConvertedPage, ConvertedQuery, CostsPage, CostsQuery, DeliveryChanges, ExplainPage,
-    OverviewPage, PageError, ReconciliationPage, RulesPage, Site, SourcesPage,
+    ExplainQuery, OverviewPage, PageError, ReconciliationPage, RulesPage, Site, SourcesPage,
 };
 
 /// Answers one request's questions; what breaks is logged under its id.
@@ -78,9 +78,9 @@ impl Backend for Answers {
             .map_err(|error| page_error(&error, &self.request_id))
     }
 
-    async fn explain(&self, id: String, page: u32) -> Result<ExplainPage, PageError> {
+    async fn explain(&self, id: String, query: ExplainQuery) -> Result<ExplainPage, PageError> {
         self.app
-            .explain(&id, Lines::Page(page))
+            .explain(&id, Lines::Page(query.page), &Within::of(&query))
             .await
             .map_err(|error| page_error(&error, &self.request_id))
     }
