@@ -315,8 +315,8 @@ async fn what_the_original_gets_wrong_is_said() {
     for (query, part) in [
         ("shareNamespaces=batch&shareSplit=even", "evenly over the namespaces"),
         ("includeIdle=true&filter=namespace:shop", "would bear"),
-        ("aggregate=service", "services are not kept"),
-        ("aggregate=annotation:a", "annotations are not kept"),
+        ("aggregate=service", "no row of this answer has a service"),
+        ("filter=annotation[a]:b", "no row of this answer has an annotation"),
         ("step=7h&shareIdle=true", "shared by hour"),
         ("colour=red", "colour is not known"),
     ] {
@@ -370,6 +370,86 @@ async fn usual_clients_are_served() {
     );
     let disks = json(&site, &format!("/assets?{DAYS}&filter=assetType:%22disk%22")).await;
     assert_eq!(exact(&disks).to_string(), "6");
+}
+
+/// The containers with what clusters tell beside labels: the shop's pod of core
+/// is behind two services.
+fn containers_with_services() -> String {
+    let plain = containers();
+    let mut lines = plain.lines();
+    let mut text = format!("{},services,annotations\n", lines.next().expect("a header"));
+    for line in lines {
+        let more = match line {
+            line if line.contains(",core,n1,shop,") => "\"web,api\",\"{\"\"example.com/owner\"\":\"\"jo\"\"}\"",
+            line if line.contains(",edge,n2,shop,") => "web,",
+            _ => ",",
+        };
+        text.push_str(&format!("{line},{more}\n"));
+    }
+    text
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn services_and_annotations_are_grouped_and_filtered() {
+    let (plain, told) = (
+        site().await,
+        Site::with_usage(&bill(), &[&nodes(), &containers_with_services()]).await,
+    );
+    // who is in front of a pod moves no money
+    let by_pod = format!("/allocation?{DAYS}&aggregate=cluster,namespace,pod&includeIdle=true");
+    let (without, with) = (json(&plain, &by_pod).await, json(&told, &by_pod).await);
+    assert_eq!(names(&without["data"][0]), names(&with["data"][0]));
+    assert_eq!(without["exactTotal"], with["exactTotal"]);
+    let cost = |answer: &Value, name: &str| answer["data"][0][name]["totalCost"].as_f64().expect("a number");
+    let (core, edge) = (cost(&with, "core/shop/web-0"), cost(&with, "edge/shop/web-0"));
+    let by_service = json(&told, &format!("/allocation?{DAYS}&aggregate=service&includeIdle=true")).await;
+    assert_eq!(exact(&by_service).to_string(), "68");
+    assert_eq!(
+        names(&by_service["data"][0]),
+        ["__idle__", "__unallocated__", "api,web", "web"]
+    );
+    assert_eq!((cost(&by_service, "api,web"), cost(&by_service, "web")), (core, edge));
+    let properties = &by_service["data"][0]["api,web"]["properties"];
+    assert_eq!(properties["services"], serde_json::json!(["api", "web"]));
+    let by_note = json(
+        &told,
+        &format!("/allocation?{DAYS}&aggregate=annotation:example.com/owner"),
+    )
+    .await;
+    assert_eq!(
+        (names(&by_note["data"][0]), cost(&by_note, "jo")),
+        (vec!["__unallocated__", "jo"], core)
+    );
+    let every = json(
+        &told,
+        &format!("/allocation?{DAYS}&filter=annotation[example_com_owner]:jo"),
+    )
+    .await;
+    let groups = every["data"][0].as_object().expect("a set");
+    let shown: Vec<&Value> = groups
+        .values()
+        .map(|group| &group["properties"]["annotations"])
+        .collect();
+    assert_eq!(shown, [&serde_json::json!({"example_com_owner": "jo"})]);
+    // a pod of two services passes for each of them, and once for both
+    for (filter, expect) in [
+        ("services:\"web\"", core + edge),
+        ("services:\"api\"", core),
+        ("services:\"api\",\"web\"", core + edge),
+        ("services:\"web\"+services!:\"api\"", edge),
+        ("annotation[example.com/owner]:\"jo\"", core),
+    ] {
+        let encoded = filter.replace('"', "%22").replace('+', "%2B");
+        let answer = json(
+            &told,
+            &format!("/allocation?{DAYS}&filter={encoded}&aggregate=namespace"),
+        )
+        .await;
+        assert!((sum_of(&answer) - expect).abs() < 1e-6, "{filter}: {}", sum_of(&answer));
+        assert_eq!(answer["warning"], Value::Null, "{filter}");
+        let rest = json(&told, &format!("/allocation?{DAYS}&filter={encoded}&aggregate=service")).await;
+        assert_eq!(rest["exactTotal"], answer["exactTotal"], "{filter}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

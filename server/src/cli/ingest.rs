@@ -77,6 +77,9 @@ pub(super) struct Usage {
     /// Seconds between samples of a watched cluster
     #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u32).range(15..=300))]
     interval: u32,
+    /// Keep this annotation of the pods of a watched cluster [default: none]; may be repeated
+    #[arg(long = "annotation", value_name = "KEY")]
+    annotations: Vec<String>,
     /// Name of the source [default: usage-files, prometheus-UID or kubernetes-UID]
     #[arg(long)]
     source: Option<String>,
@@ -321,6 +324,7 @@ async fn from_kubernetes(app: &App, args: Usage, json: bool) -> Result<Outcome, 
         in_cluster: args.in_cluster,
         name: None,
         interval_s: args.interval,
+        annotations: args.annotations,
         source: args.source,
     };
     let stop = async {

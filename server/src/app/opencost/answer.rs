@@ -7,6 +7,7 @@ use super::row::sanitized;
 use domain::Money;
 use domain::instant::Span;
 use domain::money::MoneyOverflow;
+use domain::tags::Tags;
 use serde::Serialize;
 use serde::ser::{SerializeMap, Serializer};
 use std::collections::BTreeMap;
@@ -186,15 +187,23 @@ struct PropertiesJson<'g> {
     pod: &'g str,
     #[serde(rename = "providerID", skip_serializing_if = "str::is_empty")]
     provider_id: &'g str,
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    services: &'g [String],
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     labels: BTreeMap<String, &'g str>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    annotations: BTreeMap<String, &'g str>,
+}
+
+fn tags(tags: &Option<Tags>, shown: bool) -> BTreeMap<String, &str> {
+    let tags = tags.iter().filter(|_| shown).flatten();
+    tags.map(|(key, value)| (sanitized(key), value.as_str())).collect()
 }
 
 fn properties(of: &Properties, metadata: bool) -> PropertiesJson<'_> {
     fn text(value: &Option<String>) -> &str {
         value.as_deref().unwrap_or("")
     }
-    let labels = of.labels.iter().filter(|_| metadata).flatten();
     PropertiesJson {
         cluster: text(&of.cluster),
         node: text(&of.node),
@@ -204,7 +213,9 @@ fn properties(of: &Properties, metadata: bool) -> PropertiesJson<'_> {
         namespace: text(&of.namespace),
         pod: text(&of.pod),
         provider_id: text(&of.provider_id),
-        labels: labels.map(|(key, value)| (sanitized(key), value.as_str())).collect(),
+        services: of.services.as_deref().unwrap_or_default(),
+        labels: tags(&of.labels, metadata),
+        annotations: tags(&of.annotations, metadata),
     }
 }
 

@@ -194,6 +194,9 @@ impl App {
             .collect();
         let (volume, network, balancer) = known_parts(&sets);
         warnings.extend(unknown_parts(volume, network, balancer));
+        let groups = || sets.iter().flat_map(|set| &set.groups);
+        let (services, annotations) = (groups().any(|group| group.knows.0), groups().any(|group| group.knows.1));
+        warnings.extend(ask::unknown_fields(&ask.shape, services, annotations));
         let sum = total(&sets)?;
         let code = Some(currency.as_str());
         match form {

@@ -153,6 +153,13 @@ fn cluster_day() -> impl Strategy<Value = ClusterDay> {
                     } else {
                         Default::default()
                     },
+                    // no figure goes by these
+                    services: (0..at).map(|at| format!("s{at}")).collect(),
+                    annotations: if slot.is_multiple_of(2) {
+                        Default::default()
+                    } else {
+                        [("note".to_owned(), namespace.to_owned())].into()
+                    },
                 };
                 let effective = Measure {
                     cpu_core_ms: cpu * 3_600,

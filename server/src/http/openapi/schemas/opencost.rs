@@ -189,7 +189,9 @@ pub(super) fn opencost() -> Named {
                 ("namespace", text()),
                 ("pod", text()),
                 ("providerID", text()),
+                ("services", list(text())),
                 ("labels", map(text())),
+                ("annotations", map(text())),
             ]),
         ),
         (
