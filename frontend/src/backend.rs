@@ -4,8 +4,8 @@
 use async_trait::async_trait;
 use wire::{
     AccessPage, AccountPage, AuditPage, AuditSearch, ClustersPage, CommitmentsPage, ConvertedPage, ConvertedQuery,
-    CostsPage, CostsQuery, DeliveryChanges, ExplainPage, OverviewPage, PageError, ReconciliationPage, RulesPage,
-    SignInPage, SignInQuery, Site, SourcesPage,
+    CostsPage, CostsQuery, DeliveryChanges, ExplainPage, ExplainQuery, OverviewPage, PageError, ReconciliationPage,
+    RulesPage, SignInPage, SignInQuery, Site, SourcesPage,
 };
 
 use crate::query::PageQuery;
@@ -36,9 +36,8 @@ pub trait Backend: Send + Sync + 'static {
     /// Does it add up to the invoice?
     async fn reconciliation(&self, query: PageQuery) -> Result<ReconciliationPage, PageError>;
 
-    /// Where does the figure with this id come from? `page` is the page of bill
-    /// lines, from 1.
-    async fn explain(&self, id: String, page: u32) -> Result<ExplainPage, PageError>;
+    /// Where does the figure with this id come from?
+    async fn explain(&self, id: String, query: ExplainQuery) -> Result<ExplainPage, PageError>;
 
     /// Who pays for what, from when? The money is about the query's period.
     async fn rules(&self, query: RulesQuery) -> Result<RulesPage, PageError>;

@@ -1,7 +1,7 @@
 //! URL query strings: parsed exactly, printed canonically. A page is a pure
 //! function of its URL, so everything a reader chose is in here.
 
-use wire::{AuditSearch, Basis, ConvertedQuery, CostsQuery, PageError, SignInQuery, SortKey, SortOrder};
+use wire::{AuditSearch, Basis, ConvertedQuery, CostsQuery, ExplainQuery, PageError, SignInQuery, SortKey, SortOrder};
 
 use crate::backend::RulesQuery;
 
@@ -153,15 +153,35 @@ pub fn print_audit(search: &AuditSearch) -> String {
     out.0
 }
 
-/// Reads the query string of the Explain page: the page of bill lines, from 1.
+/// Reads the query string of the Explain page: the page of bill lines, from 1,
+/// and how far down the things that carry the figure are shown.
 ///
 /// # Errors
 /// [`PageError::BadRequest`] naming the parameter that does not fit.
-pub fn parse_explain(raw: &str) -> Result<u32, PageError> {
-    let page = pairs(raw)
-        .into_iter()
-        .find(|(name, value)| name == "page" && !value.is_empty());
-    page.map_or(Ok(1), |(_, value)| page_number(&value))
+pub fn parse_explain(raw: &str) -> Result<ExplainQuery, PageError> {
+    let mut query = ExplainQuery::default();
+    for (name, value) in pairs(raw).into_iter().filter(|(_, value)| !value.is_empty()) {
+        match name.as_str() {
+            "page" => query.page = page_number(&value)?,
+            "at" => query.at = Some(value),
+            "day" => query.day = Some(value),
+            _ => {}
+        }
+    }
+    Ok(query)
+}
+
+/// Writes it back.
+#[must_use]
+pub fn print_explain(query: &ExplainQuery) -> String {
+    let mut parts = Vec::new();
+    if query.page > 1 {
+        parts.push(format!("page={}", query.page));
+    }
+    for (name, value) in [("at", &query.at), ("day", &query.day)] {
+        parts.extend(value.as_ref().map(|value| format!("{name}={}", encode(value))));
+    }
+    parts.join("&")
 }
 
 /// Reads the query string of the Costs page, of `/costs.csv` and `/costs.xlsx`.
@@ -548,9 +568,26 @@ mod tests {
     }
 
     #[test]
-    fn an_explain_query_is_a_page_number() {
-        for (raw, page) in [("", 1), ("page=", 1), ("utm=1&page=12", 12)] {
-            assert_eq!(parse_explain(raw), Ok(page), "{raw}");
+    fn an_explain_query_is_a_page_and_a_place() {
+        let query = |page, at: Option<&str>, day: Option<&str>| ExplainQuery {
+            page,
+            at: at.map(str::to_owned),
+            day: day.map(str::to_owned),
+        };
+        for (raw, expect, printed) in [
+            ("", query(1, None, None), ""),
+            ("page=&at=", query(1, None, None), ""),
+            ("utm=1&page=12", query(12, None, None), "page=12"),
+            (
+                "at=node%2Fcore%2Fn1&day=2026-11-03",
+                query(1, Some("node/core/n1"), Some("2026-11-03")),
+                "at=node/core/n1&day=2026-11-03",
+            ),
+        ] {
+            assert_eq!(parse_explain(raw), Ok(expect.clone()), "{raw}");
+            let again = print_explain(&expect);
+            assert_eq!(again.replace("%2F", "/"), printed);
+            assert_eq!(parse_explain(&again), Ok(expect));
         }
         for raw in ["page=0", "page=x", "page=-1"] {
             assert!(matches!(parse_explain(raw), Err(PageError::BadRequest { .. })), "{raw}");

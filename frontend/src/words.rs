@@ -1,6 +1,7 @@
 //! Keys as people read them.
 
-use wire::{Basis, DeliveryState, PeriodState};
+use crate::format;
+use wire::{Basis, CarriedRow, DeliveryState, Measured, PeriodState};
 
 const KEYS: [(&str, &str); 21] = [
     ("tenant", "Tenant"),
@@ -153,6 +154,39 @@ fn spaced(key: &str) -> String {
         Some(first) => first.to_uppercase().chain(chars).collect(),
         None => String::new(),
     }
+}
+
+/// What a row of what carries a figure is called: the thing, the day, or what
+/// was paid for and from when to when.
+#[must_use]
+pub fn carried_name(row: &CarriedRow) -> String {
+    match (&row.what, &row.start, &row.end, &row.day) {
+        (Some(what), Some(start), Some(end), _) => {
+            format!(
+                "{}, {} to {}",
+                spaced(what),
+                format::instant(start),
+                format::instant(end)
+            )
+        }
+        (.., Some(day)) => day.clone(),
+        _ => row.name.clone(),
+    }
+}
+
+/// Amounts of resources: `1.00 core-h, 4.00 GiB-h`; those that are nothing are left out.
+#[must_use]
+pub fn amounts(measured: &Measured) -> String {
+    let all = [
+        (measured.core_hours_milli, "core-h"),
+        (measured.gib_hours_milli, "GiB-h"),
+        (measured.gpu_hours_milli, "GPU-h"),
+    ];
+    let some = all.iter().filter(|(milli, _)| *milli > 0);
+    let shown: Vec<String> = some
+        .map(|(milli, unit)| format!("{} {unit}", format::thousandths(*milli, 2)))
+        .collect();
+    shown.join(", ")
 }
 
 /// A basis as people read it.

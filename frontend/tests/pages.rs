@@ -225,9 +225,50 @@ async fn costs_keeps_its_state_in_every_link_and_form() {
 }
 
 #[tokio::test]
+async fn explain_walks_down_to_node_hours_without_scripts() {
+    let id = "/explain/9f86d081884c0";
+    let (thing, day) = ("?at=node/core/ip-10-0-1-7", "&day=2026-11-03");
+    let at = |query: &str| format!("{id}{}", query.replace("/core/", "%2Fcore%2F"));
+    for (query, below, words) in [
+        (
+            "".to_owned(),
+            Some(thing.to_owned()),
+            &["Node of core", ">Other (7)<", "does not go by requests"][..],
+        ),
+        (
+            thing.to_owned(),
+            Some(format!("{thing}{day}")),
+            &["Days of ip-10-0-1-7", "1.00 of 4.00 core-h (25.0\u{a0}%)"],
+        ),
+        (
+            format!("{thing}{day}"),
+            None,
+            &[
+                "Machine, 2026-11-03 05:00 UTC to 2026-11-03 06:00 UTC",
+                "2026-11-focus.csv.gz",
+                "2 more: ",
+            ],
+        ),
+    ] {
+        let page = plain(&at(&query)).await;
+        let links = page.values("href");
+        if let Some(below) = below {
+            let known = |link: &String| link.replace("%2F", "/") == format!("{id}{below}");
+            assert!(links.iter().any(known), "{below} in {links:?}");
+        }
+        for words in words {
+            page.has(words);
+        }
+        // the pages of bill lines stay at the level
+        let next = links.iter().find(|link| link.contains("page=2")).expect("a next page");
+        assert_eq!(next.contains("at="), !query.is_empty(), "{next}");
+    }
+}
+
+#[tokio::test]
 async fn clusters_lead_to_their_costs_and_say_what_is_not_known() {
     let page = plain("/clusters").await;
-    page.has("The nodes of 3 clusters cost 1,000 USD: 70.0\u{a0}% for workloads, 30.1\u{a0}% idle capacity.");
+    page.has("The nodes of 3 clusters cost 1,000 USD so far: 70.0\u{a0}% for workloads, 30.1\u{a0}% idle capacity.");
     let base = "/costs?period=2026-11&by=Namespace,Workload&currency=USD";
     let links = page.values("href");
     for filters in [
@@ -254,6 +295,8 @@ async fn clusters_lead_to_their_costs_and_say_what_is_not_known() {
         "8,960.0",
         "50.0\u{a0}%",
         "744.0",
+        "Estimated beside the node cost: ",
+        "Node cost to date",
         "(no node pool)",
         "no facts",
         "not billed",

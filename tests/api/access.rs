@@ -24,9 +24,15 @@ fn readers() -> Vec<(String, Vec<Grant>)> {
     };
     readers.push((
         "tenant acme".to_owned(),
-        [Role::Viewer, Role::Platform, Role::FinancePreparer, Role::Auditor, Role::Admin]
-            .map(foreign)
-            .to_vec(),
+        [
+            Role::Viewer,
+            Role::Platform,
+            Role::FinancePreparer,
+            Role::Auditor,
+            Role::Admin,
+        ]
+        .map(foreign)
+        .to_vec(),
     ));
     readers
 }
@@ -49,7 +55,9 @@ fn expected(need: Need, grants: &[Grant]) -> bool {
 }
 
 fn sample(path: &str) -> String {
-    path.replace("{id}", "0123").replace("{*file}", "none.js").replace("{provider}", "none")
+    path.replace("{id}", "0123")
+        .replace("{*file}", "none.js")
+        .replace("{provider}", "none")
 }
 
 /// Whether the answer let the caller in: refusals of access have statuses of their own.
@@ -168,7 +176,11 @@ async fn who_is_nobody_learns_nothing_of_what_there_is() {
     let site = Site::with_bill().await;
     for (path, status, location) in [
         ("/", 303, "/sign-in"),
-        ("/costs?by=tenant&period=2026-11", 303, "/sign-in?next=%2Fcosts%3Fby%3Dtenant%26period%3D2026-11"),
+        (
+            "/costs?by=tenant&period=2026-11",
+            303,
+            "/sign-in?next=%2Fcosts%3Fby%3Dtenant%26period%3D2026-11",
+        ),
         ("/nowhere", 303, "/sign-in?next=%2Fnowhere"),
         ("/explain/0123", 303, "/sign-in?next=%2Fexplain%2F0123"),
         ("/costs.csv", 303, "/sign-in?next=%2Fcosts.csv"),
@@ -205,10 +217,20 @@ async fn a_refusal_names_who_can_grant_it() {
     .await;
     let page = site.get_as("/clusters", Some(&viewer)).await;
     assert_eq!(page.status, 403);
-    assert!(page.text().contains("Reader suite"), "the admin's name: {}", page.text());
+    assert!(
+        page.text().contains("Reader suite"),
+        "the admin's name: {}",
+        page.text()
+    );
     let api = site.get_as("/api/v1/clusters", Some(&viewer)).await;
-    let detail = api.json()["errors"][0]["detail"].as_str().unwrap_or_default().to_owned();
-    assert!(detail.contains("whole company") && detail.contains("Reader suite"), "{detail}");
+    let detail = api.json()["errors"][0]["detail"]
+        .as_str()
+        .unwrap_or_default()
+        .to_owned();
+    assert!(
+        detail.contains("whole company") && detail.contains("Reader suite"),
+        "{detail}"
+    );
     let opencost = site.get_as("/allocation?window=1d", Some(&viewer)).await;
     assert_eq!((opencost.status, opencost.json()["code"].as_u64()), (403, Some(403)));
 }
@@ -225,15 +247,26 @@ async fn a_token_ends_with_its_account_role_or_time() {
     let account = app.account_named("jo").await.expect("there");
     let works = async || site.get_as("/api/v1/costs", Some(&token)).await.status;
     assert_eq!(works().await, 200);
-    app.change_grants(&account.account_id, &[], &[grant.clone()]).await.expect("taken back");
+    app.change_grants(&account.account_id, &[], &[grant.clone()])
+        .await
+        .expect("taken back");
     assert_eq!(works().await, 401, "what the account lost the token lost");
-    app.change_grants(&account.account_id, &[grant], &[]).await.expect("granted again");
+    app.change_grants(&account.account_id, &[grant], &[])
+        .await
+        .expect("granted again");
     assert_eq!(works().await, 200);
     app.let_in(&account.account_id, false).await.expect("disabled");
     assert_eq!(works().await, 401);
     app.let_in(&account.account_id, true).await.expect("enabled");
     assert_eq!(works().await, 200);
-    let id = app.api_tokens().await.expect("tokens").last().expect("one").token_id.clone();
+    let id = app
+        .api_tokens()
+        .await
+        .expect("tokens")
+        .last()
+        .expect("one")
+        .token_id
+        .clone();
     app.revoke_api_token(&id).await.expect("revoked");
     assert_eq!(works().await, 401);
 }
@@ -241,6 +274,11 @@ async fn a_token_ends_with_its_account_role_or_time() {
 #[tokio::test]
 async fn every_form_of_the_table_is_a_post() {
     for route in ROUTES {
-        assert_eq!(route.kind == Kind::Form, route.method == "POST" && route.path != "/api/v1/usage/facts", "{}", route.path);
+        assert_eq!(
+            route.kind == Kind::Form,
+            route.method == "POST" && route.path != "/api/v1/usage/facts",
+            "{}",
+            route.path
+        );
     }
 }

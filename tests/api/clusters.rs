@@ -95,6 +95,27 @@ async fn parts_are_the_cluster_and_clusters_are_the_node_cost() {
 }
 
 #[tokio::test]
+async fn an_open_delivery_makes_clusters_estimated() {
+    // the hours of the 5th have no bill line: estimated at the price of the 3rd, 1 an hour
+    for (open, state, estimate) in [(true, "estimated", json!("1")), (false, "actual", Value::Null)] {
+        let site = Site::with_usage_of(&bill(), Some(!open), &[&nodes(), &containers()]).await;
+        let page = site.get("/api/v1/clusters").await.json();
+        assert_eq!(page["context"]["state"], state);
+        let cluster = &page["clusters"][0];
+        assert_eq!((&cluster["state"], &cluster["estimate"]), (&json!(state), &estimate));
+        assert_eq!(
+            (&cluster["cost"], &page["joined"]),
+            (&json!("24"), &json!("24")),
+            "in no total"
+        );
+        let html = site.get("/clusters").await;
+        let badge = format!(">{state}</span></h2>");
+        assert!(html.text().contains(&badge), "{badge} in {}", html.text());
+        assert_eq!(html.text().contains("Estimated beside the node cost"), open);
+    }
+}
+
+#[tokio::test]
 async fn a_part_leads_to_the_same_money_by_owner() {
     let site = site().await;
     let html = site.get("/clusters").await.text().replace("&amp;", "&");

@@ -159,6 +159,13 @@ async fn every_answer_fits_its_schema() {
     check(&site, &document, "/api/v1/rules", "/api/v1/rules", 200).await;
     check(&site, &document, "/api/v1/sources", "/api/v1/sources", 200).await;
     check(&site, &document, "/api/v1/periods", "/api/v1/periods", 200).await;
+    let of_nodes = used.get("/api/v1/costs?by=Workload&f=Workload:web").await.json();
+    let id = of_nodes["rows"][0]["explain_id"].as_str().expect("an id");
+    for query in ["", "?at=node/core/n1", "?at=node/core/n1&day=2026-11-03"] {
+        let path = format!("/api/v1/explain/{id}{query}");
+        let answer = check(&used, &document, "/api/v1/explain/{id}", &path, 200).await;
+        assert!(answer["carried"].is_object(), "{path}");
+    }
     let id = costs["rows"][0]["explain_id"].as_str().expect("an id");
     check(
         &site,

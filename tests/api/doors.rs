@@ -96,6 +96,27 @@ async fn nothing_but_the_table_answers() {
         site.get("/api/v1/nothing").await.json()["errors"][0]["code"],
         "not_found"
     );
+    for path in [
+        "/model",
+        "/model/x",
+        "/allocation/x",
+        "/allocation/compute/x",
+        "/model/allocation/x",
+        "/cloudCost/view",
+    ] {
+        let answer = site.get(path).await;
+        assert_eq!(answer.status, 404, "{path}");
+        let json = answer.json();
+        assert_eq!(json["code"], 404, "{path}");
+        assert!(
+            json["message"].as_str().is_some_and(|text| text.contains(path)),
+            "{json}"
+        );
+    }
+    for path in ["/allocation", "/model/assets", "/assets", "/cloudCost"] {
+        let answer = site.post(path, "", &[]).await;
+        assert_eq!((answer.status, &answer.json()["code"]), (405, &405.into()), "{path}");
+    }
     for (method, path) in [("POST", "/costs"), ("GET", "/theme"), ("DELETE", "/api/v1/costs")] {
         let request = Request::builder().method(method).uri(path).header("host", "localhost");
         let answer = site.send(request.body(Body::empty()).expect("a plain request")).await;

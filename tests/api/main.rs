@@ -2,11 +2,12 @@
 //! and one that holds a small bill.
 
 mod access;
+mod carried;
 mod clusters;
 mod document;
 mod doors;
 mod figures;
-mod opencost;
 mod isolation;
+mod opencost;
 mod people;
 mod site;

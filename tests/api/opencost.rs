@@ -315,8 +315,8 @@ async fn what_the_original_gets_wrong_is_said() {
     for (query, part) in [
         ("shareNamespaces=batch&shareSplit=even", "evenly over the namespaces"),
         ("includeIdle=true&filter=namespace:shop", "would bear"),
-        ("aggregate=service", "services are not kept"),
-        ("aggregate=annotation:a", "annotations are not kept"),
+        ("aggregate=service", "no row of this answer has a service"),
+        ("filter=annotation[a]:b", "no row of this answer has an annotation"),
         ("step=7h&shareIdle=true", "shared by hour"),
         ("colour=red", "colour is not known"),
     ] {
@@ -370,6 +370,230 @@ async fn usual_clients_are_served() {
     );
     let disks = json(&site, &format!("/assets?{DAYS}&filter=assetType:%22disk%22")).await;
     assert_eq!(exact(&disks).to_string(), "6");
+}
+
+/// The containers with what clusters tell beside labels: the shop's pod of core
+/// is behind two services.
+fn containers_with_services() -> String {
+    let plain = containers();
+    let mut lines = plain.lines();
+    let mut text = format!("{},services,annotations\n", lines.next().expect("a header"));
+    for line in lines {
+        let more = match line {
+            line if line.contains(",core,n1,shop,") => "\"web,api\",\"{\"\"example.com/owner\"\":\"\"jo\"\"}\"",
+            line if line.contains(",edge,n2,shop,") => "web,",
+            _ => ",",
+        };
+        text.push_str(&format!("{line},{more}\n"));
+    }
+    text
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn services_and_annotations_are_grouped_and_filtered() {
+    let (plain, told) = (
+        site().await,
+        Site::with_usage(&bill(), &[&nodes(), &containers_with_services()]).await,
+    );
+    // who is in front of a pod moves no money
+    let by_pod = format!("/allocation?{DAYS}&aggregate=cluster,namespace,pod&includeIdle=true");
+    let (without, with) = (json(&plain, &by_pod).await, json(&told, &by_pod).await);
+    assert_eq!(names(&without["data"][0]), names(&with["data"][0]));
+    assert_eq!(without["exactTotal"], with["exactTotal"]);
+    let cost = |answer: &Value, name: &str| answer["data"][0][name]["totalCost"].as_f64().expect("a number");
+    let (core, edge) = (cost(&with, "core/shop/web-0"), cost(&with, "edge/shop/web-0"));
+    let by_service = json(&told, &format!("/allocation?{DAYS}&aggregate=service&includeIdle=true")).await;
+    assert_eq!(exact(&by_service).to_string(), "68");
+    assert_eq!(
+        names(&by_service["data"][0]),
+        ["__idle__", "__unallocated__", "api,web", "web"]
+    );
+    assert_eq!((cost(&by_service, "api,web"), cost(&by_service, "web")), (core, edge));
+    let properties = &by_service["data"][0]["api,web"]["properties"];
+    assert_eq!(properties["services"], serde_json::json!(["api", "web"]));
+    let by_note = json(
+        &told,
+        &format!("/allocation?{DAYS}&aggregate=annotation:example.com/owner"),
+    )
+    .await;
+    assert_eq!(
+        (names(&by_note["data"][0]), cost(&by_note, "jo")),
+        (vec!["__unallocated__", "jo"], core)
+    );
+    let every = json(
+        &told,
+        &format!("/allocation?{DAYS}&filter=annotation[example_com_owner]:jo"),
+    )
+    .await;
+    let groups = every["data"][0].as_object().expect("a set");
+    let shown: Vec<&Value> = groups
+        .values()
+        .map(|group| &group["properties"]["annotations"])
+        .collect();
+    assert_eq!(shown, [&serde_json::json!({"example_com_owner": "jo"})]);
+    // a pod of two services passes for each of them, and once for both
+    for (filter, expect) in [
+        ("services:\"web\"", core + edge),
+        ("services:\"api\"", core),
+        ("services:\"api\",\"web\"", core + edge),
+        ("services:\"web\"+services!:\"api\"", edge),
+        ("annotation[example.com/owner]:\"jo\"", core),
+    ] {
+        let encoded = filter.replace('"', "%22").replace('+', "%2B");
+        let answer = json(
+            &told,
+            &format!("/allocation?{DAYS}&filter={encoded}&aggregate=namespace"),
+        )
+        .await;
+        assert!((sum_of(&answer) - expect).abs() < 1e-6, "{filter}: {}", sum_of(&answer));
+        assert_eq!(answer["warning"], Value::Null, "{filter}");
+        let rest = json(&told, &format!("/allocation?{DAYS}&filter={encoded}&aggregate=service")).await;
+        assert_eq!(rest["exactTotal"], answer["exactTotal"], "{filter}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_topline_is_the_summary_in_one_row() {
+    let site = site().await;
+    for query in [
+        "aggregate=namespace&includeIdle=true",
+        "aggregate=namespace&includeIdle=true&step=1d",
+        "aggregate=pod&filter=namespace:shop",
+        "aggregate=pod&filter=namespace:nobody",
+    ] {
+        let summary = json(&site, &format!("/allocation/summary?{DAYS}&{query}")).await;
+        let sets = summary["data"]["sets"].as_array().expect("sets").iter();
+        let rows: Vec<(String, f64)> = sets
+            .flat_map(|set| set["allocations"].as_object().expect("groups"))
+            .map(|(name, group)| (name.clone(), group["totalCost"].as_f64().expect("a number")))
+            .collect();
+        let different: std::collections::BTreeSet<&String> = rows.iter().map(|(name, _)| name).collect();
+        for path in ["/allocation/summary/topline", "/model/allocation/summary/topline"] {
+            let topline = json(&site, &format!("{path}?{DAYS}&{query}")).await;
+            assert_eq!(topline["exactTotal"], summary["exactTotal"], "{query}");
+            assert_eq!(topline["data"]["numResults"], different.len(), "{query}");
+            let combined = &topline["data"]["combined"];
+            if rows.is_empty() {
+                assert!(combined.is_null(), "{combined}");
+                continue;
+            }
+            let sum: f64 = rows.iter().map(|(_, cost)| cost).sum();
+            let total = combined["totalCost"].as_f64().expect("a number");
+            assert!((total - sum).abs() < 1e-9, "{query}: {total} {sum}");
+            assert_eq!(combined["name"], "combined");
+        }
+    }
+}
+
+/// Volumes with and without a claim and a bill line, and a load balancer.
+fn things() -> [String; 3] {
+    let mut bill = bill();
+    for (cost, day, service, id, kind, quantity) in [
+        ("2.4", 3, "Disks", "vol-data", "volume", "100,GB"),
+        ("2.400000000000000000000001", 4, "Disks", "vol-data", "volume", "100,GB"),
+        ("4.8", 3, "LB", "lb-shop.example", "loadbalancer", "24,Hours"),
+    ] {
+        let category = if service == "LB" { "Networking" } else { "Storage" };
+        bill.push_str(&format!(
+            "{cost},{cost},40,4711,sub-1,USD,2026-11-01,2026-12-01,2026-11-0{day},2026-11-0{},Usage,{service},\
+             {category},AWS,eu-1,inv-1,{id},{kind},{quantity},\n",
+            day + 1
+        ));
+    }
+    let mut volumes =
+        "hour,cluster,volume_id,namespace,claim,name,storage_class,seconds,capacity_mib,used_mib_s\n".to_owned();
+    let mut balancers = "hour,cluster,balancer_id,namespace,service,seconds\n".to_owned();
+    for hour in 0..48 {
+        let at = format!("2026-11-0{}T{:02}:00:00Z", 3 + hour / 24, hour % 24);
+        volumes.push_str(&format!("{at},core,vol-data,shop,data,pv-1,fast,3600,10240,18432000\n"));
+        volumes.push_str(&format!("{at},core,nfs-1,batch,share,pv-2,nfs,3600,1024,\n"));
+        if hour < 24 {
+            balancers.push_str(&format!("{at},core,lb-shop.example,shop,web,3600\n"));
+        }
+    }
+    [bill, volumes, balancers]
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn assets_are_nodes_disks_and_load_balancers_one_by_one() {
+    let [bill, volumes, balancers] = things();
+    let site = Site::with_usage(&bill, &[&nodes(), &containers(), &volumes, &balancers]).await;
+    let assets = json(&site, &format!("/assets?{DAYS}")).await;
+    let volume = &assets["data"]["core/Disk/pv-1/vol-data"];
+    let pick = |asset: &Value, fields: &[&str]| {
+        serde_json::json!(fields.iter().map(|name| asset[*name].clone()).collect::<Vec<_>>())
+    };
+    let fields = [
+        "type",
+        "claimName",
+        "claimNamespace",
+        "storageClass",
+        "volumeName",
+        "bytes",
+        "byteHours",
+        "byteHoursUsed",
+        "minutes",
+        "totalCost",
+        "local",
+    ];
+    let gib = 1_073_741_824.0;
+    assert_eq!(
+        pick(volume, &fields),
+        serde_json::json!([
+            "Disk",
+            "data",
+            "shop",
+            "fast",
+            "pv-1",
+            10.0 * gib,
+            480.0 * gib,
+            240.0 * gib,
+            2880.0,
+            4.8,
+            0.0
+        ])
+    );
+    assert_eq!(volume["properties"]["category"], "Storage");
+    let unbilled = &assets["data"]["core/Disk/pv-2/nfs-1"];
+    assert_eq!(
+        pick(unbilled, &["claimName", "bytes", "byteHoursUsed", "totalCost"]),
+        serde_json::json!(["share", gib, null, 0.0])
+    );
+    let told = assets["warning"].as_str().expect("a warning");
+    assert!(told.contains("1 volumes or load balancers have no bill line"), "{told}");
+    let balancer = &assets["data"]["core/LoadBalancer/shop/web/lb-shop.example"];
+    assert_eq!(
+        pick(balancer, &["type", "minutes", "ip", "totalCost"]),
+        serde_json::json!(["LoadBalancer", 1440.0, "lb-shop.example", 4.8])
+    );
+    assert_eq!(balancer["properties"]["category"], "Network");
+    assert_eq!(assets["data"]["core/Disk/n1/aws:///eu-1a/i-1"]["local"], 1.0);
+    // nodes 62, root disks 6, the volume and the load balancer
+    let whole = "77.600000000000000000000001";
+    assert_eq!(exact(&assets).to_string(), whole);
+    // no type and no cut of the window changes a sum, and workloads bear the same
+    let sums = |paths: Vec<String>| async {
+        let mut sum = Money::ZERO;
+        for path in paths {
+            sum = sum.checked_add(exact(&json(&site, &path).await)).expect("small");
+        }
+        sum.to_string()
+    };
+    let types = ["Node", "Disk", "LoadBalancer"].map(|of| format!("/assets?{DAYS}&filterTypes={of}"));
+    assert_eq!(sums(types.to_vec()).await, whole);
+    let not = ["", "!"].map(|not| format!("/assets?{DAYS}&filter=assetType{not}:%22loadbalancer%22"));
+    assert_eq!(sums(not.to_vec()).await, whole);
+    let cuts = [
+        "03T00:00:00Z,2026-11-03T07:00:00Z",
+        "03T07:00:00Z,2026-11-04T23:00:00Z",
+        "04T23:00:00Z,2026-11-05T00:00:00Z",
+    ];
+    let cuts = cuts.map(|cut| format!("/assets?window=2026-11-{cut}"));
+    assert_eq!(sums(cuts.to_vec()).await, whole);
+    assert_eq!(
+        sums(vec![format!("/allocation?{DAYS}&includeIdle=true&aggregate=namespace")]).await,
+        whole
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -45,7 +45,11 @@ async fn the_first_admin_is_made_with_the_code_and_nobody_else_is() {
     let app = site.app().await;
     let page = site.get_as("/sign-in", None).await;
     assert!(page.text().contains("Set up Tonnage"), "{}", page.text());
-    let code = app.setup_code().await.expect("asked").expect("nobody manages access yet");
+    let code = app
+        .setup_code()
+        .await
+        .expect("asked")
+        .expect("nobody manages access yet");
     let form = |code: &str, login: &str, new: &str, again: &str| {
         format!("code={code}&login={login}&name=Maria+Roth&new={new}&again={again}")
     };
@@ -53,7 +57,10 @@ async fn the_first_admin_is_made_with_the_code_and_nobody_else_is() {
         (form("wrong", "maria", "a-long-password", "a-long-password"), "code"),
         (form(&code, "maria", "short", "short"), "12 characters"),
         (form(&code, "maria", "a-long-password", "another-password"), "differ"),
-        (form(&code, "not a login", "a-long-password", "a-long-password"), "login"),
+        (
+            form(&code, "not a login", "a-long-password", "a-long-password"),
+            "login",
+        ),
     ] {
         let refused = site.post_as("/set-up", &body, None).await;
         assert_eq!(refused.status, 303);
@@ -68,7 +75,13 @@ async fn the_first_admin_is_made_with_the_code_and_nobody_else_is() {
     assert_eq!((made.status, made.header("location")), (303, "/"));
     let session = cookie(&made).expect("signed in");
     assert_eq!(site.get_with_session("/access", &session).await.status, 200);
-    let again = site.post_as("/set-up", &form(&code, "eve", "a-long-password", "a-long-password"), None).await;
+    let again = site
+        .post_as(
+            "/set-up",
+            &form(&code, "eve", "a-long-password", "a-long-password"),
+            None,
+        )
+        .await;
     assert_eq!(cookie(&again), None, "the code is used up");
     assert_eq!(app.setup_code().await.expect("asked"), None);
     assert!(!site.get_as("/sign-in", None).await.text().contains("Set up Tonnage"));
@@ -79,7 +92,9 @@ async fn a_session_begins_by_password_and_ends_by_sign_out() {
     let site = Site::with_bill().await;
     person(&site, "jo", Role::Viewer, Reach::All).await;
     for (login, password) in [("jo", "wrong but long enough"), ("nobody", PASSWORD), ("jo", "")] {
-        let refused = site.post_as("/sign-in", &login_form(login, password, "/costs"), None).await;
+        let refused = site
+            .post_as("/sign-in", &login_form(login, password, "/costs"), None)
+            .await;
         assert_eq!((refused.status, cookie(&refused)), (303, None), "{login}");
         let back = site.get_as(refused.header("location"), None).await;
         assert!(back.text().contains(&format!("value=\"{login}\"")), "the login stays");
@@ -91,7 +106,11 @@ async fn a_session_begins_by_password_and_ends_by_sign_out() {
     assert!(page.status == 200 && page.text().contains("Person jo"));
     let out = site.post_with_session("/sign-out", "", &session).await;
     assert_eq!((out.status, out.header("location")), (303, "/sign-in"));
-    assert_eq!(site.get_with_session("/", &session).await.status, 303, "it is over on the server");
+    assert_eq!(
+        site.get_with_session("/", &session).await.status,
+        303,
+        "it is over on the server"
+    );
 }
 
 #[tokio::test]
@@ -119,7 +138,9 @@ async fn sign_in_goes_to_pages_of_this_server_only() {
     ] {
         let answer = site.post_as("/sign-in", &login_form("jo", PASSWORD, next), None).await;
         assert_eq!(answer.header("location"), expected, "{next}");
-        let page = site.get_as(&format!("/sign-in?next={}", next.replace('/', "%2F")), None).await;
+        let page = site
+            .get_as(&format!("/sign-in?next={}", next.replace('/', "%2F")), None)
+            .await;
         assert!(!page.text().contains("evil.example"), "{next}");
     }
 }
@@ -131,14 +152,19 @@ async fn after_refusals_there_is_a_wait_whether_there_is_such_a_login_or_not() {
     let mut said = Vec::new();
     for login in ["jo", "nobody"] {
         for _ in 0..5 {
-            site.post_as("/sign-in", &login_form(login, "wrong but long", ""), None).await;
+            site.post_as("/sign-in", &login_form(login, "wrong but long", ""), None)
+                .await;
         }
         // the right one is not looked at either
         let refused = site.post_as("/sign-in", &login_form(login, PASSWORD, ""), None).await;
         assert_eq!(cookie(&refused), None, "{login}");
         let page = site.get_as(refused.header("location"), None).await;
         assert!(page.text().contains("second"), "{}", page.text());
-        said.push(page.text().replace(login, "LOGIN").replace(refused.header("location"), ""));
+        said.push(
+            page.text()
+                .replace(login, "LOGIN")
+                .replace(refused.header("location"), ""),
+        );
     }
     let plain = |text: &str| -> String {
         let start = text.find("role=\"alert\"").unwrap_or(0);
@@ -198,12 +224,20 @@ async fn a_secret_is_shown_once_and_kept_as_a_hash() {
     let site = Site::with_bill().await;
     person(&site, "ada", Role::Admin, Reach::All).await;
     let session = sign_in(&site, "ada").await;
-    let made = site.post_with_session("/account/tokens", "name=BI&role=admin&days=30", &session).await;
+    let made = site
+        .post_with_session("/account/tokens", "name=BI&role=admin&days=30", &session)
+        .await;
     assert_eq!(made.status, 303);
-    assert!(!made.header("location").contains("tonnage_api_"), "no secret in an address");
+    assert!(
+        !made.header("location").contains("tonnage_api_"),
+        "no secret in an address"
+    );
     let page = site.get_with_session(made.header("location"), &session).await;
     let token = page.text().split("tonnage_api_").nth(1).expect("the token").to_owned();
-    let token: String = token.chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '_').collect();
+    let token: String = token
+        .chars()
+        .take_while(|c| c.is_ascii_alphanumeric() || *c == '_')
+        .collect();
     let token = format!("tonnage_api_{token}");
     assert_eq!(site.get_as("/api/v1/costs", Some(&token)).await.status, 200);
     let again = site.get_with_session(made.header("location"), &session).await;
@@ -225,27 +259,47 @@ async fn an_admin_lets_somebody_in_and_takes_them_out() {
     let code = page.text().split("/sign-in?code=").nth(1).expect("a link").to_owned();
     let code: String = code.chars().take_while(char::is_ascii_hexdigit).collect();
     let opened = site.get_as(&format!("/sign-in?code={code}"), None).await;
-    assert!(opened.text().contains("Tom Vale") && cookie(&opened).is_none(), "opening signs nobody in");
+    assert!(
+        opened.text().contains("Tom Vale") && cookie(&opened).is_none(),
+        "opening signs nobody in"
+    );
     let toms = site.post_as("/sign-in/link", &format!("code={code}"), None).await;
     let toms = cookie(&toms).expect("signed in");
     let used = site.post_as("/sign-in/link", &format!("code={code}"), None).await;
     assert_eq!(cookie(&used), None, "once");
-    let set = site.post_with_session("/account/password", "new=a-long-password&again=a-long-password", &toms).await;
+    let set = site
+        .post_with_session("/account/password", "new=a-long-password&again=a-long-password", &toms)
+        .await;
     assert_eq!(set.header("location"), "/sign-in", "{}", set.status);
     let refused = site.post_with_session("/access/accounts", body, &session).await;
     let page = site.get_with_session(refused.header("location"), &session).await;
-    assert!(page.text().contains("already") && page.text().contains("Tom Vale"), "what was written comes back");
+    assert!(
+        page.text().contains("already") && page.text().contains("Tom Vale"),
+        "what was written comes back"
+    );
     let id = site.app().await.account_named("tom").await.expect("there").account_id;
-    site.post_with_session("/access/disable", &format!("account_id={id}"), &session).await;
-    let out = site.post_as("/sign-in", &login_form("tom", "a-long-password", ""), None).await;
+    site.post_with_session("/access/disable", &format!("account_id={id}"), &session)
+        .await;
+    let out = site
+        .post_as("/sign-in", &login_form("tom", "a-long-password", ""), None)
+        .await;
     assert_eq!(cookie(&out), None);
     let last = site.app().await.account_named("ada").await.expect("there").account_id;
-    let kept = site.post_with_session("/access/disable", &format!("account_id={last}"), &session).await;
+    let kept = site
+        .post_with_session("/access/disable", &format!("account_id={last}"), &session)
+        .await;
     let page = site.get_with_session(kept.header("location"), &session).await;
     // the suite's own account is an admin too
     assert!(page.status == 200 || page.status == 303);
     let audit = site.get("/audit.csv").await;
-    for action in ["account.created", "code.used", "session.began", "account.password_set", "account.disabled", "sign_in.refused"] {
+    for action in [
+        "account.created",
+        "code.used",
+        "session.began",
+        "account.password_set",
+        "account.disabled",
+        "sign_in.refused",
+    ] {
         assert!(audit.text().contains(action), "{action} in {}", audit.text());
     }
     assert!(!audit.text().contains("a-long-password"));
@@ -259,7 +313,9 @@ async fn a_reader_of_one_tenant_sees_its_own_and_nothing_of_others() {
         reach: Reach::Tenant("acme".to_owned()),
     }];
     let token = token_of(&site.app().await, "tom", grants).await;
-    let costs = site.get_as("/api/v1/costs?by=tenant&period=2026-11", Some(&token)).await;
+    let costs = site
+        .get_as("/api/v1/costs?by=tenant&period=2026-11", Some(&token))
+        .await;
     assert_eq!(costs.json()["total"], "100.249999999999999999999997");
     assert_ne!(costs.json()["total"].as_str(), Some(NOVEMBER));
     for path in [

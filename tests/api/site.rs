@@ -120,6 +120,11 @@ impl Site {
 
     /// A bill and usage files of your own, without rules.
     pub async fn with_usage(bill: &str, usage: &[&str]) -> Site {
+        Site::with_usage_of(bill, None, usage).await
+    }
+
+    /// The same of a bill that is final, or open.
+    pub async fn with_usage_of(bill: &str, is_final: Option<bool>, usage: &[&str]) -> Site {
         let dir = tempfile::tempdir().expect("a temporary folder");
         let config = config(dir.path());
         let app = App::open(&config, domain::access::Scope::shell("test"))
@@ -130,7 +135,8 @@ impl Site {
             std::fs::write(&path, text).expect("a writable folder");
             path.display().to_string()
         };
-        let request = IngestBilling::of(vec![write("bill.csv".to_owned(), bill)]);
+        let mut request = IngestBilling::of(vec![write("bill.csv".to_owned(), bill)]);
+        request.is_final = is_final;
         let taken = app.ingest_billing(&request, Arc::new(|_| {})).await;
         taken.unwrap_or_else(|error| panic!("{}", error.chain()));
         let request = IngestUsage {
@@ -207,7 +213,8 @@ impl Site {
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        self.send(request.body(Body::from(body.to_owned())).expect("a plain request")).await
+        self.send(request.body(Body::from(body.to_owned())).expect("a plain request"))
+            .await
     }
 
     /// Asks with another token, or none.
@@ -227,7 +234,8 @@ impl Site {
         if let Some(token) = token {
             request = request.header("authorization", format!("Bearer {token}"));
         }
-        self.send(request.body(Body::from(body.to_owned())).expect("a plain request")).await
+        self.send(request.body(Body::from(body.to_owned())).expect("a plain request"))
+            .await
     }
 
     /// Sends a form as a browser with a session does.
@@ -237,7 +245,8 @@ impl Site {
             .header("origin", "http://127.0.0.1:8080")
             .header("content-type", "application/x-www-form-urlencoded")
             .header("cookie", format!("tonnage_session={session}"));
-        self.send(request.body(Body::from(body.to_owned())).expect("a plain request")).await
+        self.send(request.body(Body::from(body.to_owned())).expect("a plain request"))
+            .await
     }
 
     /// A page as a browser with a session asks for it.

@@ -193,7 +193,7 @@ fn a_bill_reads_back_as_it_was_taken_in() {
             &program(),
             &covers,
             lake::query::Basis::Billed,
-            0..10,
+            (0..10, &lake::query::Level::Things),
         )
         .expect("lines");
         let mut costs: Vec<(u64, String)> = lines

@@ -190,6 +190,43 @@ async fn standard_input_is_a_bill_too_and_leaves_nothing_behind() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn standard_input_is_usage_too_and_leaves_nothing_behind() {
+    let folder = Folder::new();
+    let usage = "hour,cluster,node,namespace,pod,container,seconds,cpu_request_core_ms\n\
+                 2026-10-03T05:00:00Z,core,n1,shop,web-0,web,3600,3600000\n";
+    let run = |text: &str| {
+        let args = ["ingest", "usage", "-", "--source", "piped", "--json"];
+        let mut child = command(&folder.data(), &args)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the binary starts");
+        let mut input = child.stdin.take().expect("standard input is piped");
+        input.write_all(text.as_bytes()).expect("the binary reads");
+        drop(input);
+        Ended::of(&child.wait_with_output().expect("the binary ends"), &args)
+    };
+    let taken = run(usage).exits(0).json();
+    assert_eq!((&taken["rows"], &taken["unchanged"]), (&1.into(), &false.into()));
+    assert_eq!(taken["clusters"][0]["slot_hours"], 1);
+    assert_eq!(
+        run(usage).exits(0).json()["unchanged"],
+        true,
+        "the same bytes are there already"
+    );
+    // the same file by its name is the same input
+    let path = folder.write("usage.csv", usage);
+    let named = folder.run(&["ingest", "usage", &path, "--source", "piped", "--json"]);
+    assert_eq!(named.exits(0).json()["unchanged"], true);
+    let bad = run(&usage.replace("3600,3600000", "many,3600000"));
+    let said = bad.exits(2).err;
+    assert!(said.contains("standard input") && said.contains("line 2"), "{said}");
+    let left = tonnage_tests::listing(&folder.data().join("scratch"));
+    assert!(left.is_empty(), "{left:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_replaced_delivery_can_be_compared_with_the_one_that_replaced_it() {
     let folder = Folder::new();
     let ingest = |name: &str, text: String| {

@@ -61,25 +61,30 @@ pub(crate) fn page_query(context: &Context) -> PageQuery {
 
 /// The bar of a page with figures.
 pub(crate) fn bar(title: &'static str, context: &Context, controls: Controls) -> AnyView {
-    let (badge, state) = match context.state {
-        PeriodState::Estimated => (
-            "badge est",
-            "A delivery of this period is still open: figures can change",
-        ),
-        PeriodState::Actual => ("badge ok", "Every delivery of this period is final"),
-    };
     let page_title = format!("{title}, {} - Tonnage", format::month_year(&context.period));
     view! {
         <Title text=page_title />
         <header class="bar">
             <h1>{title}</h1>
-            <span class=badge title=state>{words::period_state(context.state)}</span>
+            {state(context.state)}
             {form(context, controls)}
             {freshness(context)}
         </header>
         {stale(context)}
     }
     .into_any()
+}
+
+/// Whether figures can still change, in a word.
+pub(crate) fn state(state: PeriodState) -> AnyView {
+    let (badge, title) = match state {
+        PeriodState::Estimated => (
+            "badge est",
+            "A delivery of this period is still open: figures can change",
+        ),
+        PeriodState::Actual => ("badge ok", "Every delivery of this period is final"),
+    };
+    view! { <span class=badge title=title>{words::period_state(state)}</span> }.into_any()
 }
 
 /// The bar of a page without a period.

@@ -1,6 +1,7 @@
 //! What several pages are made of.
 
 pub(crate) mod bar;
+pub(crate) mod carried;
 pub(crate) mod chart;
 pub(crate) mod cost_table;
 pub(crate) mod deliveries;

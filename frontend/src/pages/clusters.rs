@@ -1,9 +1,9 @@
 //! How well do we use what we pay for?
 
 use leptos::prelude::*;
-use wire::{Cluster, ClustersPage, Context, PartCost};
+use wire::{Cluster, ClustersPage, Context, PartCost, PeriodState};
 
-use crate::components::bar::{Controls, bar};
+use crate::components::bar::{Controls, bar, state};
 use crate::components::figures::{bar as share_bar, cost, findings, money, none};
 use crate::components::pools::{costs, pools};
 use crate::components::state::page;
@@ -62,9 +62,13 @@ fn answer(page: &ClustersPage) -> String {
         );
     }
     let mut text = format!(
-        "The nodes of {clusters} cost {} {}",
+        "The nodes of {clusters} cost {} {}{}",
         format::whole(&page.joined),
-        page.context.currency
+        page.context.currency,
+        match page.context.state {
+            PeriodState::Estimated => " so far",
+            PeriodState::Actual => "",
+        }
     );
     if let Some(workloads) = share("workload") {
         text += &format!(": {} for workloads", format::share(i64::from(workloads)));
@@ -129,8 +133,9 @@ fn section(context: &Context, one: &Cluster) -> AnyView {
     });
     view! {
         <section class="source cluster" aria-label=format!("Cluster {}", one.name)>
-            <h2>{one.name.clone()}" "{id}</h2>
+            <h2>{one.name.clone()}" "{id}" "{state(one.state)}</h2>
             {facts(context, one)}
+            {estimate(context, one)}
             <p class="sub"><a href=everything>"Cost by namespace and workload"</a></p>
             {parts(context, one)}
             {disks}
@@ -138,6 +143,20 @@ fn section(context: &Context, one: &Cluster) -> AnyView {
         </section>
     }
     .into_any()
+}
+
+/// What is estimated stands beside the actuals, never in them.
+fn estimate(context: &Context, one: &Cluster) -> Option<AnyView> {
+    let estimate = one.estimate.as_deref()?;
+    Some(
+        view! {
+            <p class="sub">
+                "Estimated beside the node cost: "<b>{money(estimate)}</b>" "{context.currency.clone()}
+                " for node hours no line of the bill pays for yet; it is in no total."
+            </p>
+        }
+        .into_any(),
+    )
 }
 
 /// How far the facts reach, and how much is missing, in words.
@@ -195,7 +214,10 @@ fn parts(context: &Context, one: &Cluster) -> AnyView {
                 <tbody>{rows}</tbody>
                 <tfoot>
                     <tr>
-                        <th scope="row">"Node cost"</th>
+                        <th scope="row">{match one.state {
+                            PeriodState::Estimated => "Node cost to date",
+                            PeriodState::Actual => "Node cost",
+                        }}</th>
                         <td class="r num"><a class="cell" href=whole>{money(total)}</a></td>
                         <td class="r num">{(!format::is_zero(total)).then(|| format::share(1000))}</td>
                     </tr>

@@ -2,15 +2,16 @@
 
 use leptos::prelude::*;
 use leptos_router::hooks::use_params_map;
-use wire::{BillLine, Explain as Figures, ExplainPage, ExplainStep, StepKind};
+use wire::{BillLine, Explain as Figures, ExplainPage, ExplainQuery, ExplainStep, StepKind};
 
 use crate::components::bar::page_query;
+use crate::components::carried::carried;
 use crate::components::deliveries::short_id;
 use crate::components::figures::{cost, money, reconciled};
 use crate::components::pager::pages;
 use crate::components::reader::link;
 use crate::components::state::page;
-use crate::query::{encode, href, parse_explain, print_costs, print_page};
+use crate::query::{encode, href, parse_explain, print_costs, print_explain, print_page};
 use crate::{format, words};
 
 /// The Explain page.
@@ -20,8 +21,8 @@ pub(crate) fn Explain() -> impl IntoView {
     page(
         "Explain",
         |backend, search| {
-            let page = parse_explain(&search)?;
-            Ok(async move { backend.explain(id, page).await })
+            let query = parse_explain(&search)?;
+            Ok(async move { backend.explain(id, query).await })
         },
         show,
     )
@@ -54,6 +55,7 @@ fn show(page: &ExplainPage) -> AnyView {
             </p>
             <h2>"The chain"</h2>
             <ol class="chain">{figures.steps.iter().map(step).collect::<Vec<_>>()}</ol>
+            {carried(figures)}
             {lines(figures)}
             {pager(figures)}
             <div class="recon" role="group" aria-label="Reconciliation">
@@ -173,13 +175,14 @@ fn lines(figures: &Figures) -> AnyView {
 fn pager(figures: &Figures) -> Option<AnyView> {
     let info = figures.page;
     let path = format!("/explain/{}", encode(&figures.id));
+    let place = figures.carried.as_ref();
     let to = |number: u32| {
-        let query = if number > 1 {
-            format!("page={number}")
-        } else {
-            String::new()
+        let query = ExplainQuery {
+            page: number,
+            at: place.and_then(|carried| carried.at.clone()),
+            day: place.and_then(|carried| carried.day.clone()),
         };
-        href(&path, &query)
+        href(&path, &print_explain(&query))
     };
     pages("Pages of bill lines", "lines", info, to)
 }
@@ -211,9 +214,15 @@ fn line(line: &BillLine) -> AnyView {
             </td>
             <td class="muted">{format::day(&line.charge_start)}</td>
             <td class="wrap">{rules}</td>
-            <td class="r num" title=format!("of {}", format::exact(&line.line_cost))>
-                {format::share(i64::from(line.share_permille))}
-            </td>
+            {match &line.line_cost {
+                Some(whole) => view! {
+                    <td class="r num" title=format!("of {}", format::exact(whole))>
+                        {format::share(i64::from(line.share_permille))}
+                    </td>
+                }
+                .into_any(),
+                None => view! { <td class="r muted" title="Others share this line">"shared"</td> }.into_any(),
+            }}
             <td class="r num">{cost(&line.cost)}</td>
         </tr>
     }

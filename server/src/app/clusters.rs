@@ -107,6 +107,32 @@ fn unmeasured(cube: &Cube) -> Result<Vec<Finding>, AppError> {
     Ok(sums.into_iter().map(finding).collect())
 }
 
+/// What node hours of a cluster without a bill line are estimated at in a
+/// currency, by these findings; `None` when nothing of it is estimated.
+///
+/// # Errors
+/// When a sum overflows.
+pub(crate) fn estimate_of(findings: &[Finding], cluster: &str, currency: &str) -> Result<Option<Money>, AppError> {
+    let own = |finding: &&Finding| {
+        let rest = finding.message.strip_prefix(&format!("cluster {cluster}"));
+        finding.code == "nodes_without_bill"
+            && rest.is_some_and(|rest| {
+                [", pool ", ", capacity ", ": node hours"]
+                    .iter()
+                    .any(|next| rest.starts_with(next))
+            })
+    };
+    let money = |finding: &Finding| {
+        let (amount, of) = finding.money.as_deref()?.split_once(' ')?;
+        (of == currency).then(|| Money::parse(amount).ok())?
+    };
+    let mut sum = None;
+    for money in findings.iter().filter(own).filter_map(money) {
+        sum = Some(sum.unwrap_or(Money::ZERO).checked_add(money)?);
+    }
+    Ok(sum)
+}
+
 /// Node hours without a bill line (A6): an estimate while a delivery is open,
 /// nothing once all are final; never in a total.
 fn without_bill(missing: &lake::Unbilled, prices: Option<(&Catalogue, BillingPeriod)>) -> Vec<Finding> {
@@ -241,4 +267,50 @@ pub(crate) fn provider_findings(rows: &[lake::ProviderRows]) -> Vec<Finding> {
         );
     }
     findings
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn estimates_are_told_apart_by_cluster_and_currency() {
+        let usd = Currency::parse("USD").expect("a code");
+        let missing = |cluster: &str, pool: &str, money: Option<&str>| lake::Unbilled {
+            cluster: cluster.to_owned(),
+            pool: pool.to_owned(),
+            capacity_type: String::new(),
+            node_hours: 2,
+            estimates: money
+                .map(|money| (usd.clone(), Money::parse(money).expect(money)))
+                .into_iter()
+                .collect(),
+            machines: BTreeMap::new(),
+        };
+        let all = [
+            missing("a", "", Some("1.5")),
+            missing("a", "general", Some("0.25")),
+            missing("a: node", "", Some("8")),
+            missing("ab", "", Some("4")),
+            missing("b", "", None),
+        ];
+        let catalogue = Catalogue::default();
+        let of = |prices| -> Vec<Finding> { all.iter().flat_map(|one| without_bill(one, prices)).collect() };
+        let open = of(Some((&catalogue, "2026-10".parse().expect("a month"))));
+        let closed = of(None);
+        for (findings, cluster, currency, expect) in [
+            (&open, "a", "USD", Some("1.75")),
+            (&open, "a", "EUR", None),
+            (&open, "ab", "USD", Some("4")),
+            (&open, "b", "USD", None),
+            (&closed, "a", "USD", None),
+        ] {
+            let found = estimate_of(findings, cluster, currency).expect("small");
+            assert_eq!(
+                found.map(|money| money.to_string()).as_deref(),
+                expect,
+                "{cluster} {currency}"
+            );
+        }
+    }
 }

@@ -60,6 +60,8 @@ pub struct CollectKubernetes {
     pub name: Option<String>,
     /// Seconds between samples.
     pub interval_s: u32,
+    /// Annotations of pods that are kept, by key.
+    pub annotations: Vec<String>,
     /// Source name [default: `kubernetes-<cluster>`].
     pub source: Option<String>,
 }
@@ -211,6 +213,7 @@ impl App {
         let mut config = ClusterConfig::new(access);
         config.name.clone_from(&request.name);
         config.interval_s = request.interval_s;
+        config.annotations.clone_from(&request.annotations);
         let mut collector = Collector::connect(config).await.map_err(kubernetes)?;
         collector.synced(SYNC_LIMIT).await.map_err(kubernetes)?;
         let cluster = collector.cluster_id().to_owned();

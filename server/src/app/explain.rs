@@ -4,6 +4,8 @@
 //! basis, keys, filters and rules version. It is kept when a figure is first
 //! shown, so that it can be resolved for as long as the lake is kept.
 
+mod carried;
+
 use super::cube::value_of;
 use super::{App, hash_of};
 use crate::error::AppError;
@@ -12,6 +14,7 @@ use domain::allocate::CubeKey;
 use domain::{BillingPeriod, Money};
 use frontend::query::PageQuery;
 use frontend::words;
+use lake::query::Level;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -60,6 +63,26 @@ impl Lines {
             page,
             pages,
             rows: count,
+        }
+    }
+}
+
+/// What of clusters is asked for.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Within<'t> {
+    /// A thing that carries the figure, `KIND/CLUSTER/NAME`: its days.
+    pub at: Option<&'t str>,
+    /// A day of it, `YYYY-MM-DD`: its charges.
+    pub day: Option<&'t str>,
+}
+
+impl<'t> Within<'t> {
+    /// Of a request.
+    #[must_use]
+    pub fn of(query: &'t wire::ExplainQuery) -> Within<'t> {
+        Within {
+            at: query.at.as_deref(),
+            day: query.day.as_deref(),
         }
     }
 }
@@ -166,18 +189,20 @@ impl App {
     /// Where the figure with this id comes from.
     ///
     /// # Errors
-    /// [`AppError::NotFound`] for an unknown id.
-    pub async fn explain(&self, id: &str, lines: Lines) -> Result<ExplainPage, AppError> {
-        let answer = self.steady(|| self.explain_now(id, lines)).await?;
+    /// [`AppError::NotFound`] for an unknown id, and for a thing or day that
+    /// carries nothing of the figure.
+    pub async fn explain(&self, id: &str, lines: Lines, within: &Within<'_>) -> Result<ExplainPage, AppError> {
+        let level = carried::level(within.at, within.day)?;
+        let answer = self.steady(|| self.explain_now(id, lines, &level)).await?;
         let Lines::Page(asked) = lines else { return Ok(answer) };
         if asked <= answer.explain.page.pages {
             return Ok(answer);
         }
         let last = Lines::Page(answer.explain.page.pages);
-        self.steady(|| self.explain_now(id, last)).await
+        self.steady(|| self.explain_now(id, last, &level)).await
     }
 
-    async fn explain_now(&self, id: &str, listed: Lines) -> Result<ExplainPage, AppError> {
+    async fn explain_now(&self, id: &str, listed: Lines, level: &Level) -> Result<ExplainPage, AppError> {
         let unknown = || AppError::NotFound {
             what: format!("figure with the explain id {id:?}"),
         };
@@ -206,7 +231,7 @@ impl App {
         let charges: Vec<lake::ChargeFile> = files.iter().map(super::allocate::charge_file).collect();
         let usage = inner.usage_for(seed.period).await?;
         let (lake, wanted, dimensions) = (self.lake.clone(), seed.clone(), program.rules.dimensions.clone());
-        let task_program = program.clone();
+        let (task_program, task_level) = (program.clone(), level.clone());
         let basis = match seed.basis {
             Basis::Billed => lake::query::Basis::Billed,
             Basis::Effective => lake::query::Basis::Effective,
@@ -222,7 +247,7 @@ impl App {
                     &task_program,
                     &covers,
                     basis,
-                    listed.range(),
+                    (listed.range(), &task_level),
                 )?)
             })
             .await?;
@@ -260,6 +285,13 @@ impl App {
                 Some("/rules".to_owned()),
             ));
         }
+        // whole nodes and what all of them requested together are not for a reader of some owners (A43)
+        let carried = match whole {
+            true => carried::carried(&found, level, (cost, seed.basis), |delivery, part| {
+                file_of(records.iter().find(|d| d.delivery_id == delivery), part)
+            })?,
+            false => None,
+        };
         steps.extend(price_steps(&found)?);
         steps.extend(rule_steps(&found, &program)?);
         steps.extend(class_steps(&found)?);
@@ -282,6 +314,7 @@ impl App {
                 lines,
                 rest_cost: rest_cost.to_string(),
                 residual: cost.checked_sub(found.total)?.to_string(),
+                carried,
             },
         })
     }
@@ -427,6 +460,13 @@ fn delivery_steps(
         .collect())
 }
 
+/// The name of a file of a delivery, without folders.
+fn file_of(record: Option<&store::DeliveryRecord>, part: u32) -> String {
+    let file = record.and_then(|d| d.files.get(part as usize));
+    let name = file.map_or("", |file| file.name.as_str());
+    name.rsplit('/').next().unwrap_or(name).to_owned()
+}
+
 fn bill_line(
     line: &lake::query::BillLine,
     seed: &ExplainSeed,
@@ -435,14 +475,12 @@ fn bill_line(
     show_whole: bool,
 ) -> BillLine {
     let record = records.iter().find(|d| d.delivery_id == line.delivery_id);
-    let file = record
-        .and_then(|d| d.files.get(line.part as usize))
-        .map(|f| f.name.clone())
-        .unwrap_or_default();
     let whole = match seed.basis {
         Basis::Effective => line.effective,
         Basis::Billed => line.billed,
     };
+    // the whole of a shared line less one's own part is what others pay (A43)
+    let show_whole = show_whole || line.share == whole;
     let column = |name: &str| line.attributes.column(name).unwrap_or_default().to_owned();
     let dimensions = program.rules.dimensions.keys();
     let rules = line
@@ -457,7 +495,7 @@ fn bill_line(
     BillLine {
         delivery_id: line.delivery_id.clone(),
         source: record.map(|d| d.source_id.clone()).unwrap_or_default(),
-        file: file.rsplit('/').next().unwrap_or(&file).to_owned(),
+        file: file_of(record, line.part),
         line: line.line,
         charge_start: line.span.start.to_string(),
         charge_end: line.span.end.to_string(),
@@ -469,13 +507,8 @@ fn bill_line(
         },
         class: program.classes.class_of(&line.attributes).label().to_owned(),
         cost: line.share.to_string(),
-        // the whole of a shared line less one's own part is what others pay (A43)
-        line_cost: if show_whole || line.share == whole {
-            whole.to_string()
-        } else {
-            String::new()
-        },
-        share_permille: if show_whole || line.share == whole {
+        line_cost: show_whole.then(|| whole.to_string()),
+        share_permille: if show_whole {
             u32::try_from(super::reports::permille(line.share, whole)).unwrap_or(0)
         } else {
             0

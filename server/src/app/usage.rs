@@ -18,7 +18,7 @@ const TRIES: u32 = 20;
 /// Usage files to take in.
 #[derive(Debug, Clone)]
 pub struct IngestUsage {
-    /// Files, folders, patterns.
+    /// Files, folders, patterns; `-` for standard input.
     pub paths: Vec<String>,
     /// Source name [default: `usage-files`].
     pub source: Option<String>,
@@ -102,7 +102,10 @@ impl App {
     ) -> Result<IngestedUsage, AppError> {
         let source = request.source.clone().unwrap_or_else(|| "usage-files".to_owned());
         let paths = request.paths.clone();
-        let files = self.heavy("cannot look for the files", move || locate(&paths)).await?;
+        let scratch = self.scratch.clone();
+        let looking = move || locate(&paths, &scratch);
+        // what standard input was kept in is removed with this, however the call ends
+        let (files, _spooled) = self.heavy("cannot look for the files", looking).await?;
         let hash = hash_of(files.iter().map(|file| file.sha256.as_bytes()));
         if let Some(known) = self.store.usage_delivery(&source, &hash).await? {
             return Ok(IngestedUsage {
@@ -274,19 +277,27 @@ struct Found {
     sha256: String,
 }
 
-fn locate(paths: &[String]) -> Result<Vec<Found>, AppError> {
-    let mut found = Vec::new();
+type Located = (Vec<Found>, Vec<tempfile::TempPath>);
+
+fn locate(paths: &[String], scratch: &std::path::Path) -> Result<Located, AppError> {
+    let (mut found, mut spooled) = (Vec::new(), Vec::new());
+    let mut add = |name: String, path: std::path::PathBuf| {
+        let sha256 = sources::sha256(&path).map_err(super::ingest::refused)?;
+        found.push(Found { name, path, sha256 });
+        Ok::<(), AppError>(())
+    };
     for path in paths {
+        if path == "-" {
+            let kept = super::ingest::spool(scratch)?;
+            add("standard input".to_owned(), kept.to_path_buf())?;
+            spooled.push(kept);
+            continue;
+        }
         for file in sources::locate(path).map_err(super::ingest::refused)? {
-            let sha256 = sources::sha256(&file.path).map_err(super::ingest::refused)?;
-            found.push(Found {
-                name: file.name,
-                path: file.path,
-                sha256,
-            });
+            add(file.name, file.path)?;
         }
     }
-    Ok(found)
+    Ok((found, spooled))
 }
 
 fn touched(days: &[UsageFile]) -> Vec<IngestedCluster> {

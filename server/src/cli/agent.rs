@@ -51,6 +51,9 @@ pub(super) struct AgentArgs {
     /// Seconds between samples
     #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u32).range(15..=300))]
     interval: u32,
+    /// Keep this annotation of pods [default: none]; may be repeated
+    #[arg(long = "annotation", value_name = "KEY")]
+    annotations: Vec<String>,
 }
 
 pub(super) async fn run(config: &Config, args: AgentArgs, json: bool) -> Result<Outcome, AppError> {
@@ -84,6 +87,7 @@ pub(super) async fn run(config: &Config, args: AgentArgs, json: bool) -> Result<
         access,
         name: args.name,
         interval_s: args.interval,
+        annotations: args.annotations,
     };
     let agent = Agent {
         spool,

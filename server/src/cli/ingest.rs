@@ -31,6 +31,7 @@ pub(super) enum Ingest {
 #[command(after_help = "Examples:
   tonnage ingest usage containers-2026-10.csv.gz nodes-2026-10.csv.gz
   tonnage ingest usage usage/ --source core-eu
+  export-usage | tonnage ingest usage -                      standard input
   tonnage ingest usage cost-mgmt.tar.gz                      a payload of the OpenShift metrics operator
   tonnage ingest usage hours.parquet --on-error quarantine   keep the good rows
   tonnage ingest usage --prometheus http://prometheus:9090 --cluster UID   from where the last load ended
@@ -40,7 +41,7 @@ pub(super) enum Ingest {
 UID is that of the namespace kube-system:
   kubectl get namespace kube-system -o jsonpath={.metadata.uid}")]
 pub(super) struct Usage {
-    /// Files, folders, or patterns in quotes
+    /// Files, folders, patterns in quotes, or - for standard input
     #[arg(required_unless_present_any = ["prometheus", "kube", "in_cluster"], value_name = "PATH")]
     paths: Vec<String>,
     /// Load the series of a Prometheus (cAdvisor, kube-state-metrics) up to the last complete hour
@@ -76,6 +77,9 @@ pub(super) struct Usage {
     /// Seconds between samples of a watched cluster
     #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u32).range(15..=300))]
     interval: u32,
+    /// Keep this annotation of the pods of a watched cluster [default: none]; may be repeated
+    #[arg(long = "annotation", value_name = "KEY")]
+    annotations: Vec<String>,
     /// Name of the source [default: usage-files, prometheus-UID or kubernetes-UID]
     #[arg(long)]
     source: Option<String>,
@@ -320,6 +324,7 @@ async fn from_kubernetes(app: &App, args: Usage, json: bool) -> Result<Outcome, 
         in_cluster: args.in_cluster,
         name: None,
         interval_s: args.interval,
+        annotations: args.annotations,
         source: args.source,
     };
     let stop = async {

@@ -142,8 +142,8 @@ fn line_cells(line: &BillLine) -> Vec<Cell> {
     let mut cells: Vec<Cell> = texts.into_iter().map(Cell::Text).collect();
     cells.extend([
         Cell::Money(Some(line.cost.clone())),
-        Cell::Money(Some(line.line_cost.clone())),
-        Cell::Permille(Some(i64::from(line.share_permille))),
+        Cell::Money(line.line_cost.clone()),
+        Cell::Permille(line.line_cost.as_ref().map(|_| i64::from(line.share_permille))),
     ]);
     cells
 }

@@ -4,7 +4,7 @@
 use super::error::ApiError;
 use super::observe::RequestId;
 use crate::app::App;
-use crate::app::explain::Lines;
+use crate::app::explain::{Lines, Within};
 use crate::app::reports::Rows;
 use crate::error::AppError;
 use axum::Json;
@@ -127,8 +127,9 @@ pub(super) async fn reconciliation(ask: Ask) -> Answer<Report<Reconciliation>> {
 
 pub(super) async fn explain(id: Result<Path<String>, PathRejection>, ask: Ask) -> Answer<Report<Explain>> {
     let Path(id) = id.map_err(|error| ask.unreadable(&error))?;
-    let listed = Lines::Page(ask.parse(parse_explain)?);
-    let page = ask.answer(ask.app.explain(&id, listed).await)?;
+    let query = ask.parse(parse_explain)?;
+    let listed = Lines::Page(query.page);
+    let page = ask.answer(ask.app.explain(&id, listed, &Within::of(&query)).await)?;
     Ok(Json(Report {
         report: page.explain,
         context: page.context,

@@ -5,7 +5,7 @@ use super::observe::RequestId;
 use super::pages::Denied;
 use crate::app::App;
 use crate::app::access::Caller;
-use crate::app::explain::Lines;
+use crate::app::explain::{Lines, Within};
 use crate::app::reports::Rows;
 use crate::error::AppError;
 use async_trait::async_trait;
@@ -13,8 +13,8 @@ use frontend::backend::{Backend, RulesQuery};
 use frontend::query::PageQuery;
 use wire::{
     AccessPage, AccountPage, AuditPage, AuditSearch, ClustersPage, CommitmentsPage, ConvertedPage, ConvertedQuery,
-    CostsPage, CostsQuery, DeliveryChanges, ExplainPage, OverviewPage, PageError, ReconciliationPage, RulesPage,
-    SignInPage, SignInQuery, Site, SourcesPage,
+    CostsPage, CostsQuery, DeliveryChanges, ExplainPage, ExplainQuery, OverviewPage, PageError, ReconciliationPage,
+    RulesPage, SignInPage, SignInQuery, Site, SourcesPage,
 };
 
 /// Answers one request's questions; what breaks is logged under its id.
@@ -115,9 +115,9 @@ impl Backend for Answers {
             .map_err(|error| page_error(&error, &self.request_id))
     }
 
-    async fn explain(&self, id: String, page: u32) -> Result<ExplainPage, PageError> {
+    async fn explain(&self, id: String, query: ExplainQuery) -> Result<ExplainPage, PageError> {
         self.admitted()?
-            .explain(&id, Lines::Page(page))
+            .explain(&id, Lines::Page(query.page), &Within::of(&query))
             .await
             .map_err(|error| page_error(&error, &self.request_id))
     }

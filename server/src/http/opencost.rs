@@ -20,6 +20,10 @@ pub(super) async fn summary(ask: Ask) -> Response {
     respond(ask.app.opencost_allocation(&ask.query, Form::Summary).await, &ask)
 }
 
+pub(super) async fn topline(ask: Ask) -> Response {
+    respond(ask.app.opencost_allocation(&ask.query, Form::Topline).await, &ask)
+}
+
 pub(super) async fn assets(ask: Ask) -> Response {
     respond(ask.app.opencost_assets(&ask.query).await, &ask)
 }
@@ -65,6 +69,18 @@ impl Shared {
     fn into_bytes(self) -> axum::body::Bytes {
         axum::body::Bytes::from_owner(self)
     }
+}
+
+/// Whether an address is one of clients of OpenCost: they read JSON, also of
+/// what is not there. Below `/assets` are files of the site.
+pub(super) fn is_theirs(path: &str) -> bool {
+    let first = path.split('/').nth(1).unwrap_or("");
+    ["model", "allocation", "cloudCost"].contains(&first) || path == "/assets"
+}
+
+/// Nothing of OpenCost is at this address, or not by this method.
+pub(super) fn nothing_there(status: StatusCode, detail: &str) -> Response {
+    refuse(status, detail)
 }
 
 fn refuse(status: StatusCode, message: &str) -> Response {

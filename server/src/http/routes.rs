@@ -78,6 +78,7 @@ pub(super) enum Answer {
     OpenApi,
     Allocation,
     AllocationSummary,
+    AllocationTopline,
     Assets,
     CloudCost,
     CloudCostGraph,
@@ -576,11 +577,18 @@ pub const ROUTES: &[Route] = &[
         "OpenCost: cost of workloads, fewer fields, the same",
     ),
     gets(
+        "/allocation/summary/topline",
+        Kind::OpenCost,
+        ESTATE,
+        Answer::AllocationTopline,
+        "OpenCost: the summary in one row",
+    ),
+    gets(
         "/assets",
         Kind::OpenCost,
         ESTATE,
         Answer::Assets,
-        "OpenCost: nodes and disks",
+        "OpenCost: nodes, disks and load balancers",
     ),
     gets(
         "/cloudCost",
@@ -636,6 +644,13 @@ pub const ROUTES: &[Route] = &[
         Kind::OpenCost,
         ESTATE,
         Answer::AllocationSummary,
+        "As without /model",
+    ),
+    gets(
+        "/model/allocation/summary/topline",
+        Kind::OpenCost,
+        ESTATE,
+        Answer::AllocationTopline,
         "As without /model",
     ),
     gets(
@@ -776,6 +791,7 @@ fn handler(answer: Answer) -> MethodRouter<Web> {
         Answer::OpenApi => get(openapi::document),
         Answer::Allocation => get(opencost::allocation),
         Answer::AllocationSummary => get(opencost::summary),
+        Answer::AllocationTopline => get(opencost::topline),
         Answer::Assets => get(opencost::assets),
         Answer::CloudCost => get(opencost::cloud_cost),
         Answer::CloudCostGraph => get(opencost::cloud_cost_graph),
@@ -808,6 +824,9 @@ pub(super) fn label(matched: Option<&str>) -> &'static str {
 
 async fn wrong_method(Extension(id): Extension<RequestId>, request: Request) -> Response {
     let detail = format!("{} is not answered here", request.method());
+    if opencost::is_theirs(request.uri().path()) {
+        return opencost::nothing_there(StatusCode::METHOD_NOT_ALLOWED, &detail);
+    }
     ApiError::refused(StatusCode::METHOD_NOT_ALLOWED, "wrong_method", detail, &id).for_path(request.uri().path())
 }
 
@@ -820,6 +839,13 @@ async fn nothing_there(
     if request.uri().path().starts_with("/api/") {
         let detail = "there is nothing here; /api/openapi.json lists what there is";
         return ApiError::refused(StatusCode::NOT_FOUND, "not_found", detail, &id).for_path("/api/");
+    }
+    if opencost::is_theirs(request.uri().path()) {
+        let detail = format!(
+            "there is no {}; /api/openapi.json lists what there is",
+            request.uri().path()
+        );
+        return opencost::nothing_there(StatusCode::NOT_FOUND, &detail);
     }
     if let Some(address) = one_spelling(request.uri()) {
         return Redirect::permanent(&address).into_response();

@@ -15,6 +15,7 @@ pub mod object;
 pub mod query;
 pub mod restated;
 pub mod schema;
+pub mod things;
 pub mod usage;
 
 mod clusters;

@@ -1,5 +1,9 @@
 //! From a figure back to the lines of the bill.
 
+mod carried;
+
+pub use carried::{Carried, CarriedRow, Carrier, Level, ThingKind};
+
 use crate::clusters::{self, Gathered, GroupKey};
 use crate::error::LakeError;
 use crate::object::Lake;
@@ -7,7 +11,8 @@ use crate::prices;
 use crate::rows::{Charges, Row};
 use crate::schema::ChargeFile;
 use crate::usage::UsageFile;
-use domain::allocate::{CubeKey, CubeValue, Program};
+use carried::Carriers;
+use domain::allocate::{CUBE_COLUMNS, CubeKey, CubeValue, Program};
 use domain::apportion::apportion;
 use domain::charge::{Attributes, ChargeCategory};
 use domain::class::{Class, ClassRules};
@@ -17,6 +22,7 @@ use domain::money::MoneySum;
 use domain::owner::Assignment;
 use domain::price::PRICE_RULE;
 use domain::rule::{RuleSet, Sample};
+use domain::usage::Part;
 use domain::{BillingPeriod, Currency, Money};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
@@ -64,6 +70,10 @@ pub struct BillLines {
     pub total: Money,
     /// All of them by delivery, class and owner.
     pub groups: Vec<LineGroup>,
+    /// What of clusters carries the figure, at the level asked for.
+    pub carried: Carried,
+    /// What of the figure clusters carry: all things together.
+    pub of_clusters: Money,
 }
 
 /// Lines behind a figure that came with one delivery and have one owner.
@@ -88,7 +98,8 @@ const SHOWN: [&str; 3] = ["ResourceId", "ChargeDescription", "ServiceName"];
 
 /// Finds the bill lines whose money, or part of it, is under the keys `wanted`
 /// accepts, one currency at a time. Of all of them, largest first, the ones at
-/// `listed` are kept as lines; memory grows with its end, not with the bill.
+/// `listed` are kept as lines; memory grows with its end, not with the bill,
+/// but for the charges of things in clusters, which are kept to be split.
 ///
 /// # Errors
 /// When a file cannot be read or the shares cannot be added exactly.
@@ -99,7 +110,7 @@ pub fn bill_lines(
     program: &Program,
     wanted: &dyn Fn(&CubeKey) -> bool,
     basis: Basis,
-    listed: Range<usize>,
+    (listed, level): (Range<usize>, &Level),
 ) -> Result<BillLines, LakeError> {
     let mut usage = usage.to_vec();
     usage.sort_by(|a, b| (&a.cluster, a.day).cmp(&(&b.cluster, b.day)));
@@ -137,6 +148,7 @@ pub fn bill_lines(
         }
     })?;
     let mut shares: BTreeMap<AmountKey, Share> = BTreeMap::new();
+    let mut carriers = Carriers::default();
     clusters::split(
         lake,
         &gathered,
@@ -144,28 +156,38 @@ pub fn bill_lines(
         &join,
         &mut charges,
         apportion,
-        &mut |charges, group, amount, (key, day), value| {
+        &mut |charges, group, amount, (key, day), value, held| {
             let key = CubeKey {
                 period: amount.period,
                 day: Some(day),
                 ..charges.key(key).clone()
             };
-            if wanted(&key) {
+            let money = picked(basis, (value.billed, value.effective));
+            let in_figure = wanted(&key);
+            if in_figure {
                 let at = (*group, amount.kind, amount.period);
                 let mut share = shares.remove(&at);
-                add_share(&mut share, picked(basis, (value.billed, value.effective)), &key)?;
+                add_share(&mut share, money, &key)?;
                 shares.extend(share.map(|share| (at, share)));
             }
-            Ok(())
+            let part = in_figure.then(|| part_of(&key));
+            carriers.add((group, amount), day, money, held, part)
         },
     )?;
+    let carried = carriers.finish((&gathered, &join), &machines, basis, level)?;
+    let of_clusters = Money::sum(shares.values().map(|(share, _)| *share)).map_err(overflow)?;
     for (at, (share, of)) in shares {
         let lines = machines.remove(&at).unwrap_or_default();
         for (share, line) in over_lines(share, &lines, basis).into_iter().zip(lines) {
             found.push(line, (share, of.clone()))?;
         }
     }
-    found.finish()
+    found.finish(carried, of_clusters)
+}
+
+fn part_of(key: &CubeKey) -> Option<Part> {
+    let at = CUBE_COLUMNS.iter().position(|column| *column == "AllocationPart")?;
+    Part::parse(key.columns[at].as_deref()?)
 }
 
 /// Charges that are split together, of one kind and month.
@@ -331,7 +353,7 @@ impl Found {
         Ok(())
     }
 
-    fn finish(mut self) -> Result<BillLines, LakeError> {
+    fn finish(mut self, carried: Carried, of_clusters: Money) -> Result<BillLines, LakeError> {
         keep_largest(&mut self.lines, self.listed.end);
         self.lines.drain(..self.listed.start.min(self.lines.len()));
         let group = |((delivery_id, class, assignment, price_rule), (count, total))| LineGroup {
@@ -347,6 +369,8 @@ impl Found {
             count: self.count,
             total: self.total.total().map_err(overflow)?,
             groups: self.groups.into_iter().map(group).collect(),
+            carried,
+            of_clusters,
         })
     }
 }

@@ -1,7 +1,7 @@
 //! The fast allocation against the reference, cubes and bill lines.
 
 use crate::ingest::{MAX_FINDINGS, MAX_RECORD_BYTES, OnError, Part, Request};
-use crate::query::{Basis, bill_lines};
+use crate::query::{Basis, Level, bill_lines};
 use crate::{ChargeFile, Lake, LakeError, allocate, ingest, read_cube, write_cube};
 use domain::Money;
 use domain::allocate::{self as reference, Cube, Program};
@@ -218,14 +218,14 @@ proptest! {
         prop_assert_eq!(&read_cube(&lake, "cubes/m.parquet").expect("reads"), &months);
         // every line of the cube is walked back to its bill lines
         for (key, value) in expect.lines.iter().take(3) {
-            let found = bill_lines(&lake, &files, &[], &program, &|k| k == key, Basis::Effective, 0..2).expect("finds");
+            let found = bill_lines(&lake, &files, &[], &program, &|k| k == key, Basis::Effective, (0..2, &Level::Things)).expect("finds");
             prop_assert_eq!(found.total, value.effective);
             prop_assert!(found.count >= 1 && found.lines.len() <= 2);
             prop_assert!(found.lines.iter().all(|line| line.assignment == *key.assignment));
         }
-        let billed = bill_lines(&lake, &files, &[], &program, &|_| true, Basis::Billed, 0..1_000).expect("finds");
+        let billed = bill_lines(&lake, &files, &[], &program, &|_| true, Basis::Billed, (0..1_000, &Level::Things)).expect("finds");
         // a page is a stretch of all of them, whatever it leaves out
-        let page = bill_lines(&lake, &files, &[], &program, &|_| true, Basis::Billed, 1..3).expect("finds");
+        let page = bill_lines(&lake, &files, &[], &program, &|_| true, Basis::Billed, (1..3, &Level::Things)).expect("finds");
         prop_assert_eq!(&page.lines[..], &billed.lines[1.min(billed.lines.len())..3.min(billed.lines.len())]);
         prop_assert_eq!((page.count, page.total, &page.groups), (billed.count, billed.total, &billed.groups));
         prop_assert_eq!(billed.count, charges.len() as u64);
@@ -264,7 +264,7 @@ fn a_wrong_splitter_is_noticed() {
         &program(),
         &|key| key.assignment.values[0].as_deref() == Some("old"),
         Basis::Effective,
-        0..10,
+        (0..10, &Level::Things),
     )
     .expect("finds");
     assert_eq!(

@@ -1,6 +1,6 @@
 use serde::{Deserialize, Serialize};
 
-use crate::{Context, Finding, Money};
+use crate::{Context, Finding, Money, PeriodState};
 
 /// The Clusters page: what was paid, requested and used.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -26,6 +26,11 @@ pub struct Cluster {
     pub id: String,
     /// What people call it.
     pub name: String,
+    /// Estimated while a delivery of the period is open: its costs can still change.
+    pub state: PeriodState,
+    /// What node hours no line of the bill pays for yet are estimated at, beside
+    /// `cost` and in no total; `None` when nothing is estimated in this currency.
+    pub estimate: Option<Money>,
     /// What its nodes cost; `None` when no line of the bill pays for them.
     pub cost: Option<Money>,
     /// What that paid for; the parts are the node cost.

@@ -41,7 +41,10 @@ pub use costs::{
 };
 pub use deliveries::{ChangeAmounts, ChangeRow, ChangeTotal, DeliveryChanges, DeliveryFile, Restated};
 pub use error::PageError;
-pub use explain::{BillLine, Explain, ExplainPage, ExplainStep, StepKind};
+pub use explain::{
+    BillLine, Carried, CarriedLine, CarriedPart, CarriedRow, CarrierKind, Explain, ExplainPage, ExplainQuery,
+    ExplainStep, StepKind,
+};
 pub use month::month_name;
 pub use overview::{Figure, OverviewPage, SentencePart, Tile, Tone};
 pub use receipt::FactsReceipt;

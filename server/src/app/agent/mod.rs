@@ -96,6 +96,8 @@ pub struct Watch {
     pub name: Option<String>,
     /// Seconds between samples.
     pub interval_s: u32,
+    /// Annotations of pods that are kept, by key.
+    pub annotations: Vec<String>,
 }
 
 /// What an agent did: the answer of `tonnage agent --json`.
@@ -170,6 +172,7 @@ async fn count(
     let mut config = ClusterConfig::new(watch.access.clone());
     config.name.clone_from(&watch.name);
     config.interval_s = watch.interval_s;
+    config.annotations.clone_from(&watch.annotations);
     config.clock = Arc::new(move || clock.now());
     // a clock that runs faster makes every silence longer
     config.watch_s = config.watch_s.saturating_mul(clock.rate());

@@ -349,7 +349,7 @@ pub(super) fn as_from(looked: Result<Input, AppError>, copy: &Copy) -> Result<In
 }
 
 /// Standard input can be read once; the file it becomes can be looked at twice.
-fn spool(scratch: &std::path::Path) -> Result<tempfile::TempPath, AppError> {
+pub(crate) fn spool(scratch: &std::path::Path) -> Result<tempfile::TempPath, AppError> {
     let doing = "cannot keep standard input in the data folder";
     let mut file = tempfile::Builder::new()
         .prefix("stdin-")

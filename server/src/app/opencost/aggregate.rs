@@ -93,6 +93,10 @@ pub struct Properties {
     pub container: Option<String>,
     /// Labels.
     pub labels: Option<Tags>,
+    /// Services in front of the pods.
+    pub services: Option<Vec<String>>,
+    /// Annotations.
+    pub annotations: Option<Tags>,
 }
 
 impl Properties {
@@ -108,6 +112,8 @@ impl Properties {
             pod: text(Field::Pod),
             container: text(Field::Container),
             labels: row.slot.map(|slot| slot.labels.clone()),
+            services: row.slot.map(|slot| slot.services.clone()),
+            annotations: row.slot.map(|slot| slot.annotations.clone()),
         }
     }
 
@@ -128,6 +134,12 @@ impl Properties {
         if self.labels.as_ref() != row.slot.map(|slot| &slot.labels) {
             self.labels = None;
         }
+        if self.services.as_ref() != row.slot.map(|slot| &slot.services) {
+            self.services = None;
+        }
+        if self.annotations.as_ref() != row.slot.map(|slot| &slot.annotations) {
+            self.annotations = None;
+        }
     }
 
     fn meet(&mut self, other: &Properties) {
@@ -146,6 +158,12 @@ impl Properties {
         keep(&mut self.container, &other.container);
         if self.labels != other.labels {
             self.labels = None;
+        }
+        if self.services != other.services {
+            self.services = None;
+        }
+        if self.annotations != other.annotations {
+            self.annotations = None;
         }
     }
 }
@@ -171,6 +189,13 @@ pub struct Group {
     pub costs: Costs,
     /// What the cost of capacity nobody holds is called; zero in other groups.
     pub unused: Unused,
+    /// Whether any row has a service, and whether any has an annotation.
+    pub knows: (bool, bool),
+}
+
+fn knows(row: &Row<'_>) -> (bool, bool) {
+    let of = |slot: &domain::usage::Slot| (!slot.services.is_empty(), !slot.annotations.is_empty());
+    row.slot.map_or((false, false), of)
 }
 
 impl Group {
@@ -185,11 +210,14 @@ impl Group {
             used: row.used,
             costs: row.costs,
             unused: row.unused,
+            knows: knows(row),
         }
     }
 
     fn add_row(&mut self, row: &Row<'_>) -> Result<(), MoneyOverflow> {
         self.properties.meet_row(row);
+        let more = knows(row);
+        self.knows = (self.knows.0 || more.0, self.knows.1 || more.1);
         (self.start, self.end) = (self.start.min(row.start), self.end.max(row.end));
         self.held = self.held.plus(row.held);
         self.requested = self.requested.plus(row.requested);
@@ -204,6 +232,7 @@ impl Group {
     /// When a sum overflows.
     pub fn add(&mut self, other: &Group) -> Result<(), MoneyOverflow> {
         self.properties.meet(&other.properties);
+        self.knows = (self.knows.0 || other.knows.0, self.knows.1 || other.knows.1);
         (self.start, self.end) = (self.start.min(other.start), self.end.max(other.end));
         self.held = self.held.plus(other.held);
         self.requested = self.requested.plus(other.requested);
@@ -221,8 +250,14 @@ impl Group {
     /// Rough size in memory, in bytes.
     #[must_use]
     pub fn weight(&self) -> usize {
-        let labels = self.properties.labels.as_ref().map_or(0, |labels| labels.len() * 96);
-        size_of::<Group>() + 8 * self.name.len() + labels
+        let tags = |tags: &Option<Tags>| tags.as_ref().map_or(0, |tags| tags.len() * 96);
+        let services = self
+            .properties
+            .services
+            .as_ref()
+            .map_or(0, |services| services.len() * 48);
+        let tags = tags(&self.properties.labels) + tags(&self.properties.annotations);
+        size_of::<Group>() + 8 * self.name.len() + tags + services
     }
 }
 

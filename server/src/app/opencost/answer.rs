@@ -7,6 +7,7 @@ use super::row::sanitized;
 use domain::Money;
 use domain::instant::Span;
 use domain::money::MoneyOverflow;
+use domain::tags::Tags;
 use serde::Serialize;
 use serde::ser::{SerializeMap, Serializer};
 use std::collections::BTreeMap;
@@ -141,6 +142,24 @@ impl Serialize for Summary<'_> {
 }
 
 /// The groups of a set by name, each made when it is written.
+/// `/allocation/summary/topline`: how many rows the summary has, and their sum.
+#[derive(Debug)]
+pub struct Topline<'a> {
+    /// Distinct names over all sets.
+    pub count: usize,
+    /// All of them as one; `None` when there are none.
+    pub combined: Option<&'a Group>,
+}
+
+impl Serialize for Topline<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(Some(2))?;
+        map.serialize_entry("numResults", &self.count)?;
+        map.serialize_entry("combined", &self.combined.map(summary))?;
+        map.end()
+    }
+}
+
 struct Named<'s, F>(&'s Set, F);
 
 impl<'s, T: Serialize, F: Fn(&'s Group) -> T> Serialize for Named<'s, F> {
@@ -168,15 +187,23 @@ struct PropertiesJson<'g> {
     pod: &'g str,
     #[serde(rename = "providerID", skip_serializing_if = "str::is_empty")]
     provider_id: &'g str,
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    services: &'g [String],
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     labels: BTreeMap<String, &'g str>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    annotations: BTreeMap<String, &'g str>,
+}
+
+fn tags(tags: &Option<Tags>, shown: bool) -> BTreeMap<String, &str> {
+    let tags = tags.iter().filter(|_| shown).flatten();
+    tags.map(|(key, value)| (sanitized(key), value.as_str())).collect()
 }
 
 fn properties(of: &Properties, metadata: bool) -> PropertiesJson<'_> {
     fn text(value: &Option<String>) -> &str {
         value.as_deref().unwrap_or("")
     }
-    let labels = of.labels.iter().filter(|_| metadata).flatten();
     PropertiesJson {
         cluster: text(&of.cluster),
         node: text(&of.node),
@@ -186,7 +213,9 @@ fn properties(of: &Properties, metadata: bool) -> PropertiesJson<'_> {
         namespace: text(&of.namespace),
         pod: text(&of.pod),
         provider_id: text(&of.provider_id),
-        labels: labels.map(|(key, value)| (sanitized(key), value.as_str())).collect(),
+        services: of.services.as_deref().unwrap_or_default(),
+        labels: tags(&of.labels, metadata),
+        annotations: tags(&of.annotations, metadata),
     }
 }
 

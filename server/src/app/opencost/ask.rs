@@ -331,8 +331,7 @@ fn filter_of(params: &Params) -> Result<Option<Filter<Field>>, BadAsk> {
     })
 }
 
-/// What must be told about a shape: where the original breaks sums, and what
-/// is not kept.
+/// What must be told about a shape: where the original breaks sums.
 fn about(shape: &Shape, by_day: bool) -> Vec<String> {
     let mut told = Vec::new();
     let shares = shape.sharing.rows.is_some() || !shape.sharing.monthly.is_zero();
@@ -353,15 +352,31 @@ fn about(shape: &Shape, by_day: bool) -> Vec<String> {
     if !by_day && (shares || shape.sharing.idle == Idle::Shared) {
         told.push("sets are cut within days: what is shared is shared by hour, not by day".to_owned());
     }
+    told
+}
+
+/// What must be told when fields were asked for that no row of the answer has:
+/// `services` and `annotations` are what any row has.
+pub(super) fn unknown_fields(shape: &Shape, services: bool, annotations: bool) -> Vec<String> {
     let mut fields: Vec<&Field> = shape.grouping.fields.iter().collect();
     if let Some(filter) = &shape.filter {
         filter.fields(&mut fields);
     }
-    if fields.contains(&&Field::Service) {
-        told.push("services are not kept with the usage: every row is without one".to_owned());
+    let asked = |is: fn(&Field) -> bool| fields.iter().any(|field| is(field));
+    let mut told = Vec::new();
+    if !services && asked(|field| *field == Field::Service) {
+        told.push(
+            "no row of this answer has a service: services are known of clusters that are watched, and from usage \
+             files with a column services"
+                .to_owned(),
+        );
     }
-    if fields.iter().any(|field| matches!(field, Field::Annotation(_))) {
-        told.push("annotations are not kept with the usage: every row is without them".to_owned());
+    if !annotations && asked(|field| matches!(field, Field::Annotation(_))) {
+        told.push(
+            "no row of this answer has an annotation: of watched clusters those named by --annotation are kept, and \
+             those of usage files with a column annotations"
+                .to_owned(),
+        );
     }
     told
 }

@@ -1,7 +1,7 @@
-//! Nodes and their root disks in the shape of `/assets`.
+//! Nodes with their root disks, volumes and load balancers in the shape of `/assets`.
 
 use super::answer::WindowJson;
-use super::number::{byte_hours, core_hours, count, gpu_hours, minutes, money};
+use super::number::{byte_hours, core_hours, count, gpu_hours, minutes, money, over};
 use super::row::sanitized;
 use domain::Money;
 use domain::instant::Span;
@@ -43,6 +43,40 @@ pub struct NodeAsset {
     pub disk_id: String,
 }
 
+/// A volume or a load balancer in `/assets`.
+#[derive(Debug, Clone, Default)]
+pub struct ThingAsset {
+    /// Cluster.
+    pub cluster: String,
+    /// What the bill calls it.
+    pub id: String,
+    /// What it is; `None` until a day of the window has facts of it.
+    pub volume: Option<domain::usage::Volume>,
+    /// The same of a load balancer.
+    pub balancer: Option<domain::usage::Balancer>,
+    /// When it was there.
+    pub span: Option<Span>,
+    /// Seconds it was there.
+    pub seconds: u64,
+    /// Integral of its size, MiB-s.
+    pub capacity_mib_s: u64,
+    /// Integral of the bytes in it, MiB-s; `None` when not measured.
+    pub used_mib_s: Option<u64>,
+    /// What it cost.
+    pub cost: Money,
+}
+
+/// Which types of assets are asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Types {
+    /// Nodes.
+    pub nodes: bool,
+    /// Root disks and volumes.
+    pub disks: bool,
+    /// Load balancers.
+    pub balancers: bool,
+}
+
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct AssetProperties<'a> {
@@ -51,7 +85,7 @@ struct AssetProperties<'a> {
     provider: &'static str,
     service: &'static str,
     cluster: &'a str,
-    name: &'a str,
+    name: std::borrow::Cow<'a, str>,
     #[serde(rename = "providerID", skip_serializing_if = "str::is_empty")]
     provider_id: &'a str,
 }
@@ -131,10 +165,28 @@ struct DiskJson<'a> {
     breakdown: Breakdown,
     adjustment: f64,
     total_cost: f64,
-    storage_class: &'static str,
+    storage_class: &'a str,
     volume_name: &'a str,
-    claim_name: &'static str,
-    claim_namespace: &'static str,
+    claim_name: &'a str,
+    claim_namespace: &'a str,
+    /// 1 for the root disk of a node.
+    local: f64,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct BalancerJson<'a> {
+    r#type: &'static str,
+    properties: AssetProperties<'a>,
+    labels: BTreeMap<String, &'a str>,
+    window: WindowJson,
+    start: String,
+    end: String,
+    minutes: f64,
+    adjustment: f64,
+    /// The address the bill knows it by.
+    ip: &'a str,
+    total_cost: f64,
 }
 
 #[derive(Debug, Serialize)]
@@ -142,27 +194,43 @@ struct DiskJson<'a> {
 enum AssetJson<'a> {
     Node(Box<NodeJson<'a>>),
     Disk(Box<DiskJson<'a>>),
+    Balancer(Box<BalancerJson<'a>>),
 }
 
-/// `/assets`: nodes, then their root disks, by name.
+/// `/assets`: nodes, their root disks, volumes, load balancers, by name.
 #[derive(Debug)]
 pub struct Assets<'a> {
     /// The window.
     pub window: Span,
     /// The nodes.
     pub nodes: &'a [NodeAsset],
-    /// Which types are asked for: node, disk.
-    pub types: (bool, bool),
+    /// Volumes.
+    pub volumes: &'a [ThingAsset],
+    /// Load balancers.
+    pub balancers: &'a [ThingAsset],
+    /// Which types are asked for.
+    pub types: Types,
 }
 
 impl Serialize for Assets<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let nodes = self.nodes.iter().filter(|_| self.types.0);
-        let disks = self.nodes.iter().filter(|node| self.types.1 && !node.disk.is_zero());
+        let nodes = self.nodes.iter().filter(|_| self.types.nodes);
+        let disks = self
+            .nodes
+            .iter()
+            .filter(|node| self.types.disks && !node.disk.is_zero());
+        let volumes = self.volumes.iter().filter(|_| self.types.disks);
+        let balancers = self.balancers.iter().filter(|_| self.types.balancers);
         let name = |node: &NodeAsset, kind: &str| format!("{}/{kind}/{}/{}", node.cluster, node.name, node.provider_id);
         let nodes = nodes.map(|node| (name(node, "Node"), AssetJson::Node(Box::new(self.node(node)))));
         let disks = disks.map(|node| (name(node, "Disk"), AssetJson::Disk(Box::new(self.disk(node)))));
-        serializer.collect_map(nodes.chain(disks))
+        let thing = |of: &ThingAsset, kind: &str| format!("{}/{kind}/{}/{}", of.cluster, of.name(), of.id);
+        let volumes = volumes.map(|of| (thing(of, "Disk"), AssetJson::Disk(Box::new(self.volume(of)))));
+        let balancers = balancers.map(|of| {
+            let asset = AssetJson::Balancer(Box::new(self.balancer(of)));
+            (thing(of, "LoadBalancer"), asset)
+        });
+        serializer.collect_map(nodes.chain(disks).chain(volumes).chain(balancers))
     }
 }
 
@@ -186,12 +254,15 @@ impl<'a> Assets<'a> {
         for node in self.nodes {
             node.costs
                 .iter()
-                .filter(|_| self.types.0)
+                .filter(|_| self.types.nodes)
                 .for_each(|part| sum.add(*part));
-            if self.types.1 {
+            if self.types.disks {
                 sum.add(node.disk);
             }
         }
+        let volumes = self.volumes.iter().filter(|_| self.types.disks);
+        let balancers = self.balancers.iter().filter(|_| self.types.balancers);
+        volumes.chain(balancers).for_each(|of| sum.add(of.cost));
         sum.total()
     }
 
@@ -201,7 +272,7 @@ impl<'a> Assets<'a> {
             provider: provider(&node.provider_id),
             service: "Kubernetes",
             cluster: &node.cluster,
-            name: &node.name,
+            name: node.name.as_str().into(),
             provider_id: id,
         }
     }
@@ -220,7 +291,7 @@ impl<'a> Assets<'a> {
         NodeJson {
             r#type: "Node",
             properties: Assets::properties(node, "Compute", &node.provider_id),
-            labels: labels(node),
+            labels: labels(&node.labels),
             window: WindowJson::of(self.window),
             start: span.start.to_string(),
             end: span.end.to_string(),
@@ -254,7 +325,7 @@ impl<'a> Assets<'a> {
         DiskJson {
             r#type: "Disk",
             properties: Assets::properties(node, "Storage", &node.disk_id),
-            labels: labels(node),
+            labels: labels(&node.labels),
             window: WindowJson::of(self.window),
             start: span.start.to_string(),
             end: span.end.to_string(),
@@ -270,12 +341,102 @@ impl<'a> Assets<'a> {
             volume_name: &node.disk_id,
             claim_name: "",
             claim_namespace: "",
+            local: 1.0,
+        }
+    }
+
+    fn volume(&self, of: &'a ThingAsset) -> DiskJson<'a> {
+        let span = of.span.unwrap_or(self.window);
+        let text = |pick: fn(&domain::usage::Volume) -> &String| of.volume.as_ref().map_or("", |known| pick(known));
+        let byte_hours = mib_hours(of.capacity_mib_s);
+        let mean = |amount: f64| over(amount, count(of.seconds) / 60.0);
+        let idle = of.used_mib_s.map_or(0.0, |used| {
+            let empty = of.capacity_mib_s.saturating_sub(used);
+            if of.capacity_mib_s == 0 {
+                0.0
+            } else {
+                count(empty) / count(of.capacity_mib_s)
+            }
+        });
+        DiskJson {
+            r#type: "Disk",
+            properties: of.properties("Storage"),
+            labels: labels(of.volume.as_ref().map_or(&NO_LABELS, |volume| &volume.labels)),
+            window: WindowJson::of(self.window),
+            start: span.start.to_string(),
+            end: span.end.to_string(),
+            minutes: minutes(span.start, span.end),
+            byte_hours,
+            bytes: mean(byte_hours),
+            byte_hours_used: of.used_mib_s.map(mib_hours),
+            byte_usage_max: None,
+            breakdown: Breakdown {
+                idle,
+                other: 0.0,
+                system: 0.0,
+                user: if of.used_mib_s.is_some() { 1.0 - idle } else { 0.0 },
+            },
+            adjustment: 0.0,
+            total_cost: money(of.cost),
+            storage_class: text(|volume| &volume.storage_class),
+            volume_name: match text(|volume| &volume.name) {
+                "" => &of.id,
+                name => name,
+            },
+            claim_name: text(|volume| &volume.claim),
+            claim_namespace: text(|volume| &volume.namespace),
+            local: 0.0,
+        }
+    }
+
+    fn balancer(&self, of: &'a ThingAsset) -> BalancerJson<'a> {
+        let span = of.span.unwrap_or(self.window);
+        BalancerJson {
+            r#type: "LoadBalancer",
+            properties: of.properties("Network"),
+            labels: labels(of.balancer.as_ref().map_or(&NO_LABELS, |balancer| &balancer.labels)),
+            window: WindowJson::of(self.window),
+            start: span.start.to_string(),
+            end: span.end.to_string(),
+            minutes: minutes(span.start, span.end),
+            adjustment: 0.0,
+            ip: &of.id,
+            total_cost: money(of.cost),
         }
     }
 }
 
-fn labels(node: &NodeAsset) -> BTreeMap<String, &str> {
-    node.labels
+impl ThingAsset {
+    /// What people call it: of a load balancer namespace and service, as in the original.
+    fn name(&self) -> String {
+        match (&self.volume, &self.balancer) {
+            (Some(volume), _) if !volume.name.is_empty() => volume.name.clone(),
+            (_, Some(balancer)) => format!("{}/{}", balancer.namespace, balancer.service),
+            _ => self.id.clone(),
+        }
+    }
+
+    fn properties(&self, category: &'static str) -> AssetProperties<'_> {
+        AssetProperties {
+            category,
+            provider: "",
+            service: "Kubernetes",
+            cluster: &self.cluster,
+            name: self.name().into(),
+            provider_id: &self.id,
+        }
+    }
+}
+
+/// Of a thing no day of the window has facts of.
+static NO_LABELS: domain::tags::Tags = domain::tags::Tags::new();
+
+fn mib_hours(mib_s: u64) -> f64 {
+    count(mib_s) * 1_048_576.0 / 3_600.0
+}
+
+fn labels(labels: &domain::tags::Tags) -> BTreeMap<String, &str> {
+    labels
         .iter()
         .map(|(key, value)| (format!("label_{}", sanitized(key)), value.as_str()))
         .collect()

@@ -13,19 +13,22 @@ use domain::allocate::Program;
 use domain::instant::{DAY_US, Day, Span};
 use domain::{BillingPeriod, Currency};
 use lake::container_days::{ContainerDayFile, DayCosts, HourCosts, hours_of_day, read_day};
+use lake::things::ThingCost;
 use lake::usage::UsageFile;
 use lake::{ChargeFile, Lake};
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// Names the content of a day: the paths of its files, which never change.
 pub(super) type DayKey = Arc<str>;
 
 /// What the hours of a period are derived from.
 pub(super) struct Inputs {
-    files: Vec<ChargeFile>,
-    usage: Vec<UsageFile>,
-    program: Arc<Program>,
+    pub files: Vec<ChargeFile>,
+    pub usage: Vec<UsageFile>,
+    pub program: Arc<Program>,
+    /// What volumes and load balancers cost, once somebody asked.
+    pub things: OnceLock<Arc<Vec<ThingCost>>>,
 }
 
 /// A cluster's day, as one period's bills pay for it.
@@ -111,6 +114,7 @@ impl App {
             files: files.iter().map(charge_file).collect(),
             usage: self.usage_for(period).await?,
             program: Arc::new(program),
+            things: OnceLock::new(),
         };
         for file in row.files {
             days.by_day.entry(file.day).or_default().push(DayFile {
@@ -207,6 +211,22 @@ impl Days {
             groups.push(group(&shared, &shape.grouping)?);
         }
         Ok(groups)
+    }
+
+    /// The months whose bills these are.
+    pub(super) fn periods(&self) -> impl Iterator<Item = BillingPeriod> {
+        self.inputs.keys().copied()
+    }
+
+    /// What the hours of a month are derived from.
+    pub(super) fn inputs_of(&self, period: BillingPeriod) -> Option<&Inputs> {
+        self.inputs.get(&period)
+    }
+
+    /// The usage of a day, of every cluster; of several months the same.
+    pub(super) fn usage_on(&self, day: Day) -> impl Iterator<Item = &UsageFile> {
+        let all = self.inputs.values().flat_map(|inputs| &inputs.usage);
+        all.filter(move |file| file.day == day)
     }
 
     /// Adds the nodes of a piece.

@@ -58,12 +58,17 @@ pub enum Filter<F> {
 impl<F> Filter<F> {
     /// Whether it holds, given the value of each field.
     pub fn holds<'v>(&self, value: &impl Fn(&F) -> std::borrow::Cow<'v, str>) -> bool {
+        self.holds_any(&|field, fits| fits(&value(field)))
+    }
+
+    /// The same of fields with several values: `any` tells whether one of a
+    /// field's values fits.
+    pub fn holds_any(&self, any: &impl Fn(&F, &dyn Fn(&str) -> bool) -> bool) -> bool {
         match self {
-            Filter::And(all) => all.iter().all(|one| one.holds(value)),
-            Filter::Or(any) => any.iter().any(|one| one.holds(value)),
-            Filter::Not(one) => !one.holds(value),
-            Filter::Is { field, compare, values } => {
-                let has = value(field);
+            Filter::And(all) => all.iter().all(|one| one.holds_any(any)),
+            Filter::Or(some) => some.iter().any(|one| one.holds_any(any)),
+            Filter::Not(one) => !one.holds_any(any),
+            Filter::Is { field, compare, values } => any(field, &|has: &str| {
                 values.iter().any(|wanted| match compare {
                     Compare::Equals if wanted == UNALLOCATED => has.is_empty(),
                     Compare::Equals => has == wanted.as_str(),
@@ -71,7 +76,7 @@ impl<F> Filter<F> {
                     Compare::Starts => has.starts_with(wanted.as_str()),
                     Compare::Ends => has.ends_with(wanted.as_str()),
                 })
-            }
+            }),
         }
     }
 
@@ -89,7 +94,7 @@ impl Filter<Field> {
     /// Whether a row passes.
     #[must_use]
     pub fn passes(&self, row: &Row<'_>) -> bool {
-        self.holds(&|field: &Field| field.of(row))
+        self.holds_any(&|field: &Field, fits: &dyn Fn(&str) -> bool| field.fits(row, fits))
     }
 }
 

@@ -43,6 +43,10 @@ fn world(seeds: &[Seed], idle: Vec<[u32; 4]>) -> World {
                 workload_kind: ["Deployment", "Job", ""][usize::from(*workload) % 3].to_owned(),
                 workload: format!("w-{}", workload % 5),
                 labels: [("app".to_owned(), format!("a-{}", label % 3))].into(),
+                services: (0..label % 3).map(|at| format!("s-{at}")).collect(),
+                annotations: (0..workload % 2)
+                    .map(|at| ("note".to_owned(), at.to_string()))
+                    .collect(),
                 ..Slot::default()
             };
             (node, slot, *costs, *credit)

@@ -23,6 +23,7 @@ mod number;
 mod resources;
 pub mod row;
 pub mod share;
+mod things;
 pub mod window;
 
 pub use ask::BadAsk;
@@ -30,18 +31,19 @@ pub use ask::BadAsk;
 use super::App;
 use crate::error::AppError;
 use aggregate::{Group, Groups};
-use answer::{Allocations, Envelope, Set, Summary, total};
+use answer::{Allocations, Envelope, Set, Summary, Topline, total};
 use ask::{AllocationAsk, CurrencyWish, Params, WindowAsk};
-use assets::Assets;
+use assets::{Assets, Types};
 use cache::Kept;
 use days::{DayKey, Days};
 use domain::instant::{Day, Span};
 use domain::{BillingPeriod, Currency};
 use facts::Nodes;
 use serde::Serialize;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
 use std::sync::Arc;
+use things::Things;
 use window::{Piece, by_day, pieces};
 
 /// Bill lines by currency.
@@ -82,6 +84,8 @@ pub enum Form {
     Full,
     /// Fewer fields, sets with their windows.
     Summary,
+    /// All of the summary in one row.
+    Topline,
 }
 
 /// What is kept between requests.
@@ -119,7 +123,7 @@ impl OpenCostCache {
 }
 
 impl App {
-    /// `/allocation` and `/allocation/summary`, as JSON.
+    /// `/allocation`, `/allocation/summary` and its topline, as JSON.
     ///
     /// # Errors
     /// What does not fit in the request, and what the use case ends in.
@@ -172,6 +176,10 @@ impl App {
         let mut warnings = ask.warnings.clone();
         let Some(days) = self.days(ask.window.hours).await? else {
             warnings.push(AppError::NoData.to_string());
+            if form == Form::Topline {
+                let (count, combined) = (0, None);
+                return json(&Envelope::new(Topline { count, combined }, warnings, None, None));
+            }
             return json(&Envelope::new([serde_json::json!({})], warnings, None, None));
         };
         let currency = choose(&ask.currency, &days.currencies(ask.window.hours), &mut warnings)?;
@@ -188,6 +196,9 @@ impl App {
             .collect();
         let (volume, network, balancer) = known_parts(&sets);
         warnings.extend(unknown_parts(volume, network, balancer));
+        let groups = || sets.iter().flat_map(|set| &set.groups);
+        let (services, annotations) = (groups().any(|group| group.knows.0), groups().any(|group| group.knows.1));
+        warnings.extend(ask::unknown_fields(&ask.shape, services, annotations));
         let sum = total(&sets)?;
         let code = Some(currency.as_str());
         match form {
@@ -198,6 +209,11 @@ impl App {
                 Some(sum),
             )),
             Form::Summary => json(&Envelope::new(Summary { ask, sets: &sets }, warnings, code, Some(sum))),
+            Form::Topline => {
+                let (count, combined) = combine(&sets)?;
+                let combined = combined.first();
+                json(&Envelope::new(Topline { count, combined }, warnings, code, Some(sum)))
+            }
         }
     }
 
@@ -267,7 +283,7 @@ impl App {
         Ok(pieces.into_iter().zip(made).map(keep).collect())
     }
 
-    async fn make_assets(&self, ask: &WindowAsk, types: (bool, bool)) -> Result<Vec<u8>, NoAnswer> {
+    async fn make_assets(&self, ask: &WindowAsk, types: Types) -> Result<Vec<u8>, NoAnswer> {
         let mut warnings = ask.warnings.clone();
         let Some(days) = self.days(ask.window.hours).await? else {
             warnings.push(AppError::NoData.to_string());
@@ -276,25 +292,38 @@ impl App {
         let currency = choose(&ask.currency, &days.currencies(ask.window.hours), &mut warnings)?;
         warnings.extend(days.missing(ask.window.hours));
         warnings.push(
-            "nodes and their root disks only: volumes, load balancers and control planes are bill lines without a \
-             node, see /cloudCost; sizes of disks are not known and 0"
+            "nodes, their root disks, volumes and load balancers only: control planes and traffic are in /cloudCost; \
+             sizes of root disks are not known and 0"
                 .to_owned(),
         );
-        let mut nodes = Nodes::default();
+        let (mut nodes, mut things) = (Nodes::default(), Things::default());
         for piece in pieces(ask.window.hours, true) {
             let (days, lake, currency) = (days.clone(), self.lake.clone(), currency.clone());
-            let mut so_far = std::mem::take(&mut nodes);
-            nodes = self
+            let mut so_far = (std::mem::take(&mut nodes), std::mem::take(&mut things));
+            (nodes, things) = self
                 .heavy("cannot read the container-days", move || {
-                    days.nodes(&lake, &currency, piece, &mut so_far)?;
+                    if types.nodes || types.disks {
+                        days.nodes(&lake, &currency, piece, &mut so_far.0)?;
+                    }
+                    if types.disks || types.balancers {
+                        days.things(&lake, &currency, &piece, &mut so_far.1)?;
+                    }
                     Ok(so_far)
                 })
                 .await?;
         }
         let nodes = nodes.finish();
+        let (volumes, balancers, unbilled) = things.finish();
+        if unbilled > 0 {
+            warnings.push(format!(
+                "{unbilled} volumes or load balancers have no bill line: their cost is unknown here, not zero"
+            ));
+        }
         let answer = Assets {
             window: ask.window.hours,
             nodes: &nodes,
+            volumes: &volumes,
+            balancers: &balancers,
             types,
         };
         let sum = answer.total()?;
@@ -304,6 +333,24 @@ impl App {
 
 fn json<T: Serialize>(envelope: &Envelope<T>) -> Result<Vec<u8>, NoAnswer> {
     serde_json::to_vec(envelope).map_err(|error| AppError::broken("cannot write the answer", error).into())
+}
+
+/// How many groups there are over all sets, and all of them as one.
+///
+/// # Errors
+/// When a sum overflows.
+fn combine(sets: &[Set]) -> Result<(usize, Vec<Group>), domain::money::MoneyOverflow> {
+    let mut names = BTreeSet::new();
+    let mut all = Groups::default();
+    for group in sets.iter().flat_map(|set| &set.groups) {
+        names.insert(group.name.as_str());
+        let group = Group {
+            name: "combined".to_owned(),
+            ..group.clone()
+        };
+        all.add(std::slice::from_ref(&group))?;
+    }
+    Ok((names.len(), all.finish()))
 }
 
 fn too_many() -> BadAsk {
@@ -383,29 +430,24 @@ fn unknown_parts(volume: bool, network: bool, balancer: bool) -> Option<String> 
     })
 }
 
-/// Which assets are asked for: nodes, disks. Knows `assetType:"node"` and the
-/// older `filterTypes=Node`.
-fn asset_types(filter: &str, types: &str) -> Result<(bool, bool), BadAsk> {
-    let all = [("node", (true, false)), ("disk", (false, true))];
-    let wanted = types.to_ascii_lowercase();
+/// Which assets are asked for: nodes, disks, load balancers. Knows
+/// `assetType:"node"` and the older `filterTypes=Node`.
+fn asset_types(filter: &str, types: &str) -> Result<Types, BadAsk> {
+    let of = |holds: &dyn Fn(&'static str) -> bool| Types {
+        nodes: holds("node"),
+        disks: holds("disk"),
+        balancers: holds("loadbalancer"),
+    };
     if filter.is_empty() {
-        if wanted.is_empty() {
-            return Ok((true, true));
-        }
-        let mut found = (false, false);
-        for name in filter::list(&wanted) {
-            let hit = all.iter().find(|(known, _)| *known == name);
-            let (node, disk) = hit.map_or((false, false), |(_, which)| *which);
-            found = (found.0 || node, found.1 || disk);
-        }
-        return Ok(found);
+        let wanted = types.to_ascii_lowercase();
+        let all: Vec<&str> = filter::list(&wanted).collect();
+        return Ok(of(&|name| all.is_empty() || all.contains(&name)));
     }
     let field = |name: &str, key: Option<&str>| {
         (key.is_none() && ["assettype", "type"].contains(&name.to_ascii_lowercase().as_str())).then_some(())
     };
     let filter = filter::parse(filter, field)?;
-    let holds = |name: &'static str| filter.holds(&|()| name.into());
-    Ok((holds("node"), holds("disk")))
+    Ok(of(&|name| filter.holds(&|()| name.into())))
 }
 
 /// Billing periods whose bills may pay for a window.

@@ -92,6 +92,22 @@ fn slot_of(key: &CubeKey, [namespace, kind, workload, container]: [usize; 4]) ->
     }
 }
 
+/// What of a day's money is in a piece of it: it runs evenly, so that pieces
+/// add up to the day.
+///
+/// # Errors
+/// When the amount cannot be split.
+pub(super) fn within(piece: &Piece, money: Money) -> Result<Money, ApportionError> {
+    let first = i32::from(piece.from.of_day());
+    let cuts = [
+        first,
+        piece.to.0 - piece.from.0,
+        HOURS - first - (piece.to.0 - piece.from.0),
+    ]
+    .map(i128::from);
+    apportion(money, &cuts).map(|parts| parts[1])
+}
+
 impl ResourceCost {
     /// Its row in a piece of its day. Within a day the cost runs evenly, so
     /// that pieces add up to the day.
@@ -102,14 +118,7 @@ impl ResourceCost {
         if self.currency != *currency {
             return Ok(None);
         }
-        let first = i32::from(piece.from.of_day());
-        let cuts = [
-            first,
-            piece.to.0 - piece.from.0,
-            HOURS - first - (piece.to.0 - piece.from.0),
-        ]
-        .map(i128::from);
-        let part = |money: Money| apportion(money, &cuts).map(|parts| parts[1]);
+        let part = |money: Money| within(piece, money);
         let span = piece.span();
         Ok(Some(Row {
             start: span.start,

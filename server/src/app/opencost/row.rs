@@ -4,6 +4,7 @@
 use domain::Money;
 use domain::instant::Instant;
 use domain::money::MoneyOverflow;
+use domain::tags::Tags;
 use domain::usage::{Measure, Node, Slot};
 
 /// The parts of a cost, exact.
@@ -170,11 +171,11 @@ pub enum Field {
     Pod,
     /// Container.
     Container,
-    /// Service in front of the pod; not kept.
+    /// Services in front of the pod, with commas between.
     Service,
     /// A label of the pod or namespace.
     Label(String),
-    /// An annotation; not kept.
+    /// An annotation of the pod.
     Annotation(String),
 }
 
@@ -201,8 +202,25 @@ impl Field {
             }
             Field::Pod => slot(|slot| &slot.pod).into(),
             Field::Container => slot(|slot| &slot.container).into(),
-            Field::Label(key) => row.slot.and_then(|slot| label(slot, key)).unwrap_or("").into(),
-            Field::Service | Field::Annotation(_) => Cow::Borrowed(""),
+            Field::Label(key) => row.slot.and_then(|slot| named(&slot.labels, key)).unwrap_or("").into(),
+            Field::Annotation(key) => row
+                .slot
+                .and_then(|slot| named(&slot.annotations, key))
+                .unwrap_or("")
+                .into(),
+            // a pod of two services is one row, and its money is there once
+            Field::Service => match row.slot.map_or(&[][..], |slot| &slot.services) {
+                [one] => one.as_str().into(),
+                all => all.join(",").into(),
+            },
+        }
+    }
+
+    /// Whether a value of a row fits: of services each by itself.
+    pub fn fits(&self, row: &Row<'_>, fits: &dyn Fn(&str) -> bool) -> bool {
+        match (self, row.slot) {
+            (Field::Service, Some(slot)) if !slot.services.is_empty() => slot.services.iter().any(|one| fits(one)),
+            _ => fits(&self.of(row)),
         }
     }
 }
@@ -211,12 +229,12 @@ fn scheme(provider_id: &str) -> &str {
     provider_id.split_once("://").map_or("", |(scheme, _)| scheme)
 }
 
-/// A label by its key, or by the name Prometheus gives it (`app_kubernetes_io_name`).
-fn label<'s>(slot: &'s Slot, key: &str) -> Option<&'s str> {
-    let exact = slot.labels.get(key);
+/// A label or annotation by its key, or by the name Prometheus gives it (`app_kubernetes_io_name`).
+fn named<'s>(all: &'s Tags, key: &str) -> Option<&'s str> {
+    let exact = all.get(key);
     let named = || {
-        let mut labels = slot.labels.iter();
-        labels.find(|(name, _)| sanitized(name) == key).map(|(_, value)| value)
+        let mut all = all.iter();
+        all.find(|(name, _)| sanitized(name) == key).map(|(_, value)| value)
     };
     exact.or_else(named).map(String::as_str)
 }

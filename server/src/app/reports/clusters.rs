@@ -3,6 +3,7 @@
 use super::change::shares;
 use super::{finding, permille};
 use crate::app::App;
+use crate::app::clusters::estimate_of;
 use crate::app::cube::amount;
 use crate::error::AppError;
 use domain::Money;
@@ -11,7 +12,7 @@ use domain::usage::{Hour, Measure, Part, PoolSums};
 use frontend::query::PageQuery;
 use std::collections::BTreeMap;
 use store::UsageDayRow;
-use wire::{Cluster, ClustersPage, Measured, NodePool, PartCost};
+use wire::{Cluster, ClustersPage, Measured, NodePool, PartCost, PeriodState};
 
 /// Findings shown on this page.
 const CODES: [&str; 4] = [
@@ -75,16 +76,23 @@ impl App {
             .cloned()
             .chain(days.iter().map(|day| day.cluster_id.clone()))
             .collect();
+        let allocation = self.store.allocation(ground.period).await?;
+        let findings = allocation.as_ref().map_or(&[][..], |allocation| &allocation.findings);
         let clusters = ids
             .into_iter()
             .map(|id| {
                 let own: Vec<&UsageDayRow> = days.iter().filter(|day| day.cluster_id == id).collect();
                 let name = names.get(&id).unwrap_or(&id);
-                cluster(&id, name, &costs.remove(&id).unwrap_or_default(), &own)
+                let mut one = cluster(&id, name, &costs.remove(&id).unwrap_or_default(), &own)?;
+                let estimate = estimate_of(findings, &id, &ground.currency)?;
+                one.estimate = estimate.map(|money| money.to_string());
+                one.state = match estimate {
+                    Some(_) => PeriodState::Estimated,
+                    None => ground.context.state,
+                };
+                Ok(one)
             })
             .collect::<Result<_, AppError>>()?;
-        let allocation = self.store.allocation(ground.period).await?;
-        let findings = allocation.iter().flat_map(|allocation| &allocation.findings);
         Ok(ClustersPage {
             context: ground.context,
             clusters,
@@ -92,6 +100,7 @@ impl App {
             joined: whole.cost.to_string(),
             unjoined: unjoined.to_string(),
             findings: findings
+                .iter()
                 .filter(|f| CODES.contains(&f.code.as_str()))
                 .map(finding)
                 .collect(),
@@ -141,6 +150,8 @@ fn cluster(id: &str, name: &str, costs: &Costs, days: &[&UsageDayRow]) -> Result
     Ok(Cluster {
         id: id.to_owned(),
         name: name.to_owned(),
+        state: PeriodState::Actual,
+        estimate: None,
         cost: costs.billed.then(|| costs.cost.to_string()),
         parts: costs.parts()?,
         disk_cost: costs.disks.to_string(),
@@ -187,7 +198,7 @@ fn pools(costs: &Costs, days: &[&UsageDayRow]) -> Vec<NodePool> {
 }
 
 /// Core-ms, MiB-s and GPU-ms as thousandths of hours, to the nearest.
-fn measured(measure: &Measure) -> Measured {
+pub(crate) fn measured(measure: &Measure) -> Measured {
     let rounded = |amount: u64, per_milli: u64| (amount + per_milli / 2) / per_milli;
     Measured {
         core_hours_milli: rounded(measure.cpu_core_ms, 3_600),

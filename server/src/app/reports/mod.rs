@@ -1,7 +1,7 @@
 //! Reports: one set of numbers for pages, API, command line and exports.
 
 mod change;
-mod clusters;
+pub(crate) mod clusters;
 mod commitments;
 mod context;
 mod converted;

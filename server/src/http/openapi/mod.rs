@@ -110,7 +110,10 @@ fn shape(answer: Answer) -> (Value, Vec<Value>) {
         Answer::Commitments => (schemas::to("Commitments"), page()),
         Answer::Overview => (schemas::to("Overview"), page()),
         Answer::Reconciliation => (schemas::to("Reconciliation"), page()),
-        Answer::Explain => (schemas::to("Explain"), vec![explain_id(), lines_page()]),
+        Answer::Explain => {
+            let parameters = [vec![explain_id(), lines_page()], carrier()].concat();
+            (schemas::to("Explain"), parameters)
+        }
         Answer::Rules => (schemas::to("Rules"), [page(), vec![version()]].concat()),
         Answer::Deliveries => (schemas::to("Deliveries"), Vec::new()),
         Answer::Delivery => (schemas::to("DeliveryChanges"), vec![delivery_id()]),
@@ -119,6 +122,7 @@ fn shape(answer: Answer) -> (Value, Vec<Value>) {
         Answer::ReceiveFacts => (schemas::to("FactsReceipt"), vec![push_id()]),
         Answer::Allocation => (schemas::to("Allocations"), opencost::allocation_parameters()),
         Answer::AllocationSummary => (schemas::to("AllocationSummary"), opencost::allocation_parameters()),
+        Answer::AllocationTopline => (schemas::to("AllocationTopline"), opencost::allocation_parameters()),
         Answer::Assets => (schemas::to("Assets"), opencost::asset_parameters()),
         Answer::CloudCost => (schemas::to("CloudCosts"), opencost::cloud_parameters(false)),
         Answer::CloudCostGraph => (schemas::to("CloudCostGraph"), opencost::cloud_parameters(true)),
@@ -199,6 +203,22 @@ fn lines_page() -> Value {
         "A page of 200 bill lines, largest first; the others are summed in `rest_cost`",
         &json!({ "type": "integer", "minimum": 1, "default": 1 }),
     )
+}
+
+fn carrier() -> Vec<Value> {
+    vec![
+        parameter(
+            "at",
+            "A node, volume, load balancer or control plane that carries the figure, as `at` of a row of `carried`: \
+             `carried` is its days. 404 when it carries nothing of the figure",
+            &json!({ "type": "string", "pattern": "^[a-z_]+/[^/]*/.*$" }),
+        ),
+        parameter(
+            "day",
+            "A day of it: `carried` is its charge periods with their bill lines",
+            &json!({ "type": "string", "format": "date" }),
+        ),
+    ]
 }
 
 fn conversion() -> Vec<Value> {

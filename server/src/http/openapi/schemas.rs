@@ -83,6 +83,7 @@ pub(super) fn all() -> Value {
         overview(),
         reconciliation(),
         explain(),
+        carried(),
         rules(),
         clusters::sources(),
         converted::converted(),
@@ -421,6 +422,7 @@ fn explain() -> Named {
                 ("rest_count", count()),
                 ("rest_cost", money()),
                 ("residual", money()),
+                ("carried", maybe(to("Carried"))),
             ])),
         ),
         (
@@ -437,9 +439,57 @@ fn explain() -> Named {
                 ("description", text()),
                 ("class", text()),
                 ("cost", money()),
-                ("line_cost", money()),
+                ("line_cost", maybe(money())),
                 ("share_permille", count()),
                 ("rules", list(pair(text(), text()))),
+            ]),
+        ),
+    ]
+}
+
+fn carried() -> Named {
+    let things = words(&["node", "volume", "load_balancer", "control_plane"]);
+    let part = object([("part", text()), ("label", text()), ("cost", money())]);
+    let line = object([
+        ("delivery_id", text()),
+        ("file", text()),
+        ("line", count()),
+        ("cost", money()),
+        ("line_cost", money()),
+    ]);
+    vec![
+        (
+            "Carried",
+            object([
+                ("at", maybe(text())),
+                ("day", maybe(text())),
+                ("cost", money()),
+                ("of_clusters", money()),
+                ("beside", money()),
+                ("rows", list(to("CarriedRow"))),
+                ("rest_count", count()),
+                ("rest_cost", money()),
+            ]),
+        ),
+        (
+            "CarriedRow",
+            object([
+                ("at", text()),
+                ("kind", things),
+                ("cluster", text()),
+                ("name", text()),
+                ("day", maybe(text())),
+                ("start", maybe(text())),
+                ("end", maybe(text())),
+                ("what", maybe(text())),
+                ("charge_cost", money()),
+                ("cost", money()),
+                ("parts", list(part)),
+                ("effective", maybe(to("Measured"))),
+                ("shared", maybe(to("Measured"))),
+                ("lines", list(line)),
+                ("more_lines", count()),
+                ("more_cost", money()),
             ]),
         ),
     ]

@@ -290,6 +290,13 @@ pub struct Slot {
     pub workload: String,
     /// Pod and namespace labels that are kept.
     pub labels: Tags,
+    /// Names of the services that select the pod, in order; empty when unknown.
+    /// For clients of OpenCost: no rule looks at them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub services: Vec<String>,
+    /// Annotations of the pod that are kept; for the same.
+    #[serde(default, skip_serializing_if = "Tags::is_empty")]
+    pub annotations: Tags,
 }
 
 /// What a slot held and used in an hour.

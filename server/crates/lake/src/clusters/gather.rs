@@ -275,6 +275,29 @@ impl Gathered {
         Ok(Some((self.things.plane(names), MachineCost::ControlPlane)))
     }
 
+    /// The currency of a kind of charge.
+    pub fn currency(&self, kind: u32) -> &Currency {
+        &self.kinds[kind as usize].currency
+    }
+
+    /// What charges of a group pay for: cluster and name. A control plane has
+    /// the name the bill has for it, and no cluster.
+    pub fn name_of(&self, join: &Join, key: &GroupKey) -> (String, String) {
+        let thing = match key.cost {
+            MachineCost::Volume => join.thing(Thing::Volume, key.machine),
+            MachineCost::BalancerHours | MachineCost::BalancerUsage => join.thing(Thing::Balancer, key.machine),
+            MachineCost::ControlPlane => {
+                let name = self.things.names(key.machine).first();
+                return (String::new(), name.cloned().unwrap_or_default());
+            }
+            MachineCost::Compute | MachineCost::RootDisk | MachineCost::Network => {
+                let cluster = join.machine(key.machine).cluster.clone();
+                return (cluster, join.node(key.machine).name.clone());
+            }
+        };
+        (thing.cluster.clone(), thing.key.clone())
+    }
+
     /// The days that charges of machines span when they are longer than one.
     pub(super) fn spanning(&self, join: &Join) -> BTreeSet<(String, Day)> {
         let days = |key: &GroupKey| {

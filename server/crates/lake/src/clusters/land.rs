@@ -18,7 +18,7 @@ use domain::instant::{Day, Span};
 use domain::money::MoneyOverflow;
 use domain::rule::RuleSet;
 use domain::split::{Claim, NodeWeights, ResourceSplit, Split, node_weights, split_node, split_resources};
-use domain::usage::{Hour, Node, Part, Role, Slot};
+use domain::usage::{Hour, Measure, Node, Part, Role, Slot};
 use polars::prelude::PlHashMap;
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -37,9 +37,19 @@ pub(super) struct Lander<'a, 'p> {
 }
 
 /// Takes each piece: whose it is (group and kind), the position of its key, its
-/// day and value.
+/// day, value, and what was held for it.
 pub(crate) type Sink<'a, 'p> =
-    &'a mut dyn FnMut(&Charges<'p>, &GroupKey, &Amount, (u32, Day), CubeValue) -> Result<(), LakeError>;
+    &'a mut dyn FnMut(&Charges<'p>, &GroupKey, &Amount, (u32, Day), CubeValue, Held) -> Result<(), LakeError>;
+
+/// What a container's own piece of a machine's cost was split by; zero for
+/// every other piece, which follows somebody.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Held {
+    /// Its effective request over the charge.
+    pub effective: Measure,
+    /// What all shared: allocatable, or their effective requests where these are more (A29).
+    pub shared: Measure,
+}
 
 /// A machine, for messages and places.
 #[derive(Clone, Copy)]
@@ -106,13 +116,13 @@ impl<'a, 'p> Lander<'a, 'p> {
         &mut self,
         key: &GroupKey,
         amount: &Amount,
-        weights: &NodeWeights,
+        node: &NodeWeights,
         on: On<'_>,
         facts: &GroupFacts,
         claims: &[Claim],
     ) -> Result<(), LakeError> {
         let refused = |source| refused(on, source);
-        let divide = |cost| split_node(cost, weights, claims, self.split).map_err(refused);
+        let divide = |cost| split_node(cost, node, claims, self.split).map_err(refused);
         let effective = divide(amount.value.effective)?;
         let billed = if amount.value.billed == amount.value.effective {
             effective.clone()
@@ -120,7 +130,7 @@ impl<'a, 'p> Lander<'a, 'p> {
             divide(amount.value.billed)?
         };
         let resources = match self.clusters {
-            Some(_) => split_resources(amount.value.effective, weights, claims, self.split).map_err(refused)?,
+            Some(_) => split_resources(amount.value.effective, node, claims, self.split).map_err(refused)?,
             None => Default::default(),
         };
         let charges = amount.value.charges;
@@ -147,7 +157,18 @@ impl<'a, 'p> Lander<'a, 'p> {
             };
             self.on_node(key, amount, on, Some(part), value, &weights)?;
         }
-        self.claims(key, amount, on, facts, claims, (&billed, &effective, &resources))
+        let wanted = claims
+            .iter()
+            .fold(Measure::ZERO, |sum, claim| sum.plus(claim.effective));
+        let shared = node.available.max(wanted);
+        self.claims(
+            key,
+            amount,
+            on,
+            (facts, shared),
+            claims,
+            (&billed, &effective, &resources),
+        )
     }
 
     fn claims(
@@ -155,7 +176,7 @@ impl<'a, 'p> Lander<'a, 'p> {
         key: &GroupKey,
         amount: &Amount,
         on: On<'_>,
-        facts: &GroupFacts,
+        (facts, shared): (&GroupFacts, Measure),
         claims: &[Claim],
         (billed, effective, resources): (&Split, &Split, &[ResourceSplit; 3]),
     ) -> Result<(), LakeError> {
@@ -175,14 +196,18 @@ impl<'a, 'p> Lander<'a, 'p> {
                     effective.follow_daemon[index],
                 ),
             ];
-            for (part, billed, effective) in parts {
+            let own = Held {
+                effective: claim.effective,
+                shared,
+            };
+            for ((part, billed, effective), held) in parts.into_iter().zip([own, Held::default(), Held::default()]) {
                 let value = CubeValue {
                     charges: 0,
                     billed,
                     effective,
                 };
                 if value != CubeValue::default() {
-                    self.on_slot(key, amount, on, of, part, value)?;
+                    self.on_slot((key, amount), on, of, (part, value), held)?;
                 }
             }
             if self.clusters.is_some() {
@@ -234,7 +259,8 @@ impl<'a, 'p> Lander<'a, 'p> {
             };
             charges = 0;
             if value != CubeValue::default() {
-                self.on_slot(key, amount, on, of, key.cost.part_of(claim), value)?;
+                let part = key.cost.part_of(claim);
+                self.on_slot((key, amount), on, of, (part, value), Held::default())?;
             }
             let mut extra = Extra::new(key.machine, amount.kind, At::Slot(of.index, of.filled));
             (extra.disk, extra.billed) = (value.effective, value.billed);
@@ -392,16 +418,16 @@ impl<'a, 'p> Lander<'a, 'p> {
 
     fn on_slot(
         &mut self,
-        key: &GroupKey,
-        amount: &Amount,
+        (key, amount): (&GroupKey, &Amount),
         on: On<'_>,
         of: &ClaimOf,
-        part: Part,
-        value: CubeValue,
+        (part, value): (Part, CubeValue),
+        held: Held,
     ) -> Result<(), LakeError> {
         let place = self.place(on.cluster, &of.pool, &of.slot);
         if !is_cluster_service(&of.slot, self.rules()) {
-            return self.add(key, amount, place, Some(part), of.day, value);
+            let key_id = self.owners.key(amount.kind, place, Some(part), of.day);
+            return (self.sink)(self.owners.charges, key, amount, (key_id, of.day), value, held);
         }
         // what serves the whole cluster goes to the cluster's other pods (A27)
         let part = service_part(part);
@@ -482,7 +508,7 @@ impl<'a, 'p> Lander<'a, 'p> {
             return Ok(());
         }
         let key = self.owners.key(amount.kind, place, part, day);
-        (self.sink)(self.owners.charges, group, amount, (key, day), value)
+        (self.sink)(self.owners.charges, group, amount, (key, day), value, Held::default())
     }
 }
 

@@ -35,7 +35,7 @@ mod unbilled;
 pub(crate) use account::{Account, REMAINDERS};
 pub(crate) use gather::{Amount, Gathered, GroupKey};
 pub(crate) use hours::{HOURS, NodeBook};
-pub(crate) use land::Sink;
+pub(crate) use land::{Held, Sink};
 pub use provider::ProviderRows;
 pub use unbilled::Unbilled;
 
@@ -116,6 +116,22 @@ pub(crate) fn split<'p>(
     let mut lander = Lander::new(&gathered.kinds, splitter, charges, sink, None);
     things::land(lake, &gathered.things, usage, join, &mut lander)?;
     split_groups(lake, &groups, (usage, join), &mut planes, &mut lander)
+}
+
+/// The same of volumes and load balancers alone.
+///
+/// # Errors
+/// As [`split`].
+pub(crate) fn split_things<'p>(
+    lake: &Lake,
+    gathered: &Gathered,
+    usage: &[UsageFile],
+    join: &Join,
+    charges: &mut Charges<'p>,
+    sink: Sink<'_, 'p>,
+) -> Result<(), LakeError> {
+    let mut lander = Lander::new(&gathered.kinds, apportion, charges, sink, None);
+    things::land(lake, &gathered.things, usage, join, &mut lander)
 }
 
 fn planes(gathered: &Gathered, join: &Join) -> Result<Planes, LakeError> {
@@ -227,7 +243,7 @@ pub(crate) fn split_days<'p>(
     let plane_days = planes.take_days(usage);
     let days = gathered.take_days();
     let mut by_piece =
-        |_: &Charges<'p>, _: &GroupKey, amount: &Amount, (key, day), value| sink(key, amount.period, day, value);
+        |_: &Charges<'p>, _: &GroupKey, amount: &Amount, (key, day), value, _| sink(key, amount.period, day, value);
     let clusters = period.map(|_| join.clusters_of_machines());
     let mut lander = Lander::new(&gathered.kinds, splitter, charges, &mut by_piece, clusters);
     things::land(lake, &gathered.things, usage, join, &mut lander)?;
@@ -444,7 +460,7 @@ pub(crate) fn day_by_hour(
     (cluster, day): (&str, Day),
 ) -> Result<(Vec<NodeBook>, Vec<Currency>), LakeError> {
     let mut days = gathered.take_days();
-    let mut nothing = |_: &Charges<'_>, _: &GroupKey, _: &Amount, _: (u32, Day), _| Ok(());
+    let mut nothing = |_: &Charges<'_>, _: &GroupKey, _: &Amount, _: (u32, Day), _, _| Ok(());
     let clusters = Some(join.clusters_of_machines());
     let mut lander = Lander::new(&gathered.kinds, apportion, charges, &mut nothing, clusters);
     // only what nodes cost is asked for

@@ -4,12 +4,14 @@
 //! load balancers, traffic, control planes and pods that serve the cluster.
 
 use crate::container_days::{DayCosts, NodeCost, SlotCost, hours_of_day, read_day as read_costs};
-use crate::query::{Basis, bill_lines};
+use crate::query::{Basis, Level, bill_lines};
 use crate::tests::deliver;
+use crate::things::things_by_day;
 use crate::usage::{UsageFile, merge, read_day, write_day};
 use crate::{Lake, LakeError, allocate_with_usage};
 use domain::Money;
 use domain::allocate::clusters as reference;
+use domain::allocate::clusters::Thing;
 use domain::allocate::{Cube, CubeKey, Program};
 use domain::apportion::{ApportionError, apportion};
 use domain::class::{Class, ClassRules};
@@ -22,6 +24,8 @@ use domain::usage::{
 use domain::{BillingPeriod, Currency};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
+
+mod carried;
 
 const COLUMNS: [&str; 14] = [
     "BilledCost",
@@ -148,6 +152,13 @@ fn cluster_day() -> impl Strategy<Value = ClusterDay> {
                         [("tenant".to_owned(), "t".to_owned())].into()
                     } else {
                         Default::default()
+                    },
+                    // no figure goes by these
+                    services: (0..at).map(|at| format!("s{at}")).collect(),
+                    annotations: if slot.is_multiple_of(2) {
+                        Default::default()
+                    } else {
+                        [("note".to_owned(), namespace.to_owned())].into()
                     },
                 };
                 let effective = Measure {
@@ -443,15 +454,38 @@ proptest! {
         let held = |day: &ClusterDay| day.slots.iter().flat_map(|(_, hours)| hours).map(|hour| hour.requested.cpu_core_ms).sum::<u64>();
         let kept = costs.iter().flat_map(|day| &day.slots).map(|slot| slot.requested.cpu_core_ms).sum::<u64>();
         prop_assert_eq!(kept, days.iter().map(held).sum::<u64>());
+        // volumes and load balancers one by one are what the cube has of them by owner
+        let mut things = BTreeMap::new();
+        for cost in things_by_day(&lake, &files, &usage, &program()).expect("finds") {
+            let sum = things.entry((cost.cluster, cost.thing, cost.day, cost.currency)).or_insert(Money::ZERO);
+            *sum = sum.checked_add(cost.effective).expect("small");
+        }
+        let mut owned = BTreeMap::new();
+        for (key, value) in &expect.lines {
+            let thing = match key.class {
+                Class::Volume => Thing::Volume,
+                Class::LoadBalancer => Thing::Balancer,
+                _ => continue,
+            };
+            let (Some(cluster), Some(day)) = (&key.columns[6], key.day) else { continue };
+            let sum = owned.entry((cluster.to_string(), thing, day, key.currency.clone())).or_insert(Money::ZERO);
+            *sum = sum.checked_add(value.effective).expect("small");
+        }
+        things.retain(|_, sum| !sum.is_zero());
+        owned.retain(|_, sum| !sum.is_zero());
+        prop_assert_eq!(things, owned);
         // a second run gives the same bytes
         let again = allocate_with_usage(&lake, &files, &usage, period(), &program(), apportion).expect("allocates");
         prop_assert_eq!(&again, &found);
         // every figure is walked back to its bill lines, to the last digit
         for (key, value) in expect.lines.iter().take(4) {
-            let lines = bill_lines(&lake, &files, &usage, &program(), &|k| k == key, Basis::Effective, 0..3).expect("finds");
+            let lines = bill_lines(&lake, &files, &usage, &program(), &|k| k == key, Basis::Effective, (0..3, &Level::Things)).expect("finds");
             prop_assert_eq!(lines.total, value.effective);
+            let world = carried::World { lake: &lake, files: &files, usage: &usage };
+            world.assert_adds_up(&|k| k == key, Basis::Effective);
+            world.assert_adds_up(&|k| k == key, Basis::Billed);
         }
-        let all = bill_lines(&lake, &files, &usage, &program(), &|_| true, Basis::Billed, 0..1_000).expect("finds");
+        let all = bill_lines(&lake, &files, &usage, &program(), &|_| true, Basis::Billed, (0..1_000, &Level::Things)).expect("finds");
         prop_assert_eq!(all.count, charges.len() as u64);
         prop_assert!(all.lines.iter().all(|line| line.share == line.billed), "each line is wholly explained");
         // nothing is lost: bill, lines and both costs

@@ -8,6 +8,7 @@ use super::sizing::sizing_frame;
 use super::{UsageFile, read_balancers, read_sizing, read_volumes};
 use crate::error::LakeError;
 use crate::object::{Lake, StoredFile};
+use crate::scan;
 use domain::tags;
 use domain::usage::{Capacity, ClusterDay, Hour, Measure, Node, NodeHour, Role, Slot, SlotHour, pool_sums};
 use polars::prelude::*;
@@ -105,7 +106,7 @@ fn slot_frame(day: &ClusterDay) -> Result<DataFrame, LakeError> {
     let slots: Vec<&Slot> = day.slots.iter().map(|(slot, _)| slot).collect();
     let labels: Vec<String> = slots.iter().map(|slot| json(&slot.labels)).collect();
     let text = |name: &str, pick: fn(&Slot) -> &str| texts(name, slots.iter().map(move |slot| pick(slot)));
-    let columns = vec![
+    let mut columns = vec![
         smalls("slot", (0..).take(slots.len())),
         text("node", |slot| &slot.node),
         text("pod_uid", |slot| &slot.pod_uid),
@@ -117,6 +118,15 @@ fn slot_frame(day: &ClusterDay) -> Result<DataFrame, LakeError> {
         text("workload", |slot| &slot.workload),
         texts("labels", labels.iter().map(String::as_str)),
     ];
+    // absent when no slot has any, so that days without are as they always were
+    if slots.iter().any(|slot| !slot.services.is_empty()) {
+        let services: Vec<String> = slots.iter().map(|slot| slot.services.join(",")).collect();
+        columns.push(texts(SERVICES, services.iter().map(String::as_str)));
+    }
+    if slots.iter().any(|slot| !slot.annotations.is_empty()) {
+        let annotations: Vec<String> = slots.iter().map(|slot| json(&slot.annotations)).collect();
+        columns.push(texts(ANNOTATIONS, annotations.iter().map(String::as_str)));
+    }
     DataFrame::new(slots.len(), columns).map_err(LakeError::parquet("write", "slots"))
 }
 
@@ -274,10 +284,20 @@ const SLOT_TEXTS: [&str; 9] = [
     "labels",
 ];
 
+/// Columns of slots that are there when any slot has a value.
+const SERVICES: &str = "services";
+const ANNOTATIONS: &str = "annotations";
+
 pub(crate) fn read_slots(lake: &Lake, path: &str) -> Result<Vec<Slot>, LakeError> {
     let mut slots = Vec::new();
-    each_batch(lake, path, &SLOT_TEXTS, |frame, path| {
-        let texts = Texts::of(frame, path, &SLOT_TEXTS)?;
+    let local = lake.local(path)?;
+    let there = scan::schema(local.path(), path)?;
+    let optional = [SERVICES, ANNOTATIONS].into_iter().filter(|name| there.contains(name));
+    let names: Vec<&str> = SLOT_TEXTS.into_iter().chain(optional).collect();
+    let at = |name: &str| names.iter().position(|known| *known == name);
+    let (services, annotations) = (at(SERVICES), at(ANNOTATIONS));
+    each_batch(lake, path, &names, |frame, path| {
+        let texts = Texts::of(frame, path, &names)?;
         for row in 0..frame.height() {
             let text = |at: usize| texts.at(at, row).to_owned();
             slots.push(Slot {
@@ -290,11 +310,19 @@ pub(crate) fn read_slots(lake: &Lake, path: &str) -> Result<Vec<Slot>, LakeError
                 workload_kind: text(6),
                 workload: text(7),
                 labels: tags::parse(texts.at(8, row)).unwrap_or_default(),
+                services: names_of(services.map_or("", |at| texts.at(at, row))),
+                annotations: tags::parse(annotations.map_or("", |at| texts.at(at, row))).unwrap_or_default(),
             });
         }
         Ok(())
     })?;
     Ok(slots)
+}
+
+/// Names with commas between: no service has one in its name.
+pub(super) fn names_of(text: &str) -> Vec<String> {
+    let names = text.split(',').map(str::trim).filter(|name| !name.is_empty());
+    names.map(str::to_owned).collect()
 }
 
 /// What the split reads of a day: slots, and their hours in columns, by slot and hour.
@@ -335,4 +363,48 @@ pub(crate) fn read_slot_hours(lake: &Lake, file: &UsageFile) -> Result<SlotHours
         Ok(())
     })?;
     Ok(read)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use domain::instant::Day;
+
+    #[test]
+    fn columns_nobody_fills_are_not_written() {
+        let day = |services: &[&str], annotations: &[(&str, &str)]| {
+            let slot = Slot {
+                node: "n".to_owned(),
+                pod_uid: "p".to_owned(),
+                container: "c".to_owned(),
+                services: services.iter().map(|name| (*name).to_owned()).collect(),
+                annotations: annotations
+                    .iter()
+                    .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
+                    .collect(),
+                ..Slot::default()
+            };
+            ClusterDay {
+                cluster: "c".to_owned(),
+                day: Day(20_000),
+                slots: vec![(slot, Vec::new())],
+                ..ClusterDay::default()
+            }
+        };
+        for (services, annotations, more) in [
+            (&[][..], &[][..], &[][..]),
+            (&["api", "web"], &[], &["services"]),
+            (&[], &[("note", "a, b")], &["annotations"]),
+            (&["web"], &[("note", "")], &["services", "annotations"]),
+        ] {
+            let (lake, day) = (Lake::memory(), day(services, annotations));
+            let file = write_day(&lake, &day).expect("writes");
+            let local = lake.local(&file.slots_path).expect("there");
+            let schema = scan::schema(local.path(), &file.slots_path).expect("Parquet");
+            let names: Vec<&str> = schema.iter_names().map(|name| name.as_str()).collect();
+            assert_eq!(names[..10], [&["slot"][..], &SLOT_TEXTS].concat());
+            assert_eq!(&names[10..], more);
+            assert_eq!(read_day(&lake, &file).expect("reads"), day);
+        }
+    }
 }

@@ -98,6 +98,8 @@ pub(super) fn slot_of(
         workload_kind: kind.to_owned(),
         workload: name.to_owned(),
         labels,
+        // known once the hour is told
+        ..Slot::default()
     }
 }
 

@@ -89,7 +89,7 @@ impl Collector {
         let watcher = watcher::Config::default()
             .page_size(config.page_size)
             .timeout(config.watch_s);
-        let watches = start(&connection.client, &watcher, &shared);
+        let watches = start(&connection.client, &watcher, &shared, &config.annotations);
         Ok(Collector {
             sampler: Sampler::new(config.interval_s),
             resources: Resources::default(),
@@ -402,6 +402,7 @@ impl Collector {
         let mut world = lock(&shared.world);
         let complete = self.sampler.complete(before, now);
         let (nodes, mut slots) = self.sampler.drain(before, now, &mut world.tracks);
+        self.resources.name_services(&mut slots);
         let resources = self.resources.drain(complete, FOR_EVER, &world, &slots);
         drop_profiles(&mut slots);
         drop(world);
@@ -415,7 +416,8 @@ impl Collector {
         let sampler = std::mem::replace(&mut self.sampler, Sampler::new(self.config.interval_s));
         let shared = self.shared.clone();
         let mut world = lock(&shared.world);
-        let (nodes, slots) = sampler.finish(now, &mut world.tracks);
+        let (nodes, mut slots) = sampler.finish(now, &mut world.tracks);
+        self.resources.name_services(&mut slots);
         let running = Hour(Hour::of(now).0 + 1);
         let resources = self.resources.drain(running, now, &world, &slots);
         drop(world);

@@ -39,6 +39,9 @@ pub struct ClusterConfig {
     pub name: Option<String>,
     /// Seconds between samples, 15 to 300.
     pub interval_s: u32,
+    /// Annotations of pods that are kept, by key; none unless named: they may
+    /// hold anything.
+    pub annotations: Vec<String>,
     /// Seconds after which a watch is started anew: how soon a connection that
     /// died in silence is noticed.
     pub watch_s: u32,
@@ -56,6 +59,7 @@ impl ClusterConfig {
             access,
             name: None,
             interval_s: 60,
+            annotations: Vec::new(),
             watch_s: 120,
             page_size: 500,
             clock: Arc::new(machine_time),

@@ -1,6 +1,6 @@
 //! Compact facts of Kubernetes objects: what allocation needs and nothing else.
-//! Environment variables, arguments, volumes' contents and annotations are
-//! dropped as soon as an object arrives.
+//! Environment variables, arguments and volumes' contents are dropped as soon
+//! as an object arrives, and so are annotations nobody asked for.
 
 use super::quantity::QuantityError;
 use super::request::{Kind, PodLevel, Request, effective};
@@ -11,12 +11,15 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
+/// The label that a StatefulSet gives each pod.
+const POD_NAME: &str = "statefulset.kubernetes.io/pod-name";
+
 /// Labels that change with every roll-out or pod: they tell nobody apart.
 const CHURNING: [&str; 8] = [
     "pod-template-hash",
     "controller-revision-hash",
     "pod-template-generation",
-    "statefulset.kubernetes.io/pod-name",
+    POD_NAME,
     "apps.kubernetes.io/pod-index",
     "controller-uid",
     "batch.kubernetes.io/controller-uid",
@@ -109,6 +112,9 @@ pub struct PodFact {
     pub name: String,
     /// Labels that are kept.
     pub labels: Tags,
+    /// Annotations that are kept.
+    #[serde(default, skip_serializing_if = "Tags::is_empty")]
+    pub annotations: Tags,
     /// Name of its node; `None` while unbound.
     pub node: Option<String>,
     /// Controlling owner.
@@ -145,6 +151,15 @@ pub fn kept_labels(meta: &ObjectMeta) -> Tags {
     let labels = meta.labels.iter().flatten();
     labels
         .filter(|(key, _)| !CHURNING.contains(&key.as_str()))
+        .map(|(key, value)| (key.clone(), value.clone()))
+        .collect()
+}
+
+/// The annotations of these keys.
+pub fn kept_annotations(meta: &ObjectMeta, keys: &[String]) -> Tags {
+    let annotations = meta.annotations.iter().flatten();
+    annotations
+        .filter(|(key, _)| keys.contains(key))
         .map(|(key, value)| (key.clone(), value.clone()))
         .collect()
 }
@@ -197,11 +212,11 @@ pub fn namespace_fact(meta: &ObjectMeta) -> NamespaceFact {
 }
 
 impl PodFact {
-    /// Reads a pod.
+    /// Reads a pod, with its annotations of these keys.
     ///
     /// # Errors
     /// A quantity that cannot be read.
-    pub fn read(pod: &core::Pod) -> Result<PodFact, QuantityError> {
+    pub fn read(pod: &core::Pod, annotations: &[String]) -> Result<PodFact, QuantityError> {
         let spec = pod.spec.clone().unwrap_or_default();
         let status = pod.status.clone().unwrap_or_default();
         let condition = |kind: &str| {
@@ -244,6 +259,7 @@ impl PodFact {
             namespace: pod.metadata.namespace.clone().unwrap_or_default(),
             name: pod.metadata.name.clone().unwrap_or_default(),
             labels: kept_labels(&pod.metadata),
+            annotations: kept_annotations(&pod.metadata, annotations),
             node: spec.node_name.clone().filter(|name| !name.is_empty()),
             owner: owner_of(&pod.metadata),
             priority: spec.priority.unwrap_or(0),
@@ -261,6 +277,16 @@ impl PodFact {
             deletion_at: pod.metadata.deletion_timestamp.as_ref().map(instant),
             claims: claims(&spec, pod.metadata.name.as_deref().unwrap_or_default()),
         })
+    }
+
+    /// Whether a service with this selector leads to it. One without a selector
+    /// leads to no pod by itself.
+    #[must_use]
+    pub fn is_selected(&self, selector: &Tags) -> bool {
+        // the name of a pod is not kept twice, and a service may select one pod by it
+        let own = |key: &str| (key == POD_NAME).then_some(&self.name);
+        let has = |(key, value): (&String, &String)| self.labels.get(key).or(own(key)) == Some(value);
+        !selector.is_empty() && selector.iter().all(has)
     }
 
     /// Whether it holds its requests on a node: from bind to termination,

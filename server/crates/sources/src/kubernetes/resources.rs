@@ -6,9 +6,9 @@
 use super::balancers::Balancers;
 use super::claims::Parent;
 use super::history::{Histories, History};
-use super::inventory::{Autoscaler, Entry};
+use super::inventory::{Autoscaler, Balancer, Entry};
 use super::objects::{OwnerFact, PodFact};
-use super::pods::{Look, PodTracks};
+use super::pods::{Look, PodTrack, PodTracks};
 use super::volumes::{Asked, Volumes, mount_of};
 use super::world::{Change, Table, World};
 use domain::instant::Instant;
@@ -145,6 +145,43 @@ impl Resources {
         facts
     }
 
+    /// Says of container hours that are not told yet which services led to
+    /// their pods within the hour, and what annotations the pods have.
+    pub fn name_services(&self, slots: &mut [HourFacts]) {
+        let mut services: HashMap<&str, Vec<(&str, &History<Entry<Balancer>>)>> = HashMap::new();
+        for history in self.balancers.services.values() {
+            if let Some(service) = history.newest() {
+                let of = services.entry(&service.namespace).or_default();
+                of.push((&service.name, history));
+            }
+        }
+        services.values_mut().for_each(|of| of.sort_by_key(|(name, _)| *name));
+        let mut known: HashMap<(String, Hour), Vec<String>> = HashMap::new();
+        for facts in slots {
+            let Some(pod) = self.pods.get(&facts.slot.pod_uid).and_then(PodTrack::pod) else {
+                continue;
+            };
+            let hour = facts.hour.hour;
+            let names = known.entry((facts.slot.pod_uid.clone(), hour)).or_insert_with(|| {
+                let (from, to) = (hour.start(), Hour(hour.0 + 1).start());
+                let leads = |history: &History<Entry<Balancer>>| {
+                    let mut versions = history.within(from, to);
+                    versions.any(|(_, _, service)| pod.is_selected(&service.what.selector))
+                };
+                let of = services.get(pod.namespace.as_str()).into_iter().flatten();
+                let mut names: Vec<String> = of
+                    .filter(|(_, history)| leads(history))
+                    .map(|(name, _)| (*name).to_owned())
+                    .collect();
+                // one that was deleted and made again
+                names.dedup();
+                names
+            });
+            facts.slot.services.clone_from(names);
+            facts.slot.annotations.clone_from(&pod.annotations);
+        }
+    }
+
     fn volumes(&self, asked: &Asked, namespaces: &HashMap<&str, &Tags>) -> Vec<VolumeDay> {
         let mounts = self.pods.values().filter_map(|track| {
             let pod = track.pod().filter(|pod| !pod.claims.is_empty())?;
@@ -163,9 +200,11 @@ impl Resources {
             }
         }
         let served_by = |namespace: &str, selector: &Tags| {
-            let selected = |pod: &PodFact| selector.iter().all(|(key, value)| pod.labels.get(key) == Some(value));
-            let pods = by_namespace.get(namespace).filter(|_| !selector.is_empty())?;
-            let tops = pods.iter().filter(|(pod, _)| selected(pod)).map(|(_, top)| *top);
+            let pods = by_namespace.get(namespace)?;
+            let tops = pods
+                .iter()
+                .filter(|(pod, _)| pod.is_selected(selector))
+                .map(|(_, top)| *top);
             tops.min().map(|(kind, name)| (kind.to_owned(), name.to_owned()))
         };
         let labels_of = |namespace: &str| namespaces.get(namespace).map(|labels| (*labels).clone());

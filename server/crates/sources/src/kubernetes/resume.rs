@@ -139,7 +139,8 @@ impl Kept {
     #[must_use]
     pub fn finish(mut self) -> Facts {
         let last = self.sampler.last().unwrap_or(Hour(0).start());
-        let (nodes, slots) = self.sampler.finish(last, &mut self.tracks);
+        let (nodes, mut slots) = self.sampler.finish(last, &mut self.tracks);
+        self.resources.name_services(&mut slots);
         let namespaces = self.namespaces.iter();
         let around = Around {
             namespaces: namespaces.map(|(name, labels)| (name.as_str(), labels)).collect(),

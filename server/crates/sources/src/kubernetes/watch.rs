@@ -58,14 +58,16 @@ macro_rules! table {
     };
 }
 
-/// Starts the watches of all that [`ACCESS`] names as watched.
-pub fn start(client: &Client, config: &Config, shared: &Arc<Shared>) -> Watches {
+/// Starts the watches of all that [`ACCESS`] names as watched; of pods these
+/// annotations are kept.
+pub fn start(client: &Client, config: &Config, shared: &Arc<Shared>, annotations: &[String]) -> Watches {
     let starter = Starter { client, config, shared };
+    let annotations = annotations.to_vec();
     Watches(vec![
         starter.watch(NodeFact::read, table!(nodes)),
-        starter.watch(PodFact::read, table!(pods)),
-        starter.watch::<PartialObjectMeta<Namespace>, _>(
-            |object| Ok(namespace_fact(&object.metadata)),
+        starter.watch(move |pod| PodFact::read(pod, &annotations), table!(pods)),
+        starter.watch(
+            |object: &PartialObjectMeta<Namespace>| Ok(namespace_fact(&object.metadata)),
             table!(namespaces),
         ),
         starter.owners::<ReplicaSet>(table!(replica_sets)),
@@ -99,10 +101,14 @@ impl Starter<'_> {
         K: Resource<DynamicType = ()> + Clone + Debug + Send + Sync + 'static,
         PartialObjectMeta<K>: Resource<DynamicType = ()> + DeserializeOwned,
     {
-        self.watch::<PartialObjectMeta<K>, _>(|object| Ok(owner_fact(&object.metadata)), select)
+        self.watch(|object: &PartialObjectMeta<K>| Ok(owner_fact(&object.metadata)), select)
     }
 
-    fn watch<K, T>(&self, read: fn(&K) -> Result<T, QuantityError>, select: Select<T>) -> JoinHandle<()>
+    fn watch<K, T>(
+        &self,
+        read: impl Fn(&K) -> Result<T, QuantityError> + Send + 'static,
+        select: Select<T>,
+    ) -> JoinHandle<()>
     where
         K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug + Send + 'static,
         T: PartialEq + Send + Sync + 'static,
@@ -128,7 +134,7 @@ impl Starter<'_> {
                         let mut world = lock(&shared.world);
                         world.events += 1;
                         let (table, findings) = select(&mut world);
-                        table.take(event, at, read, findings);
+                        table.take(event, at, &read, findings);
                     }
                     Err(error) => {
                         let (verb, status, asked) = reason(&error);

@@ -93,7 +93,7 @@ impl<T: PartialEq> Table<T> {
         &mut self,
         event: Event<K>,
         at: Instant,
-        read: fn(&K) -> Result<T, QuantityError>,
+        read: impl Fn(&K) -> Result<T, QuantityError>,
         findings: &mut Findings,
     ) {
         let mut understood = |object: &K| {

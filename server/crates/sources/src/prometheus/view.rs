@@ -140,6 +140,7 @@ impl View<'_> {
             workload_kind: kind,
             workload: name,
             labels,
+            ..Slot::default()
         }
     }
 

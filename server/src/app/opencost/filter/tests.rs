@@ -11,6 +11,8 @@ fn slot() -> Slot {
         labels: [("app", "x"), ("app.kubernetes.io/name", "web"), ("env", "prod")]
             .map(|(key, value)| (key.to_owned(), value.to_owned()))
             .into(),
+        services: vec!["api".to_owned(), "web".to_owned()],
+        annotations: [("example.com/owner".to_owned(), "jo".to_owned())].into(),
         ..Slot::default()
     }
 }
@@ -54,6 +56,14 @@ fn filters_hold_as_written() {
         ("label[none]:\"\"", true, true),
         ("label[none]:\"__unallocated__\"", true, true),
         ("annotation[a]:\"b\"", false, false),
+        ("annotation[example.com/owner]:\"jo\"", true, false),
+        ("annotation[example_com_owner]:\"jo\"", true, false),
+        ("services:\"web\"", true, false),
+        ("services:\"api\"", true, false),
+        ("services:\"api,web\"", false, false),
+        ("services!:\"web\"", false, true),
+        ("services<~:\"we\"", true, false),
+        ("services:\"\"", false, true),
         (
             "controllerKind:deployment+controllerName:\"web\"+pod<~:\"web-\"+container:\"web\"",
             true,

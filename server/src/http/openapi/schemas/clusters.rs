@@ -1,6 +1,6 @@
 //! Clusters, and where the data of bills and of clusters comes from.
 
-use super::{Named, count, flag, list, maybe, money, month, number, object, text, to};
+use super::{Named, count, flag, list, maybe, money, month, number, object, text, to, words};
 
 pub(super) fn clusters() -> Named {
     vec![
@@ -20,6 +20,8 @@ pub(super) fn clusters() -> Named {
             object([
                 ("id", text()),
                 ("name", text()),
+                ("state", words(&["estimated", "actual"])),
+                ("estimate", maybe(money())),
                 ("cost", maybe(money())),
                 ("parts", list(to("PartCost"))),
                 ("disk_cost", money()),

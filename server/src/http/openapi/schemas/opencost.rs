@@ -121,7 +121,10 @@ fn asset() -> Value {
     .into_iter()
     .collect();
     for (name, schema) in [
-        ("type", json!({ "type": "string", "enum": ["Node", "Disk"] })),
+        (
+            "type",
+            json!({ "type": "string", "enum": ["Node", "Disk", "LoadBalancer"] }),
+        ),
         ("properties", map(text())),
         ("labels", map(text())),
         ("window", to("Window")),
@@ -138,6 +141,8 @@ fn asset() -> Value {
         ("volumeName", text()),
         ("claimName", text()),
         ("claimNamespace", text()),
+        ("ip", text()),
+        ("local", float()),
     ] {
         properties.insert(name.to_owned(), schema);
     }
@@ -184,7 +189,9 @@ pub(super) fn opencost() -> Named {
                 ("namespace", text()),
                 ("pod", text()),
                 ("providerID", text()),
+                ("services", list(text())),
                 ("labels", map(text())),
+                ("annotations", map(text())),
             ]),
         ),
         (
@@ -197,13 +204,27 @@ pub(super) fn opencost() -> Named {
             ]),
         ),
         (
+            "SummaryAllocation",
+            json!({ "type": "object", "required": ["name", "totalCost"], "properties": summary }),
+        ),
+        (
+            "AllocationTopline",
+            envelope(object([
+                ("numResults", json!({ "type": "integer" })),
+                (
+                    "combined",
+                    json!({ "anyOf": [to("SummaryAllocation"), { "type": "null" }] }),
+                ),
+            ])),
+        ),
+        (
             "AllocationSummary",
             envelope(some(&[
                 ("step", json!({ "type": "integer" })),
                 (
                     "sets",
                     list(object([
-                        ("allocations", map(json!({ "type": "object", "properties": summary }))),
+                        ("allocations", map(to("SummaryAllocation"))),
                         ("window", to("Window")),
                     ])),
                 ),
@@ -325,8 +346,12 @@ pub(in super::super) fn allocation_parameters() -> Vec<Value> {
 pub(in super::super) fn asset_parameters() -> Vec<Value> {
     vec![
         window(),
-        parameter("filter", "assetType:\"node\" or assetType:\"disk\"", &text()),
-        parameter("filterTypes", "Node, Disk", &text()),
+        parameter(
+            "filter",
+            "assetType:\"node\", assetType:\"disk\" or assetType:\"loadbalancer\"",
+            &text(),
+        ),
+        parameter("filterTypes", "Node, Disk, LoadBalancer", &text()),
         currency(),
     ]
 }

@@ -1,12 +1,13 @@
 //! Rows of container hours.
 
 use super::{
-    BadCell, HOUR_S, MOST_GPU_MILLI, MOST_MIB, MOST_MILLICORES, Named, SizingHour, Slot, SlotHour, Table, labels,
-    seconds,
+    BadCell, HOUR_S, MOST_GPU_MILLI, MOST_MIB, MOST_MILLICORES, Named, SizingHour, Slot, SlotHour, Table, UsageKind,
+    labels, labels_of, sample, seconds,
 };
+use crate::usage::file::names_of;
 use domain::usage::{Capacity, CpuSpread, Hour, Measure, Role, Throttling};
 
-pub(super) const TEXTS: [Named; 10] = [
+pub(super) const TEXTS: [Named; 12] = [
     ("cluster", true),
     ("node", true),
     ("namespace", true),
@@ -17,6 +18,8 @@ pub(super) const TEXTS: [Named; 10] = [
     ("workload_kind", false),
     ("workload", false),
     ("labels", false),
+    ("services", false),
+    ("annotations", false),
 ];
 pub(super) const INTS: [Named; 25] = [
     ("seconds", true),
@@ -188,6 +191,14 @@ impl Table {
             "" => format!("{}/{}", text(2), text(3)),
             uid => uid.to_owned(),
         };
+        // samples have other columns in between
+        let after_labels = match self.kind {
+            UsageKind::ContainerSamples => sample::SERVICES,
+            _ => 10,
+        };
+        let mut services = names_of(text(after_labels));
+        services.sort();
+        services.dedup();
         Ok(Slot {
             node: text(1).to_owned(),
             pod_uid,
@@ -198,6 +209,8 @@ impl Table {
             workload_kind: text(7).to_owned(),
             workload: text(8).to_owned(),
             labels: labels(text(9))?,
+            services,
+            annotations: labels_of("annotations", text(after_labels + 1))?,
         })
     }
 }

@@ -9,7 +9,7 @@ use domain::usage::hourly::Sample;
 use domain::usage::{Capacity, NodeSample};
 
 /// The first ten as in container hours: an identity is read by the same code.
-pub(super) const CONTAINER_TEXTS: [Named; 12] = [
+pub(super) const CONTAINER_TEXTS: [Named; 14] = [
     ("cluster", true),
     ("node", true),
     ("namespace", true),
@@ -22,7 +22,11 @@ pub(super) const CONTAINER_TEXTS: [Named; 12] = [
     ("labels", false),
     ("started", false),
     ("ended", false),
+    ("services", false),
+    ("annotations", false),
 ];
+/// Where `services` lies; `annotations` is next to it.
+pub(super) const SERVICES: usize = 12;
 pub(super) const CONTAINER_INTS: [Named; 7] = [
     ("interval_seconds", true),
     ("cpu_request_millicores", true),

@@ -74,7 +74,7 @@ impl Scene {
         match object["kind"].as_str() {
             Some("PersistentVolume") => take!(core::PersistentVolume, volumes, inventory::volume),
             Some("PersistentVolumeClaim") => take!(core::PersistentVolumeClaim, claims, inventory::claim),
-            Some("Pod") => take!(core::Pod, pods, PodFact::read),
+            Some("Pod") => take!(core::Pod, pods, |pod| PodFact::read(pod, &["note".to_owned()])),
             Some("Namespace") => take!(core::Namespace, namespaces, namespace),
             Some("Service") => take!(core::Service, services, inventory::service),
             Some("Ingress") => take!(Ingress, ingresses, inventory::ingress),
@@ -364,6 +364,61 @@ fn hour_facts(pod: &str, number: i32, label: &str) -> HourFacts {
         metered_s: 600,
         profile,
     }
+}
+
+#[test]
+fn hours_know_the_services_and_annotations_of_their_pods() {
+    let selecting = |name: &str, selector: Value| {
+        let mut service = service(name, "ClusterIP", &[]);
+        service["spec"]["selector"] = selector;
+        service
+    };
+    let mut web = pod("web-1", -7_200, &[]);
+    web["metadata"]["annotations"] = json!({"note": "kept", "secret": "dropped"});
+    let mut other = pod("web-1", -7_200, &[]);
+    other["metadata"]["namespace"] = json!("elsewhere");
+    other["metadata"]["uid"] = json!("uid-elsewhere");
+    let late = selecting("late", json!({"app": "web"}));
+    let mut scene = Scene::new(&[
+        web,
+        other,
+        pod("batch-1", -7_200, &[]),
+        selecting("web", json!({"app": "web"})),
+        selecting("first", json!({"statefulset.kubernetes.io/pod-name": "web-1"})),
+        selecting("strict", json!({"app": "web", "tier": "front"})),
+        selecting("by-hand", json!({})),
+    ]);
+    scene.put(5_000, &late);
+    scene.look(5_000);
+    scene.delete(7_300, &late);
+    scene.look(7_400);
+    let mut slots: Vec<HourFacts> = [
+        ("web-1", 0),
+        ("web-1", 1),
+        ("web-1", 3),
+        ("batch-1", 0),
+        ("elsewhere", 0),
+        ("gone", 0),
+    ]
+    .map(|(pod, number)| hour_facts(pod, number, "x"))
+    .into();
+    scene.resources.name_services(&mut slots);
+    let services: Vec<Vec<&str>> = slots
+        .iter()
+        .map(|facts| facts.slot.services.iter().map(String::as_str).collect())
+        .collect();
+    let expect: [&[&str]; 6] = [
+        &["first", "web"],
+        &["first", "late", "web"],
+        &["first", "web"],
+        &[],
+        &[],
+        &[],
+    ];
+    assert_eq!(services, expect);
+    let note = Tags::from([("note".to_owned(), "kept".to_owned())]);
+    let notes: Vec<bool> = slots.iter().map(|facts| facts.slot.annotations == note).collect();
+    assert_eq!(notes, [true, true, true, false, false, false]);
 }
 
 fn deployment(replicas: u32) -> Value {

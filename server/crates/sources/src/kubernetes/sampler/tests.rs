@@ -67,7 +67,7 @@ fn with(mut pod: Value, pointer: &str, value: Value) -> Value {
 
 fn read(pod: &Value) -> Arc<PodFact> {
     let pod: core::Pod = serde_json::from_value(pod.clone()).expect("pod");
-    Arc::new(PodFact::read(&pod).expect("quantities"))
+    Arc::new(PodFact::read(&pod, &[]).expect("quantities"))
 }
 
 fn node() -> NodeTrack {
