@@ -227,7 +227,21 @@ impl Page {
             let source = json!({"source": "delete globalThis.WebAssembly"});
             page.cdp("Page.addScriptToEvaluateOnNewDocument", &source);
         }
+        page.be(&page.stage.server.session());
         page
+    }
+
+    /// From now on the browser has this session; an empty one is none.
+    pub fn be(&self, session: &str) {
+        let url = self.stage.url("/");
+        if session.is_empty() {
+            self.cdp("Network.clearBrowserCookies", &json!({}));
+            return;
+        }
+        let cookie = json!({
+            "name": "tonnage_session", "value": session, "url": url, "httpOnly": true, "sameSite": "Lax",
+        });
+        self.cdp("Network.setCookie", &cookie);
     }
 
     pub fn url(&self, path: &str) -> String {

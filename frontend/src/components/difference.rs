@@ -88,7 +88,8 @@ mod tests {
 
     #[test]
     fn only_what_differs_is_told() {
-        let table: [(Option<&str>, Option<&str>, &[(&str, Option<&str>, Option<&str>)]); 9] = [
+        type Shown = (&'static str, Option<&'static str>, Option<&'static str>);
+        let table: [(Option<&str>, Option<&str>, &[Shown]); 9] = [
             (None, None, &[]),
             (
                 None,

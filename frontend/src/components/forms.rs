@@ -166,7 +166,7 @@ impl<'a> Form<'a> {
         view! {
             <div class="entry">
                 <label for=id.clone()>{label}</label>
-                <select id=id name=name data-manual="" aria-invalid=invalid aria-describedby=described>{options}</select>
+                <select id=id name=name aria-invalid=invalid aria-describedby=described>{options}</select>
                 {below}
             </div>
         }

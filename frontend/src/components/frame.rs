@@ -232,10 +232,10 @@ fn about(site: AsyncDerived<Site>) -> AnyView {
         });
         let only = (!only.is_empty()).then(|| {
             view! {
-                <p class="banner only">
+                <aside class="banner only" aria-label="Whose costs">
                     <b>{format!("Only costs of {}", words::all_of(&only))}</b>
                     "Totals and shares are of these alone."
-                </p>
+                </aside>
             }
         });
         view! { {synthetic}{only} }.into_any()

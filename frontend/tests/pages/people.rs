@@ -57,7 +57,8 @@ fn refused(form: &str, field: Option<&str>, written: &[(&str, &str)]) -> Option<
 #[tokio::test]
 async fn navigation_shows_what_the_reader_may_open() {
     let estate = ["/clusters", "/commitments", "/reconciliation", "/rules", "/sources"];
-    let nobody = |fixture: &mut Fixture| fixture.site.reader = None;
+    let mut nobody = fixture(None);
+    nobody.site.reader = None;
     let table: [(Fixture, &[&str], &[&str]); 4] = [
         (reading(|_| ()), &["/access", "/audit", "/rules", "/costs"], &[]),
         (
@@ -74,11 +75,7 @@ async fn navigation_shows_what_the_reader_may_open() {
         ),
         (reading(|reader| reader.may_see_access = false), &estate, &["/access"]),
         (
-            {
-                let mut fixture = fixture(None);
-                nobody(&mut fixture);
-                fixture
-            },
+            nobody,
             &[],
             &["/costs", "/rules", "/sources", "/access", "/audit", "/account"],
         ),
@@ -383,7 +380,7 @@ async fn a_refused_form_comes_back_open_with_all_that_was_written() {
     ];
     for (path, id, field, written, parts) in table {
         let page = with("/access", |fixture| {
-            fixture.answer = refused(path, Some(field), written)
+            fixture.answer = refused(path, Some(field), written);
         })
         .await;
         page.has("Nothing was changed. ");
@@ -396,7 +393,7 @@ async fn a_refused_form_comes_back_open_with_all_that_was_written() {
         assert_eq!(open(&page), 1, "{path}");
     }
     let other = with("/access", |fixture| {
-        fixture.answer = refused("/access/disable", None, &[("account_id", "a2")])
+        fixture.answer = refused("/access/disable", None, &[("account_id", "a2")]);
     })
     .await;
     other.has("This &lt;does&gt; not fit. ");

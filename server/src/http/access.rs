@@ -236,7 +236,7 @@ pub(super) async fn set_up(
     } else {
         let made = door(&web.house).set_up(code, login, name, password, &whence).await;
         match made {
-            Ok(began) => return signed_in(&began, "/", web.secure),
+            Ok(began) => return signed_in(&began, sent.get("next"), web.secure),
             Err(Refusal::App(AppError::Usage { what, .. })) if what.contains("login") && !what.contains("password") => {
                 SignInRefused::Login
             }
@@ -272,13 +272,13 @@ pub(super) async fn switch(Extension(whence): Extension<Whence>, form: Form) -> 
         .switch_to(form.session_id(), form.sent.get("account_id"), &whence)
         .await
     {
-        Ok(began) => signed_in(&began, "/", form.secure),
+        Ok(began) => signed_in(&began, form.sent.get("back"), form.secure),
         Err(error) => ApiError::of(&error, &form.id).plain(),
     }
 }
 
 /// `POST /account/password`
-pub(super) async fn password(form: Form) -> Response {
+pub(super) async fn password(Extension(whence): Extension<Whence>, form: Form) -> Response {
     let (new, again) = (form.sent.get("new"), form.sent.get("again"));
     let by_link = form
         .caller
@@ -295,15 +295,20 @@ pub(super) async fn password(form: Form) -> Response {
             "write the new one twice",
         ))
     };
-    if changed.is_ok() {
-        // every session of the account has ended, this one too
-        let mut response = Redirect::to("/sign-in").into_response();
-        if let Some(cookie) = no_session_cookie(form.secure) {
-            response.headers_mut().append(header::SET_COOKIE, cookie);
-        }
-        return response;
+    if let Err(error) = changed {
+        return form.back("/account", "/account/password", Err(error));
     }
-    form.back("/account", "/account/password", changed.map(|()| done("")))
+    // every session of the account has ended, this one too: it goes on in a new one
+    let account = &form.caller.account;
+    let told = done("The password is changed, and your other sessions are ended");
+    let began = async {
+        let (began, session) = form.app.begin_again(&account.account_id, &whence).await?;
+        Ok::<_, AppError>((began, form.app.keep_note(&session, Note::Form(told))?))
+    };
+    match began.await {
+        Ok((began, note)) => signed_in(&began, &format!("/account?note={note}"), form.secure),
+        Err(error) => ApiError::of(&error, &form.id).plain(),
+    }
 }
 
 /// `POST /account/tokens`

@@ -184,6 +184,16 @@ impl App {
         Ok(Began { secret, account })
     }
 
+    /// A new session of somebody whose others have ended, and its id.
+    ///
+    /// # Errors
+    /// When the database cannot be written.
+    pub(crate) async fn begin_again(&self, account_id: &str, whence: &Whence) -> Result<(Began, String), AppError> {
+        let began = self.begin_session(account_id, "password", None, whence).await?;
+        let kept = self.door(whence).store.session(&hash_of([began.secret.as_bytes()])).await?;
+        Ok((began, kept.map(|session| session.session_id).unwrap_or_default()))
+    }
+
     /// Ends a session by its id.
     ///
     /// # Errors
