@@ -1,13 +1,9 @@
 //! URL query strings: parsed exactly, printed canonically. A page is a pure
 //! function of its URL, so everything a reader chose is in here.
 
-<<<<<<< HEAD
-use wire::{AuditSearch, Basis, ConvertedQuery, CostsQuery, ExplainQuery, PageError, SignInQuery, SortKey, SortOrder};
-=======
 mod people;
 
-use wire::{Basis, ConvertedQuery, CostsQuery, PageError, SortKey, SortOrder};
->>>>>>> pages
+use wire::{Basis, ConvertedQuery, CostsQuery, ExplainQuery, PageError, SortKey, SortOrder};
 
 use crate::backend::RulesQuery;
 
@@ -96,77 +92,8 @@ pub fn parse_rules(raw: &str) -> Result<RulesQuery, PageError> {
     })
 }
 
-<<<<<<< HEAD
-/// Reads the query string of the sign-in page; anything else is not looked at.
-#[must_use]
-pub fn parse_sign_in(raw: &str) -> SignInQuery {
-    let mut query = SignInQuery::default();
-    for (name, value) in pairs(raw).into_iter().filter(|(_, value)| !value.is_empty()) {
-        match name.as_str() {
-            "next" => query.next = Some(value),
-            "code" => query.code = Some(value),
-            "note" => query.note = Some(value),
-            _ => {}
-        }
-    }
-    query
-}
-
-/// Which answer to a form is to be told on the page, when there is one.
-#[must_use]
-pub fn parse_note(raw: &str) -> Option<String> {
-    let mut pairs = pairs(raw).into_iter();
-    pairs
-        .find(|(name, value)| name == "note" && !value.is_empty())
-        .map(|(_, value)| value)
-}
-
-/// Reads the query string of the Audit page and of `/audit.csv`.
-///
-/// # Errors
-/// [`PageError::BadRequest`] naming the parameter that does not fit.
-pub fn parse_audit(raw: &str) -> Result<AuditSearch, PageError> {
-    let mut search = AuditSearch {
-        page: 1,
-        ..AuditSearch::default()
-    };
-    for (name, value) in pairs(raw) {
-        let value = value.trim();
-        match name.as_str() {
-            _ if value.is_empty() => {}
-            "actor" => value.clone_into(&mut search.actor),
-            "action" => value.clone_into(&mut search.action),
-            "text" => value.clone_into(&mut search.text),
-            "from" => search.from = Some(day("from", value)?),
-            "to" => search.to = Some(day("to", value)?),
-            "page" => search.page = page_number(value)?,
-            _ => {}
-        }
-    }
-    Ok(search)
-}
-
-/// Writes it back; defaults are left out.
-#[must_use]
-pub fn print_audit(search: &AuditSearch) -> String {
-    let mut out = Writer::default();
-    let given = |text: &str| (!text.is_empty()).then(|| text.to_owned());
-    out.some("actor", given(&search.actor).as_deref());
-    out.some("action", given(&search.action).as_deref());
-    out.some("text", given(&search.text).as_deref());
-    out.some("from", search.from.as_deref());
-    out.some("to", search.to.as_deref());
-    if search.page > 1 {
-        out.raw("page", &search.page.to_string());
-    }
-    out.0
-}
-
 /// Reads the query string of the Explain page: the page of bill lines, from 1,
 /// and how far down the things that carry the figure are shown.
-=======
-/// Reads the query string of the Explain page: the page of bill lines, from 1.
->>>>>>> pages
 ///
 /// # Errors
 /// [`PageError::BadRequest`] naming the parameter that does not fit.

@@ -270,9 +270,18 @@ async fn an_admin_lets_somebody_in_and_takes_them_out() {
     let set = site
         .post_with_session("/account/password", "new=a-long-password&again=a-long-password", &toms)
         .await;
-    assert!(set.header("location").starts_with("/account?note="), "{} {}", set.status, set.header("location"));
+    assert!(
+        set.header("location").starts_with("/account?note="),
+        "{} {}",
+        set.status,
+        set.header("location")
+    );
     let toms_new = cookie(&set).expect("a new session");
-    assert_eq!(site.get_with_session("/account", &toms).await.status, 303, "the old one has ended");
+    assert_eq!(
+        site.get_with_session("/account", &toms).await.status,
+        303,
+        "the old one has ended"
+    );
     assert_eq!(site.get_with_session("/account", &toms_new).await.status, 200);
     let refused = site.post_with_session("/access/accounts", body, &session).await;
     let page = site.get_with_session(refused.header("location"), &session).await;

@@ -190,7 +190,11 @@ impl App {
     /// When the database cannot be written.
     pub(crate) async fn begin_again(&self, account_id: &str, whence: &Whence) -> Result<(Began, String), AppError> {
         let began = self.begin_session(account_id, "password", None, whence).await?;
-        let kept = self.door(whence).store.session(&hash_of([began.secret.as_bytes()])).await?;
+        let kept = self
+            .door(whence)
+            .store
+            .session(&hash_of([began.secret.as_bytes()]))
+            .await?;
         Ok((began, kept.map(|session| session.session_id).unwrap_or_default()))
     }
 
