@@ -12,7 +12,6 @@ use std::sync::Arc;
 use tonnage::app::App;
 use tonnage::app::ingest::IngestBilling;
 use tonnage::app::usage::IngestUsage;
-use tonnage::http::{SiteFiles, router};
 
 /// The two days all tests of the small world ask for.
 const DAYS: &str = "window=2026-11-03T00:00:00Z,2026-11-05T00:00:00Z";

@@ -81,8 +81,8 @@ async fn a_grant_lets_in_as_far_as_it_reaches(database: &Database) {
         kind: RulesKind::Owner,
         yaml: "format: 1\n".to_owned(),
         sha256: "x".to_owned(),
-        author: "a".to_owned(),
-        note: String::new(),
+        author: Some("a".to_owned()),
+        note: None,
         created_us: 1,
     };
     let table = [
