@@ -167,3 +167,64 @@ async fn bill_lines_are_listed_as_far_as_asked() {
     );
     assert!(folder.run(&["explain", id, "--all", "--limit", "3"]).code == Some(2));
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_figure_is_walked_down_to_its_node_hours() {
+    let folder = Folder::new();
+    let bill = "BilledCost,EffectiveCost,BillingAccountId,BillingCurrency,BillingPeriodStart,BillingPeriodEnd,\
+                ChargePeriodStart,ChargePeriodEnd,ChargeCategory,ServiceName,ServiceCategory,ResourceId,ConsumedQuantity,\
+                ConsumedUnit,Tags\n\
+                5,5,4711,USD,2026-10-01,2026-11-01,2026-10-03T05:00:00Z,2026-10-03T06:00:00Z,Usage,Cloud,Compute,i-1,1,\
+                Hours,\"{\"\"kubernetes.io/cluster/core\"\": \"\"owned\"\"}\"\n";
+    let nodes = "hour,cluster,node,provider_id,ready_seconds,observed_seconds,cpu_capacity_millicores,\
+                 cpu_allocatable_millicores,memory_capacity_mib,memory_allocatable_mib\n\
+                 2026-10-03T05:00:00Z,core,n1,aws:///eu-1a/i-1,3600,3600,4000,4000,16384,16384\n";
+    let containers = "hour,cluster,node,namespace,pod,container,workload_kind,workload,seconds,cpu_request_core_ms,\
+                      cpu_usage_core_ms,memory_request_mib_s,memory_usage_mib_s\n\
+                      2026-10-03T05:00:00Z,core,n1,shop,web-0,web,Deployment,web,3600,7200000,0,29491200,0\n";
+    let path = folder.write("bill.csv", bill);
+    let _ = folder.run(&["ingest", "billing", &path]).exits(0);
+    let usage = [
+        folder.write("nodes.csv", nodes),
+        folder.write("containers.csv", containers),
+    ];
+    let _ = folder.run(&["ingest", "usage", &usage[0], &usage[1]]).exits(0);
+    let report = folder
+        .run(&["report", "costs", "--by", "Workload", "--json"])
+        .exits(0)
+        .json();
+    let rows = report["rows"].as_array().expect("rows");
+    let web = rows.iter().find(|row| row["keys"]["Workload"] == "web").expect("web");
+    let id = web["explain_id"].as_str().expect("an id");
+    let explain = |more: &[&str]| folder.run(&[&["explain", id], more].concat());
+    let day = ["--at", "node/core/n1", "--day", "2026-10-03"];
+    for (more, row) in [
+        (&[][..], "node/core/n1"),
+        (&day[..2], "2026-10-03"),
+        (&day, "Machine, 2026-10-03 05:00 UTC to 2026-10-03 06:00 UTC"),
+    ] {
+        let carried = explain(&[more, &["--json"]].concat()).exits(0).json()["carried"].clone();
+        assert_eq!(
+            (&carried["cost"], &carried["rows"][0]["cost"]),
+            (&"2.5".into(), &"2.5".into()),
+            "{more:?}"
+        );
+        let table = explain(more).exits(0).out;
+        for words in [
+            row,
+            "Workloads 2.5",
+            "2.00 core-h, 8.00 GiB-h",
+            "4.00 core-h, 16.00 GiB-h",
+        ] {
+            assert!(table.contains(words), "{words} in {table}");
+        }
+    }
+    assert!(explain(&day).exits(0).out.contains("bill.csv:2"));
+    for (more, code) in [
+        (&["--at", "node/core/n9"][..], 2),
+        (&["--at", "n1"], 2),
+        (&["--day", "2026-10-03"], 2),
+    ] {
+        assert_eq!(explain(more).code, Some(code), "{more:?}");
+    }
+}

@@ -192,8 +192,9 @@ async fn standard_input_is_a_bill_too_and_leaves_nothing_behind() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn standard_input_is_usage_too_and_leaves_nothing_behind() {
     let folder = Folder::new();
-    let usage = "hour,cluster,node,namespace,pod,container,seconds,cpu_request_core_ms\n\
-                 2026-10-03T05:00:00Z,core,n1,shop,web-0,web,3600,3600000\n";
+    let usage = "hour,cluster,node,namespace,pod,container,seconds,cpu_request_core_ms,cpu_usage_core_ms,\
+                 memory_request_mib_s,memory_usage_mib_s\n\
+                 2026-10-03T05:00:00Z,core,n1,shop,web-0,web,3600,3600000,0,0,0\n";
     let run = |text: &str| {
         let args = ["ingest", "usage", "-", "--source", "piped", "--json"];
         let mut child = command(&folder.data(), &args)
@@ -219,7 +220,7 @@ async fn standard_input_is_usage_too_and_leaves_nothing_behind() {
     let path = folder.write("usage.csv", usage);
     let named = folder.run(&["ingest", "usage", &path, "--source", "piped", "--json"]);
     assert_eq!(named.exits(0).json()["unchanged"], true);
-    let bad = run(&usage.replace("3600,3600000", "many,3600000"));
+    let bad = run(&usage.replace(",3600,", ",many,"));
     let said = bad.exits(2).err;
     assert!(said.contains("standard input") && said.contains("line 2"), "{said}");
     let left = tonnage_tests::listing(&folder.data().join("scratch"));

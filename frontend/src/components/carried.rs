@@ -26,7 +26,7 @@ pub(crate) fn carried(figures: &Explain) -> Option<AnyView> {
         view! {
             <h2>"Carried by clusters"</h2>
             {crumbs(&figures.id, carried)}
-            <div class="scroll" tabindex="0" role="group" aria-label=caption.clone()>
+            <div class="scroll" tabindex="0" role="group" aria-label=caption>
                 <table class="lines">
                     <caption>{caption.clone()}" "<span class="unit">{figures.currency.clone()}</span></caption>
                     <thead>

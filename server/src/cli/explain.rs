@@ -146,7 +146,12 @@ fn print_carried(carried: &wire::Carried) -> Result<(), AppError> {
             .collect();
         let more = (row.more_lines > 0).then(|| format!(" and {} more: {}", row.more_lines, row.more_cost));
         table.row([
-            frontend::words::carried_name(row),
+            // as --at takes it
+            if row.day.is_none() {
+                row.at.clone()
+            } else {
+                frontend::words::carried_name(row)
+            },
             parts.join(", "),
             row.effective
                 .as_ref()

@@ -70,7 +70,7 @@ fn filters_hold_as_written() {
             false,
         ),
         ("CONTROLLERKIND:deployment", true, false),
-        ("node:\"n-1\"+provider:\"aws\"+services:\"\"", true, true),
+        ("node:\"n-1\"+provider:\"aws\"+services:\"\"", false, true),
         ("environment:\"prod\"", true, false),
     ] {
         let filter = parse(text, allocation_field).unwrap_or_else(|error| panic!("{text}: {error}"));

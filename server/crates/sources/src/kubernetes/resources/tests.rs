@@ -378,7 +378,8 @@ fn hours_know_the_services_and_annotations_of_their_pods() {
     let mut other = pod("web-1", -7_200, &[]);
     other["metadata"]["namespace"] = json!("elsewhere");
     other["metadata"]["uid"] = json!("uid-elsewhere");
-    let late = selecting("late", json!({"app": "web"}));
+    let mut late = selecting("late", json!({"app": "web"}));
+    late["metadata"]["creationTimestamp"] = json!(text(5_000));
     let mut scene = Scene::new(&[
         web,
         other,
