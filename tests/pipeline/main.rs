@@ -10,6 +10,7 @@ mod commands;
 mod commitments;
 mod deliveries;
 mod drivers;
+mod fees;
 mod folder;
 mod generated;
 mod invoices;

@@ -12,6 +12,7 @@ pub mod deliveries;
 pub mod drivers;
 pub mod drivers_prometheus;
 pub mod explain;
+mod fees;
 mod focus_table;
 pub mod ingest;
 pub mod invoices;
@@ -46,6 +47,7 @@ pub struct App {
     pub(crate) cubes: Arc<CubeCache>,
     pub(crate) opencost: Arc<opencost::OpenCostCache>,
     pub(crate) schedules: Arc<schedules::Schedules>,
+    fees: Arc<fees::FeeCache>,
     pub(crate) catalogue: Arc<view::AtVersion<catalogue::Known>>,
     pub(crate) rates: Arc<view::AtVersion<rates::Known>>,
     /// Polars work is bounded by the cores.
@@ -84,6 +86,7 @@ impl App {
             cubes: Arc::new(CubeCache::default()),
             opencost: Arc::default(),
             schedules: Arc::default(),
+            fees: Arc::default(),
             catalogue: Arc::default(),
             rates: Arc::default(),
             heavy: Arc::new(tokio::sync::Semaphore::new(cores)),

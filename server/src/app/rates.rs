@@ -255,7 +255,7 @@ impl App {
         if let Some(known) = self.cubes.get(&super::cube::cache_key(id, None)) {
             return Ok(known);
         }
-        let (program, _) = self.active_program().await?;
+        let (program, _) = self.program_for(period).await?;
         let files = self.store.active_files(Some(period)).await?;
         let charges: Vec<ChargeFile> = files.iter().map(super::allocate::charge_file).collect();
         let usage = self.usage_for(period).await?;

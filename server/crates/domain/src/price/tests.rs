@@ -153,6 +153,30 @@ fn discounts_follow_what_they_discount() {
         let as_billed = evened(&lines, BILLED);
         assert_eq!((as_billed["edp"].as_str(), as_billed["a1"].as_str()), ("-6", "60"));
     }
+    // what somebody else sells, and a fee on a schedule, take none (A24); a provider has many names
+    let sold_by = |id, publisher: &'static str, provider: &'static str| {
+        let columns = [("PublisherName", publisher), ("ProviderName", provider)];
+        line(id, Class::Other, &columns, "100").category(ChargeCategory::Purchase)
+    };
+    let lines = [
+        line("edp", Class::Discount, &[], "-6"),
+        sold_by("acme", "Acme", "AWS"),
+        sold_by("own", "Amazon Web Services EMEA SARL", "AWS"),
+        sold_by("nobody", "", "AWS"),
+        sold_by("unknown", "Acme Inc.", "Acme"),
+        sold_by("fee", "Amazon", "AWS"),
+    ];
+    let expect = [
+        ("edp", "0"),
+        ("acme", "100"),
+        ("own", "98"),
+        ("nobody", "98"),
+        ("unknown", "98"),
+        ("fee", "100"),
+    ];
+    let policy =
+        "format: 1\nschedules: [{above: \"100\", term_months: 12, when: {column: PublisherName, equals: Amazon}}]";
+    assert_eq!(evened(&lines, policy), table(&expect));
     // one that discounts nothing stays, whatever else there is
     let lines = [
         line("edp", Class::Discount, &[], "-6"),
