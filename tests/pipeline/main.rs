@@ -22,4 +22,5 @@ mod published;
 mod rates;
 mod reports;
 mod schedules;
+mod tables;
 mod truth;
