@@ -10,7 +10,7 @@ use domain::apportion::apportion;
 use domain::bridge::BridgeTerm;
 use domain::catalogue::Catalogue;
 use domain::class::{Class, ClassRules};
-use domain::price::schedule::Fee;
+use domain::price::{CommitmentScope, Entities};
 use domain::{BillingPeriod, Currency, Finding, Money};
 use lake::ChargeFile;
 use lake::container_days::ContainerDayFile;
@@ -150,11 +150,12 @@ impl App {
     ) -> Result<AllocationRow, AppError> {
         let path = format!("cube/{period}/{}.parquet", &inputs[..32]);
         let charges: Vec<ChargeFile> = files.iter().map(charge_file).collect();
-        let (lake, fees) = (self.lake.clone(), program.prices.fees.clone());
+        let (lake, task_program) = (self.lake.clone(), program.clone());
         let cube_path = path.clone();
         let allocation = self
             .heavy("cannot allocate", move || {
-                let allocation = lake::allocate_with_usage(&lake, &charges, &usage, Some(period), &program, apportion)?;
+                let allocation =
+                    lake::allocate_with_usage(&lake, &charges, &usage, Some(period), &task_program, apportion)?;
                 let cube = &allocation.cube;
                 lake::cube::write_cube(&lake, cube, &cube_path)?;
                 // after the read: the file says what the cube says
@@ -169,7 +170,7 @@ impl App {
             })
             .await?;
         let cube = allocation.cube;
-        self.check_against_control(period, &cube, &fees).await?;
+        self.check_against_control(period, &cube, &program).await?;
         let mut findings = findings(&cube)?;
         let unpriced = Catalogue::default();
         let catalogue = prices.as_ref().map_or(&unpriced, |known| &known.catalogue);
@@ -198,7 +199,12 @@ impl App {
 
     /// Before the commit: the cube's totals are the control totals of the bill,
     /// what schedules move between months, and what is not elapsed.
-    async fn check_against_control(&self, period: BillingPeriod, cube: &Cube, fees: &[Fee]) -> Result<(), AppError> {
+    async fn check_against_control(
+        &self,
+        period: BillingPeriod,
+        cube: &Cube,
+        program: &Program,
+    ) -> Result<(), AppError> {
         let mut control: BTreeMap<Currency, CubeValue> = BTreeMap::new();
         for held in self.store.active_totals(Some(period)).await? {
             let value = CubeValue {
@@ -208,7 +214,7 @@ impl App {
             };
             control.entry(held.total.currency.clone()).or_default().add(value)?;
         }
-        for (currency, effective) in moved_between_months(fees, period)? {
+        for (currency, effective) in moved_between_months(&program.prices.fees, period)? {
             let value = CubeValue {
                 effective,
                 ..CubeValue::default()
@@ -218,7 +224,7 @@ impl App {
         for (key, value) in cube.lines.iter().filter(|(key, _)| key.term == BridgeTerm::NotElapsed) {
             control.entry(key.currency.clone()).or_default().add(*value)?;
         }
-        evened_out(period, cube)?;
+        evened_out(period, cube, program.prices.entities())?;
         let cube = cube.totals()?;
         control.retain(|currency, value| *value != CubeValue::default() || cube.contains_key(currency));
         if control == cube {
@@ -264,22 +270,26 @@ impl App {
     }
 }
 
-/// What is moved between lines stays in its billing account and currency.
-fn evened_out(period: BillingPeriod, cube: &Cube) -> Result<(), AppError> {
-    let mut sums: BTreeMap<(String, &Currency), Money> = BTreeMap::new();
+/// What is moved between lines stays in its legal entity, else its billing
+/// account, and in its currency.
+fn evened_out(period: BillingPeriod, cube: &Cube, entities: &Entities) -> Result<(), AppError> {
+    let mut sums: BTreeMap<(CommitmentScope<'_>, &Currency), Money> = BTreeMap::new();
     for (key, value) in &cube.lines {
         if key.term == BridgeTerm::Evened {
-            let account = key.columns[0].as_deref().unwrap_or("").trim().to_owned();
-            let sum = sums.entry((account, &key.currency)).or_default();
+            let scope = entities.scope(key.columns[0].as_deref().unwrap_or("").trim());
+            let sum = sums.entry((scope, &key.currency)).or_default();
             *sum = sum.checked_add(value.effective)?;
         }
     }
     match sums.into_iter().find(|(_, sum)| !sum.is_zero()) {
         None => Ok(()),
-        Some(((account, currency), sum)) => Err(AppError::DoesNotAddUp {
+        Some(((scope, currency), sum)) => Err(AppError::DoesNotAddUp {
             what: "evening prices out",
             period,
-            left: format!("billing account {account}: 0 {currency}"),
+            left: match scope {
+                CommitmentScope::Account(account) => format!("billing account {account}: 0 {currency}"),
+                CommitmentScope::Entity(entity) => format!("legal entity {entity}: 0 {currency}"),
+            },
             right: format!("{sum} {currency}"),
         }),
     }

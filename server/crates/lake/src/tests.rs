@@ -148,7 +148,7 @@ const PRICES: [&str; 10] = [
 fn priced_row() -> impl Strategy<Value = Vec<String>> {
     let pick = |texts: &'static [&'static str]| prop::sample::select(texts).prop_map(str::to_owned);
     let prices = (
-        (pick(&["p", "p", ""]), pick(&["s", "t", ""]), pick(&["1", "2", ""])),
+        (pick(&["p", "q", ""]), pick(&["s", "t", ""]), pick(&["1", "2", ""])),
         (pick(&["1", "0.5", "3", "", "-1"]), pick(&["1", "2.5", "0", ""])),
         (pick(&["", "", "plan"]), pick(&["", "Used", "Unused"])),
         (
@@ -176,10 +176,11 @@ fn priced_row() -> impl Strategy<Value = Vec<String>> {
     )
 }
 
-const POLICIES: [&str; 4] = [
+const POLICIES: [&str; 5] = [
     Policy::PRESET,
     "format: 1\ncommitments: [{mode: buyer-first, margin_permille: 70}]\ncommitment_unused: pro-rata",
     "format: 1\ncommitments: [{mode: pooled}]\ncommitment_unused: central",
+    "format: 1\nlegal_entities: {e: [p, q]}\ncommitments: [{mode: pooled}]\ncommitment_unused: pro-rata",
     "format: 1\nschedules: [{above: \"0.1\", term_months: 3, to: 2024-09-10, when: {column: SubAccountId, equals: a}}, {above: \"0\", term_months: 1}]",
 ];
 

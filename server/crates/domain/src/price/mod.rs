@@ -10,7 +10,9 @@
 //! A move is a charge of its own: BilledCost 0, EffectiveCost what is moved, the
 //! attributes of the line it corrects and [`PRICE_RULE`] with the rule. So
 //! owners, classes, clusters and Explain treat it as they treat its line, both
-//! figures stay visible, and the moves of an account add up to nothing.
+//! figures stay visible, and the moves of an account add up to nothing. What
+//! commitments save is shared within a legal entity when the policy says which
+//! accounts are of one: then the moves of the entity add up to nothing.
 //!
 //! The steps run in order and each sees what the one before left:
 //! [`elapsed`], [`discount`], [`fee`], [`tier`], [`commitment`], [`unused`]. The
@@ -41,7 +43,7 @@ mod tier;
 mod unused;
 
 pub use elapsed::Through;
-pub use policy::{CommitmentMode, Policy, UnusedMode};
+pub use policy::{CommitmentMode, CommitmentScope, Entities, Policy, UnusedMode};
 
 /// Column of a move that names its rule.
 pub const PRICE_RULE: &str = "PriceRule";
@@ -239,6 +241,16 @@ impl Book<'_, '_> {
         text(self.groups[group].attributes, column).to_owned()
     }
 
+    /// What commitments are shared within: a legal entity, else the account.
+    fn commitment_scope(&self, group: usize) -> Scope {
+        let of = &self.groups[group];
+        Scope {
+            account: scope_of(&self.policy.entities, of.attributes),
+            period: of.period,
+            currency: of.currency.clone(),
+        }
+    }
+
     fn scope(&self, group: usize) -> Scope {
         let of = &self.groups[group];
         Scope {
@@ -259,6 +271,15 @@ struct Scope {
 
 fn text<'a>(attributes: &'a Attributes, column: &str) -> &'a str {
     attributes.column(column).map_or("", str::trim)
+}
+
+/// [`Entities::scope`] of a line, as text that no two scopes share.
+fn scope_of(entities: &Entities, attributes: &Attributes) -> String {
+    match entities.scope(text(attributes, "BillingAccountId")) {
+        CommitmentScope::Account(account) => account.to_owned(),
+        // no account has a line feed in its id
+        CommitmentScope::Entity(entity) => format!("\n{entity}"),
+    }
 }
 
 /// PricingUnit, else ConsumedUnit.

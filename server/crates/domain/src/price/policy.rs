@@ -6,7 +6,7 @@ use crate::money::Money;
 use crate::rule::{Condition, RawCondition, condition_columns};
 use chrono::NaiveDate;
 use serde::Deserialize;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// The longest term of a schedule, in months.
@@ -37,6 +37,47 @@ pub enum UnusedMode {
     Central,
 }
 
+/// Which billing accounts are of one legal entity.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Entities(BTreeMap<String, String>);
+
+impl Entities {
+    fn of(entities: BTreeMap<String, Vec<String>>) -> Result<Entities, String> {
+        let mut by_account = BTreeMap::new();
+        for (entity, accounts) in entities {
+            if accounts.is_empty() {
+                return Err(format!("legal_entities: {entity} has no billing account"));
+            }
+            for account in accounts {
+                let account = account.trim().to_owned();
+                if let Some(other) = by_account.insert(account.clone(), entity.clone()) {
+                    return Err(format!("legal_entities: {account} is of {other} and of {entity}"));
+                }
+            }
+        }
+        Ok(Entities(by_account))
+    }
+
+    /// What commitments are shared within: the legal entity of a billing
+    /// account, else the account itself (A16).
+    #[must_use]
+    pub fn scope<'a>(&'a self, account: &'a str) -> CommitmentScope<'a> {
+        match self.0.get(account) {
+            Some(entity) => CommitmentScope::Entity(entity),
+            None => CommitmentScope::Account(account),
+        }
+    }
+}
+
+/// What commitments are shared within, and money never leaves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum CommitmentScope<'a> {
+    /// A billing account of no known legal entity.
+    Account(&'a str),
+    /// A legal entity.
+    Entity(&'a str),
+}
+
 /// One entry of the policy for commitments.
 #[derive(Debug, Clone)]
 struct CommitmentEntry {
@@ -61,6 +102,8 @@ pub struct Policy {
     commitments: Vec<CommitmentEntry>,
     /// Fees over their term (A24).
     pub(super) schedules: Vec<Entry>,
+    /// Legal entity by billing account, where it is known.
+    pub(super) entities: Arc<Entities>,
     /// The fees of the bills up to now that this policy puts on a schedule, and
     /// what may pay them back; whoever allocates looks for them first.
     pub fees: Arc<[Fee]>,
@@ -86,6 +129,9 @@ struct RawPolicy {
     reservation_unused: UnusedMode,
     #[serde(default)]
     schedules: Vec<RawSchedule>,
+    /// Billing accounts of each.
+    #[serde(default)]
+    legal_entities: BTreeMap<String, Vec<String>>,
 }
 
 #[derive(Deserialize)]
@@ -180,6 +226,7 @@ impl Policy {
             reservation_unused: UnusedMode::Buyer,
             commitments: Vec::new(),
             schedules: Vec::new(),
+            entities: Arc::default(),
             fees: Arc::default(),
             through: Arc::default(),
         }
@@ -222,6 +269,7 @@ impl Policy {
         });
         Ok(Policy {
             schedules: schedules.collect::<Result<_, _>>()?,
+            entities: Arc::new(Entities::of(raw.legal_entities)?),
             fees: Arc::default(),
             through: Arc::default(),
             discounts: raw.discounts == RawDiscounts::Follow,
@@ -312,6 +360,15 @@ impl Policy {
                 unused(self.reservation_unused).to_owned(),
             ),
             ("Fees", self.schedules_in_words()),
+            (
+                "Commitments are shared within",
+                if self.entities.0.is_empty() {
+                    "a billing account"
+                } else {
+                    "a legal entity, where it is known, else a billing account"
+                }
+                .to_owned(),
+            ),
         ]
     }
 
@@ -334,6 +391,12 @@ impl Policy {
         };
         let entries = self.schedules.iter().map(entry).reduce(|a, b| format!("{a}; else {b}"));
         entries.unwrap_or_else(|| "cost of the month they are billed in".to_owned())
+    }
+
+    /// Which billing accounts are of one legal entity.
+    #[must_use]
+    pub fn entities(&self) -> &Arc<Entities> {
+        &self.entities
     }
 
     /// Charge columns the policy looks at.
