@@ -122,7 +122,7 @@ fn figures(folder: &Folder, path: &str) -> (Value, Value) {
     let _ = folder.run(&["rules", "apply", &rules]).exits(0);
     let taken = folder.run(&["ingest", "billing", path, "--json"]).exits(0).json();
     let delivery = &taken["deliveries"][0];
-    assert_eq!(delivery["format"], "gcp");
+    assert_eq!(delivery["format"], "gcp detailed");
     let report = folder.run(&["report", "costs", "--by", "tenant,service", "--json"]);
     (delivery["periods"].clone(), report.exits(0).json()["rows"].clone())
 }
