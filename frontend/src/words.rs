@@ -90,12 +90,14 @@ const CLASSES: [(&str, &str); 25] = [
 /// command line.
 pub const UNALLOCATED: &str = "Unallocated cost";
 
-const TERMS: [(&str, &str); 8] = [
+const TERMS: [(&str, &str); 10] = [
     ("billed", "Billed"),
     ("commitment_purchases", "Commitment purchases"),
     ("amortised_used", "Amortised, used"),
     ("amortised_unused", "Amortised, unused"),
     ("prepaid_purchases", "Prepaid purchases"),
+    ("scheduled_fees", "Fees on a schedule"),
+    ("not_elapsed", "Unused, not elapsed yet"),
     ("corrections", "Corrections"),
     ("unexplained", "Difference the bill does not explain"),
     ("effective", "Effective"),

@@ -251,3 +251,71 @@ fn what_the_provider_confirms_stands_beside_the_bill() {
         assert!(ended.err.contains(place), "{place}: {}", ended.err);
     }
 }
+
+/// A reservation of 720.00 in November, of which 8 hours in 10 are used. The
+/// provider's figure of the unused part begins at the whole month and shrinks:
+/// while the month is open only what has elapsed counts (A23).
+#[test]
+fn what_is_unused_of_an_open_month_is_what_has_elapsed() {
+    let header = "BilledCost,EffectiveCost,BillingAccountId,BillingCurrency,BillingPeriodStart,BillingPeriodEnd,\
+        ChargePeriodStart,ChargePeriodEnd,ChargeCategory,ServiceName,CommitmentDiscountId,CommitmentDiscountStatus\n";
+    let folder = Folder::new();
+    for (days, unused, elapsed, state) in [
+        (10, 528, "48", "--open"),
+        (20, 336, "96", "--open"),
+        (30, 144, "144", "--final"),
+    ] {
+        let mut text = header.to_owned();
+        let mut row = |effective: i32, (from, to): (String, String), what: &str| {
+            let _ = writeln!(
+                text,
+                "0,{effective},payer,USD,2026-11-01,2026-12-01,{from},{to},Usage,EC2,ri,{what}"
+            );
+        };
+        for day in 0..days {
+            let at = |hour: i32| format!("2026-11-{:02}T{hour:02}:00:00Z", day + 1);
+            row(19, (at(0), at(23)), "Used");
+        }
+        // the 0.2 a day that is more than nineteen
+        let spare = 192 * days / 10 - 19 * days;
+        row(spare, ("2026-11-01".into(), "2026-11-02".into()), "Used");
+        let end = if days == 30 {
+            "2026-12-01".to_owned()
+        } else {
+            format!("2026-11-{:02}", days + 1)
+        };
+        row(0, (format!("2026-11-{days:02}"), end), "Used");
+        row(unused, ("2026-11-01".into(), "2026-12-01".into()), "Unused");
+        let bill = folder.write(&format!("{days}.csv"), &text);
+        let _ = folder
+            .run(&["ingest", "billing", &bill, "--source", "aws", state])
+            .exits(0);
+        let answer = folder
+            .run(&["reconcile", "--period", "2026-11", "--json"])
+            .exits(0)
+            .json();
+        let sums = &answer["currencies"][0];
+        let used: i32 = 192 * days / 10;
+        let elapsed_cost: i32 = elapsed.parse().expect("a number");
+        assert_eq!(
+            sums["effective"],
+            (used + elapsed_cost).to_string(),
+            "{days} days: {sums}"
+        );
+        assert_eq!(sums["residual"], "0");
+        let term = &sums["bridge"]["not_elapsed"];
+        match unused - elapsed_cost {
+            0 => assert!(term.is_null(), "{sums}"),
+            later => assert_eq!(*term, (-later).to_string(), "{sums}"),
+        }
+        let page = folder
+            .run(&["report", "commitments", "--period", "2026-11", "--json"])
+            .exits(0)
+            .json();
+        let shown = &page["commitments"][0];
+        assert_eq!(
+            (&shown["unused"], &shown["utilisation_permille"]),
+            (&elapsed.into(), &800.into())
+        );
+    }
+}

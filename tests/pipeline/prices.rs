@@ -168,3 +168,31 @@ async fn a_policy_is_tried_before_it_is_in_force() {
     );
     assert_eq!(by_tenant(&folder, "effective")[0].1, "0.6");
 }
+
+/// A plan of one billing account of a legal entity, used in either of two.
+#[test]
+fn a_legal_entity_shares_a_plan_over_its_billing_accounts() {
+    let of = |payer: &str, line: String| line.replace(",payer,", &format!(",{payer},"));
+    let policy = "format: 1\ncommitments: [{mode: pooled}]\nlegal_entities: {acme: [one, two]}\n";
+    for covered in ["a", "b"] {
+        let lines = [
+            of("one", machine("a", covered == "a")),
+            of("two", machine("b", covered == "b")),
+        ];
+        let folder = folder(&lines);
+        let by_account = if covered == "a" { ["0.6", "1"] } else { ["1", "0.6"] };
+        assert_eq!(
+            by_tenant(&folder, "effective"),
+            pairs(&[("a", by_account[0]), ("b", by_account[1])])
+        );
+        let file = folder.write("prices.yaml", policy);
+        let _ = folder.run(&["rules", "apply", "--kind", "prices", &file]).exits(0);
+        assert_eq!(by_tenant(&folder, "effective"), pairs(&[("a", "0.8"), ("b", "0.8")]));
+        let answer = folder
+            .run(&["reconcile", "--period", "2026-10", "--json"])
+            .exits(0)
+            .json();
+        let sums = &answer["currencies"][0];
+        assert_eq!((&sums["effective"], &sums["residual"]), (&"1.6".into(), &"0".into()));
+    }
+}

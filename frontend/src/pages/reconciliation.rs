@@ -2,7 +2,7 @@
 
 use leptos::prelude::*;
 use leptos_router::hooks::use_url;
-use wire::{CurrencyReconciliation, InvoiceCheck, ReconciliationPage};
+use wire::{CurrencyReconciliation, InvoiceCheck, PrepaidFee, ReconciliationPage};
 
 use crate::components::bar::{Controls, bar};
 use crate::components::deliveries::deliveries;
@@ -91,6 +91,7 @@ fn currency(report: &CurrencyReconciliation, may_enter: bool) -> AnyView {
             </div>
             {missing(&report.missing_accounts)}
             {invoices(report, may_enter)}
+            {prepaid(report)}
             {deliveries(format!("Deliveries, {}", report.currency), &report.deliveries)}
         </section>
     }
@@ -168,6 +169,54 @@ fn invoice(one: &InvoiceCheck, may_enter: bool) -> AnyView {
             <td class="r num">{maybe_money(one.lines_tax.as_deref())}</td>
             <td class="r num">{maybe_money(one.difference.as_deref())}</td>
             {may_enter.then(|| view! { <td>{entered}</td> })}
+        </tr>
+    }
+    .into_any()
+}
+
+/// Fees over their term: what is prepaid before the month and after it.
+fn prepaid(report: &CurrencyReconciliation) -> Option<AnyView> {
+    if report.prepaid.is_empty() {
+        return None;
+    }
+    let rows: Vec<_> = report.prepaid.iter().map(prepaid_fee).collect();
+    let caption = format!("Fees on a schedule, {}", report.currency);
+    let table = view! {
+        <div class="scroll gap" tabindex="0" role="group" aria-label=caption>
+            <table>
+                <caption>{caption.clone()}</caption>
+                <thead>
+                    <tr>
+                        <th scope="col">"Fee"</th>
+                        <th scope="col">"Term"</th>
+                        <th scope="col" class="r">"Prepaid before"</th>
+                        <th scope="col" class="r">"Purchased"</th>
+                        <th scope="col" class="r">"Amortised"</th>
+                        <th scope="col" class="r">"Refunded"</th>
+                        <th scope="col" class="r">"Prepaid after"</th>
+                    </tr>
+                </thead>
+                <tbody>{rows}</tbody>
+            </table>
+        </div>
+    };
+    Some(table.into_any())
+}
+
+fn prepaid_fee(fee: &PrepaidFee) -> AnyView {
+    let note: Vec<&str> = [fee.service.as_str(), fee.account.as_str()]
+        .into_iter()
+        .filter(|text| !text.is_empty() && *text != fee.name)
+        .collect();
+    view! {
+        <tr>
+            <th scope="row">{fee.name.clone()}<span class="note">{note.join(" · ")}</span></th>
+            <td>{fee.start.clone()}" to before "{fee.end.clone()}</td>
+            <td class="r num">{money(&fee.opening)}</td>
+            <td class="r num">{money(&fee.purchases)}</td>
+            <td class="r num">{money(&fee.amortised)}</td>
+            <td class="r num">{money(&fee.refunds)}</td>
+            <td class="r num">{money(&fee.closing)}</td>
         </tr>
     }
     .into_any()

@@ -2,6 +2,7 @@
 //! and the rules say, idempotent on (input hashes, rules version).
 
 use super::cube::PeriodCube;
+use super::fees::{known_hash, moved_between_months};
 use super::{App, catalogue, hash_of};
 use crate::error::AppError;
 use domain::access::{Permission, Reaches};
@@ -10,6 +11,7 @@ use domain::apportion::apportion;
 use domain::bridge::BridgeTerm;
 use domain::catalogue::Catalogue;
 use domain::class::{Class, ClassRules};
+use domain::price::{CommitmentScope, Entities};
 use domain::{BillingPeriod, Currency, Finding, Money};
 use lake::ChargeFile;
 use lake::container_days::ContainerDayFile;
@@ -21,7 +23,7 @@ use store::{ActiveFile, AllocationFile, AllocationRow, AllocationTotal, Delivery
 
 /// Raised whenever the same inputs would give another cube or other
 /// container-days: part of every inputs hash.
-const ENGINE: u32 = 5;
+const ENGINE: u32 = 6;
 
 /// What `allocate` did for a period.
 #[derive(Debug, Clone, Serialize, PartialEq, Eq)]
@@ -80,7 +82,7 @@ impl App {
             if files.is_empty() {
                 return Err(AppError::no_bill(period, &self.store.periods().await?));
             }
-            let (program, rules) = self.active_program().await?;
+            let (program, rules) = self.program_for(period).await?;
             let usage = self.usage_for(period).await?;
             let is_final = self.is_final(period).await?;
             // estimates are of open months, so that only those follow the catalogue (A6)
@@ -91,7 +93,8 @@ impl App {
                 None
             };
             let priced_by = prices.as_ref().map_or("", |known| known.sha256.as_str());
-            let inputs = inputs_hash(&files, &usage, &rules, (is_final, priced_by));
+            let known_beside = known_hash(&program.prices);
+            let inputs = inputs_hash(&files, &usage, &rules, (is_final, priced_by, &known_beside));
             let known = self
                 .store
                 .allocation(period)
@@ -149,11 +152,12 @@ impl App {
     ) -> Result<AllocationRow, AppError> {
         let path = format!("cube/{period}/{}.parquet", &inputs[..32]);
         let charges: Vec<ChargeFile> = files.iter().map(charge_file).collect();
-        let lake = self.lake.clone();
+        let (lake, task_program) = (self.lake.clone(), program.clone());
         let cube_path = path.clone();
         let allocation = self
             .heavy("cannot allocate", move || {
-                let allocation = lake::allocate_with_usage(&lake, &charges, &usage, Some(period), &program, apportion)?;
+                let allocation =
+                    lake::allocate_with_usage(&lake, &charges, &usage, Some(period), &task_program, apportion)?;
                 let cube = &allocation.cube;
                 lake::cube::write_cube(&lake, cube, &cube_path)?;
                 // after the read: the file says what the cube says
@@ -168,7 +172,7 @@ impl App {
             })
             .await?;
         let cube = allocation.cube;
-        self.check_against_control(period, &cube).await?;
+        self.check_against_control(period, &cube, &program).await?;
         let mut findings = findings(&cube)?;
         let unpriced = Catalogue::default();
         let catalogue = prices.as_ref().map_or(&unpriced, |known| &known.catalogue);
@@ -195,8 +199,14 @@ impl App {
         Ok(held.iter().all(|held| held.state == DeliveryState::Final))
     }
 
-    /// Before the commit: the cube's totals are the control totals of the bill.
-    async fn check_against_control(&self, period: BillingPeriod, cube: &Cube) -> Result<(), AppError> {
+    /// Before the commit: the cube's totals are the control totals of the bill,
+    /// what schedules move between months, and what is not elapsed.
+    async fn check_against_control(
+        &self,
+        period: BillingPeriod,
+        cube: &Cube,
+        program: &Program,
+    ) -> Result<(), AppError> {
         let mut control: BTreeMap<Currency, CubeValue> = BTreeMap::new();
         for held in self.store.active_totals(Some(period)).await? {
             let value = CubeValue {
@@ -206,8 +216,19 @@ impl App {
             };
             control.entry(held.total.currency.clone()).or_default().add(value)?;
         }
-        evened_out(period, cube)?;
+        for (currency, effective) in moved_between_months(&program.prices.fees, period)? {
+            let value = CubeValue {
+                effective,
+                ..CubeValue::default()
+            };
+            control.entry(currency).or_default().add(value)?;
+        }
+        for (key, value) in cube.lines.iter().filter(|(key, _)| key.term == BridgeTerm::NotElapsed) {
+            control.entry(key.currency.clone()).or_default().add(*value)?;
+        }
+        evened_out(period, cube, program.prices.entities())?;
         let cube = cube.totals()?;
+        control.retain(|currency, value| *value != CubeValue::default() || cube.contains_key(currency));
         if control == cube {
             return Ok(());
         }
@@ -251,22 +272,26 @@ impl App {
     }
 }
 
-/// What is moved between lines stays in its billing account and currency.
-fn evened_out(period: BillingPeriod, cube: &Cube) -> Result<(), AppError> {
-    let mut sums: BTreeMap<(String, &Currency), Money> = BTreeMap::new();
+/// What is moved between lines stays in its legal entity, else its billing
+/// account, and in its currency.
+fn evened_out(period: BillingPeriod, cube: &Cube, entities: &Entities) -> Result<(), AppError> {
+    let mut sums: BTreeMap<(CommitmentScope<'_>, &Currency), Money> = BTreeMap::new();
     for (key, value) in &cube.lines {
         if key.term == BridgeTerm::Evened {
-            let account = key.columns[0].as_deref().unwrap_or("").trim().to_owned();
-            let sum = sums.entry((account, &key.currency)).or_default();
+            let scope = entities.scope(key.columns[0].as_deref().unwrap_or("").trim());
+            let sum = sums.entry((scope, &key.currency)).or_default();
             *sum = sum.checked_add(value.effective)?;
         }
     }
     match sums.into_iter().find(|(_, sum)| !sum.is_zero()) {
         None => Ok(()),
-        Some(((account, currency), sum)) => Err(AppError::DoesNotAddUp {
+        Some(((scope, currency), sum)) => Err(AppError::DoesNotAddUp {
             what: "evening prices out",
             period,
-            left: format!("billing account {account}: 0 {currency}"),
+            left: match scope {
+                CommitmentScope::Account(account) => format!("billing account {account}: 0 {currency}"),
+                CommitmentScope::Entity(entity) => format!("legal entity {entity}: 0 {currency}"),
+            },
             right: format!("{sum} {currency}"),
         }),
     }
@@ -303,7 +328,7 @@ fn inputs_hash(
     files: &[ActiveFile],
     usage: &[UsageFile],
     rules: &ActiveRules,
-    (is_final, prices): (bool, &str),
+    (is_final, prices, known_beside): (bool, &str, &str),
 ) -> String {
     let engine = format!(
         "engine {ENGINE}, final {is_final}, prices {prices}, classes {}",
@@ -320,6 +345,7 @@ fn inputs_hash(
             engine.as_bytes(),
             rules.sha256.as_bytes(),
             rules.prices_sha256.as_bytes(),
+            known_beside.as_bytes(),
         ]
         .into_iter()
         .chain(parts)

@@ -206,6 +206,17 @@ pub fn value_of<'a>(key: &'a CubeKey, dimensions: &domain::owner::Dimensions, na
 }
 
 impl PeriodCube {
+    /// What schedules move into the month, or out of it (A24), and what is not
+    /// elapsed of it (A23): it is in no line of the month's bill.
+    ///
+    /// # Errors
+    /// When a sum overflows.
+    pub fn beside_bill(&self, currency: &str, basis: Basis) -> Result<Money, AppError> {
+        let mut lines = self.select(currency, &[]);
+        lines.retain(|line| matches!(self.terms[*line], BridgeTerm::Scheduled | BridgeTerm::NotElapsed));
+        self.total(&lines, basis)
+    }
+
     /// Turns a cube by days into columns by months.
     ///
     /// # Errors

@@ -11,6 +11,7 @@ use super::{App, hash_of};
 use crate::error::AppError;
 use domain::access::{Permission, Reaches};
 use domain::allocate::CubeKey;
+use domain::price::PriceRule;
 use domain::{BillingPeriod, Money};
 use frontend::query::PageQuery;
 use frontend::words;
@@ -226,7 +227,7 @@ impl App {
         };
         let context = self.page_context(&query).await?;
         let inner = self.inner();
-        let (program, active) = inner.active_program().await?;
+        let (program, active) = inner.program_for(seed.period).await?;
         let files = inner.store.active_files(Some(seed.period)).await?;
         let charges: Vec<lake::ChargeFile> = files.iter().map(super::allocate::charge_file).collect();
         let usage = inner.usage_for(seed.period).await?;
@@ -412,8 +413,21 @@ fn price_steps(found: &lake::query::BillLines) -> Result<Vec<ExplainStep>, AppEr
             let detail = format!("{count} lines as the bill prices them");
             return step(StepKind::Rule, "As billed".to_owned(), detail, cost, None);
         }
-        let detail = format!("{count} moves from or to other lines of the billing account; invoices do not change");
-        let label = format!("Prices evened out: {rule}");
+        let (what, detail) = match rule.as_str() {
+            rule if rule == PriceRule::Schedule.as_str() => (
+                "Fees over their term",
+                "parts taken off the month of their bill, or added to the days of their term",
+            ),
+            rule if rule == PriceRule::NotElapsed.as_str() => {
+                ("Unused, not elapsed yet", "parts taken off while the month is open")
+            }
+            _ => (
+                "Prices evened out",
+                "moves from or to other lines of the billing account, or of its legal entity",
+            ),
+        };
+        let detail = format!("{count} {detail}; invoices do not change");
+        let label = format!("{what}: {rule}");
         step(StepKind::Rule, label, detail, cost, Some("/rules".to_owned()))
     };
     Ok(grouped.into_iter().map(one).collect())
@@ -502,6 +516,10 @@ fn bill_line(
         service: column("ServiceName"),
         resource: column("ResourceId"),
         description: match line.attributes.column(domain::price::PRICE_RULE) {
+            // a month that does not have the fee has its share: it is told by its name
+            Some(rule) if rule == PriceRule::Schedule.as_str() => format!("{} ({rule})", column("ChargeDescription"))
+                .trim_start()
+                .to_owned(),
             Some(rule) => format!("Prices evened out ({rule})"),
             None => column("ChargeDescription"),
         },

@@ -13,6 +13,7 @@ pub mod deliveries;
 pub mod drivers;
 pub mod drivers_prometheus;
 pub mod explain;
+mod fees;
 mod focus_table;
 pub mod ingest;
 pub mod invoices;
@@ -48,6 +49,7 @@ pub struct App {
     pub(crate) cubes: Arc<CubeCache>,
     pub(crate) opencost: Arc<opencost::OpenCostCache>,
     pub(crate) schedules: Arc<schedules::Schedules>,
+    fees: Arc<fees::FeeCache>,
     pub(crate) catalogue: Arc<view::AtVersion<catalogue::Known>>,
     pub(crate) rates: Arc<view::AtVersion<rates::Known>>,
     pub(crate) guesses: Arc<access::Guesses>,
@@ -89,6 +91,7 @@ impl App {
             cubes: Arc::new(CubeCache::default()),
             opencost: Arc::default(),
             schedules: Arc::default(),
+            fees: Arc::default(),
             catalogue: Arc::default(),
             rates: Arc::default(),
             guesses: Arc::default(),

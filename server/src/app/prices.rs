@@ -1,5 +1,5 @@
 //! The price policy: what is evened out between the lines of a bill before
-//! anybody is charged (A16-A18, A23).
+//! anybody is charged (A16-A18, A23, A24).
 
 use super::rules::RuleChange;
 use super::{App, hash_of};
@@ -107,6 +107,7 @@ impl App {
             program.prices = parse(yaml)?;
         }
         let period = self.period_or_newest(period).await?;
+        let program = self.for_month(program, period).await?;
         let files = self.store.active_files(Some(period)).await?;
         let charges: Vec<lake::ChargeFile> = files.iter().map(super::allocate::charge_file).collect();
         let lake = self.lake.clone();

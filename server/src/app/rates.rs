@@ -262,7 +262,7 @@ impl App {
             return Ok(known);
         }
         let inner = self.inner();
-        let (program, _) = inner.active_program().await?;
+        let (program, _) = inner.program_for(period).await?;
         let files = inner.store.active_files(Some(period)).await?;
         let charges: Vec<ChargeFile> = files.iter().map(super::allocate::charge_file).collect();
         let usage = inner.usage_for(period).await?;

@@ -166,6 +166,7 @@ impl App {
     }
 
     async fn dry_run(&self, period: BillingPeriod, program: Program) -> Result<domain::allocate::Cube, AppError> {
+        let program = self.for_month(program, period).await?;
         let files = self.store.active_files(Some(period)).await?;
         let charges: Vec<lake::ChargeFile> = files.iter().map(super::allocate::charge_file).collect();
         let (lake, usage) = (self.lake.clone(), self.usage_for(period).await?);

@@ -119,15 +119,15 @@ fn write_csv<const N: usize>(header: &[&str; N], rows: impl Iterator<Item = [Str
     output::line(String::from_utf8_lossy(&bytes).trim_end())
 }
 
-/// What is prepaid of every commitment, month by month: opening, purchases,
-/// amortised, closing (A8).
+/// What is prepaid of every commitment and fee on a schedule, month by month:
+/// opening, purchases, amortised, refunds, closing (A8, A24).
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   tonnage report prepaid                       up to the newest month with a bill
   tonnage report prepaid --period 2026-10 --format csv > prepaid.csv
 
-opening + purchases - amortised = closing, and each closing is the next opening. At the end
-of its term a commitment closes at 0. Opening and closing are empty when the purchase is in
+opening + purchases - amortised - refunds = closing, and each closing is the next opening. At
+the end of its term a commitment or fee closes at 0. Opening and closing are empty when the purchase is in
 no bill there is.")]
 pub(super) struct Prepaid {
     /// Last month [default: the newest with a bill]
@@ -138,13 +138,14 @@ pub(super) struct Prepaid {
     format: Format,
 }
 
-const PREPAID: [(&str, bool); 8] = [
+const PREPAID: [(&str, bool); 9] = [
     ("id", false),
     ("name", false),
     ("billing_period", false),
     ("opening", true),
     ("purchases", true),
     ("amortised", true),
+    ("refunds", true),
     ("closing", true),
     ("currency", false),
 ];
@@ -169,6 +170,7 @@ pub(super) async fn prepaid(app: &App, args: &Prepaid, json: bool) -> Result<Out
             opening,
             row.purchases,
             row.amortised,
+            row.refunds,
             closing,
             row.currency,
         ]
@@ -184,7 +186,7 @@ pub(super) async fn prepaid(app: &App, args: &Prepaid, json: bool) -> Result<Out
         table.row(row);
     });
     if none {
-        output::line("no commitment is in any bill")?;
+        output::line("no commitment or fee on a schedule is in any bill")?;
     } else {
         table.print()?;
     }

@@ -25,6 +25,11 @@ pub enum BridgeTerm {
     Prepaid,
     /// A correction or other row outside its own period's books.
     Correction,
+    /// Fees over the days of their term: off the month of their bill, on to every
+    /// month of the term (A24). Over a term nothing in all.
+    Scheduled,
+    /// What is unused of a commitment in an open month and not elapsed yet (A23).
+    NotElapsed,
     /// Money moved between lines when prices are evened out (A16-A18, A23):
     /// nothing in all, per billing account, period and currency.
     Evened,
@@ -32,11 +37,13 @@ pub enum BridgeTerm {
 
 impl BridgeTerm {
     /// Every term, in the order shown.
-    pub const ALL: [BridgeTerm; 7] = [
+    pub const ALL: [BridgeTerm; 9] = [
         Self::CommitmentPurchase,
         Self::AmortisedUsed,
         Self::AmortisedUnused,
         Self::Prepaid,
+        Self::Scheduled,
+        Self::NotElapsed,
         Self::Correction,
         Self::Evened,
         Self::None,
@@ -51,6 +58,8 @@ impl BridgeTerm {
             Self::AmortisedUsed => "amortised_used",
             Self::AmortisedUnused => "amortised_unused",
             Self::Prepaid => "prepaid_purchases",
+            Self::Scheduled => "scheduled_fees",
+            Self::NotElapsed => "not_elapsed",
             Self::Correction => "corrections",
             Self::Evened => "evened_prices",
         }
@@ -71,6 +80,8 @@ impl BridgeTerm {
             Self::AmortisedUsed => "Amortised, used",
             Self::AmortisedUnused => "Amortised, unused",
             Self::Prepaid => "Prepaid purchases",
+            Self::Scheduled => "Fees on a schedule",
+            Self::NotElapsed => "Unused, not elapsed yet",
             Self::Correction => "Corrections",
             Self::Evened => "Prices evened out",
         }
@@ -86,6 +97,8 @@ impl BridgeTerm {
         };
         let committed = attributes.column("CommitmentDiscountId").is_some();
         match category {
+            _ if is(price::PRICE_RULE, price::PriceRule::Schedule.as_str()) => Self::Scheduled,
+            _ if is(price::PRICE_RULE, price::PriceRule::NotElapsed.as_str()) => Self::NotElapsed,
             _ if price::is_move(attributes) => Self::Evened,
             ChargeCategory::Purchase if committed => Self::CommitmentPurchase,
             _ if is("CommitmentDiscountStatus", "Unused") => Self::AmortisedUnused,
@@ -125,6 +138,21 @@ mod tests {
                 BridgeTerm::CommitmentPurchase,
             ),
             (ChargeCategory::Purchase, row(&[]), BridgeTerm::Prepaid),
+            (
+                ChargeCategory::Purchase,
+                row(&[("PriceRule", "A24 schedule")]),
+                BridgeTerm::Scheduled,
+            ),
+            (
+                ChargeCategory::Usage,
+                row(&[("PriceRule", "A23 not elapsed"), ("CommitmentDiscountStatus", "Unused")]),
+                BridgeTerm::NotElapsed,
+            ),
+            (
+                ChargeCategory::Purchase,
+                row(&[("PriceRule", "A17 discount")]),
+                BridgeTerm::Evened,
+            ),
             (
                 ChargeCategory::Usage,
                 row(&[("CommitmentDiscountStatus", "Used"), ("CommitmentDiscountId", "c")]),

@@ -6,8 +6,11 @@
 //! unused by EffectiveCost, covered and on demand by ListCost, so that a discount
 //! does not make a commitment look small.
 
+use crate::apportion::{ApportionError, Splitter};
 use crate::charge::{Attributes, ChargeCategory};
+use crate::instant::{DAY_US, Instant, Span};
 use crate::money::{Money, MoneyOverflow};
+use thiserror::Error;
 
 /// What a row is to a commitment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -211,9 +214,97 @@ pub fn roll_forward(months: impl IntoIterator<Item = (Money, Money)>) -> Result<
     Ok(rolls)
 }
 
+/// Why the elapsed part of what is unused is not known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub enum ElapsedError {
+    /// A split was refused.
+    #[error(transparent)]
+    Split(#[from] ApportionError),
+    /// A sum overflowed.
+    #[error(transparent)]
+    Overflow(#[from] MoneyOverflow),
+}
+
+/// What of an unused part has elapsed at an instant (A23): all of it when its
+/// charge period is over by then, nothing when that has not begun. A part of
+/// more than a day is the provider's figure for all of it: elapsed is the
+/// commitment's share of the time, less what was used of it in that time, which
+/// is not below zero and not above the figure. Within a day the figure stands.
+///
+/// # Errors
+/// When an amount cannot be split or added exactly.
+pub fn elapsed_unused(
+    unused: Money,
+    used: Money,
+    span: Span,
+    through: Instant,
+    split: Splitter,
+) -> Result<Money, ElapsedError> {
+    if span.start >= through {
+        return Ok(Money::ZERO);
+    }
+    if span.end <= through || span.duration_us() <= DAY_US {
+        return Ok(unused);
+    }
+    let time = [through.0 - span.start.0, span.end.0 - through.0].map(i128::from);
+    let committed = split(used.checked_add(unused)?, &time)?[0];
+    let elapsed = committed.checked_sub(used)?;
+    Ok(elapsed.max(Money::ZERO).min(unused.max(Money::ZERO)))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::apportion::apportion;
+    use crate::instant;
+
+    /// A reservation of 720.00 a month of 30 days, of which 8 in 10 hours are used:
+    /// 144.00 are unused in the end, and never more than the elapsed share of it.
+    #[test]
+    fn what_has_elapsed_of_what_is_unused() {
+        let at = |text: &str| instant::parse(text.as_bytes()).expect(text).instant;
+        let money = |text: &str| Money::parse(text).expect(text);
+        let month = ("2026-11-01", "2026-12-01");
+        for (what, unused, used, (from, to), through, expected) in [
+            ("day 10: the provider says 528", "528", "192", month, "2026-11-11", "48"),
+            ("day 20: it says 336", "336", "384", month, "2026-11-21", "96"),
+            ("the end", "144", "576", month, "2026-12-01", "144"),
+            ("all used so far", "480", "240", month, "2026-11-11", "0"),
+            ("more used than elapsed", "470", "250", month, "2026-11-11", "0"),
+            (
+                "an hour to come",
+                "1",
+                "0",
+                ("2026-11-11T05:00:00Z", "2026-11-11T06:00:00Z"),
+                "2026-11-11",
+                "0",
+            ),
+            (
+                "an hour begun",
+                "1",
+                "0",
+                ("2026-11-11T05:00:00Z", "2026-11-11T06:00:00Z"),
+                "2026-11-11T05:30:00Z",
+                "1",
+            ),
+            (
+                "a day begun",
+                "24",
+                "0",
+                ("2026-11-11", "2026-11-12"),
+                "2026-11-11T12:00:00Z",
+                "24",
+            ),
+            ("nothing", "0", "5", month, "2026-11-11", "0"),
+        ] {
+            let span = Span {
+                start: at(from),
+                end: at(to),
+            };
+            let found = elapsed_unused(money(unused), money(used), span, at(through), apportion);
+            assert_eq!(found, Ok(money(expected)), "{what}");
+        }
+    }
 
     fn row(columns: &[(&str, &str)]) -> Attributes {
         Attributes {

@@ -5,7 +5,10 @@ use crate::object::Lake;
 use crate::rows::Charges;
 use crate::schema::ChargeFile;
 use domain::allocate::Program;
-use domain::commitment::{Role, Terms, columns, role};
+use domain::apportion::apportion;
+use domain::commitment::{ElapsedError, Role, Terms, columns, elapsed_unused, role};
+use domain::instant::{Instant, Span};
+use domain::money::MoneyOverflow;
 use domain::usage::Hour;
 use domain::{Currency, Money};
 use std::collections::BTreeMap;
@@ -54,7 +57,41 @@ pub struct MonthCommitments {
     pub coverage: BTreeMap<(String, Currency), Coverage>,
 }
 
-/// Reads the commitments of some charge files.
+/// What is unused and not all elapsed of a commitment in an open month (A23).
+#[derive(Default)]
+struct Open {
+    /// By charge period: by when usage is known, and how much is unused.
+    unused: BTreeMap<Span, (Instant, Money)>,
+    /// What was used, by when it began.
+    used: BTreeMap<Instant, Money>,
+}
+
+impl Open {
+    /// What of the unused part has elapsed.
+    fn elapsed(&self) -> Result<Money, LakeError> {
+        let refused = |error| match error {
+            ElapsedError::Split(source) => LakeError::Price { source: source.into() },
+            ElapsedError::Overflow(source) => LakeError::Price { source: source.into() },
+        };
+        let mut sum = Money::ZERO;
+        for (span, (through, unused)) in &self.unused {
+            let within = self.used.range(span.start..span.end).map(|(_, used)| *used);
+            let used = Money::sum(within).map_err(overflow)?;
+            let elapsed = elapsed_unused(*unused, used, *span, *through, apportion).map_err(refused)?;
+            sum = sum.checked_add(elapsed).map_err(overflow)?;
+        }
+        Ok(sum)
+    }
+}
+
+fn overflow(_: MoneyOverflow) -> LakeError {
+    LakeError::Overflow {
+        what: "the charges".to_owned(),
+    }
+}
+
+/// Reads the commitments of some charge files. Of an open month only what has
+/// elapsed is unused.
 ///
 /// # Errors
 /// When a file cannot be read or a sum overflows.
@@ -62,13 +99,11 @@ pub fn commitments(lake: &Lake, files: &[ChargeFile], program: &Program) -> Resu
     let names: Vec<&str> = columns().collect();
     let mut charges = Charges::with(program, &names).listing();
     let mut month = MonthCommitments::default();
-    let overflow = |_| LakeError::Overflow {
-        what: "the charges".to_owned(),
-    };
     let add = |sum: &mut Money, amount: Money| -> Result<(), LakeError> {
         *sum = sum.checked_add(amount).map_err(overflow)?;
         Ok(())
     };
+    let mut open: BTreeMap<(String, Currency), Open> = BTreeMap::new();
     for file in files {
         charges.read(lake, file, |charges, row| {
             let set = charges.set(row.set);
@@ -94,6 +129,19 @@ pub fn commitments(lake: &Lake, files: &[ChargeFile], program: &Program) -> Resu
                 .entry((id.to_owned(), set.currency.clone()))
                 .or_default();
             of.terms.learn(role, &set.attributes);
+            let account = set.attributes.column("BillingAccountId").map_or("", str::trim);
+            let through = program.prices.through.get(&(account.to_owned(), row.period));
+            if let Some(through) = through {
+                let of = open.entry((id.to_owned(), set.currency.clone())).or_default();
+                match role {
+                    Role::Used => add(of.used.entry(row.span.start).or_default(), row.effective)?,
+                    Role::Unused if row.span.end > *through && row.effective.units() > 0 => {
+                        let unused = of.unused.entry(row.span).or_insert((*through, Money::ZERO));
+                        return add(&mut unused.1, row.effective);
+                    }
+                    _ => {}
+                }
+            }
             let hour = (row.span.duration_us() == HOUR_US).then(|| Hour::of(row.span.start));
             match role {
                 Role::Bought => add(&mut of.bought, row.billed)?,
@@ -117,6 +165,11 @@ pub fn commitments(lake: &Lake, files: &[ChargeFile], program: &Program) -> Resu
             }
             Ok(())
         })?;
+    }
+    for (key, open) in open {
+        if let Some(of) = month.commitments.get_mut(&key) {
+            add(&mut of.unused, open.elapsed()?)?;
+        }
     }
     month.coverage.retain(|_, of| of.covered_rows > 0);
     Ok(month)

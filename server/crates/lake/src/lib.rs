@@ -20,6 +20,7 @@ pub mod usage;
 
 mod clusters;
 mod exported;
+mod fees;
 mod prices;
 mod rows;
 mod scan;
@@ -33,6 +34,7 @@ pub use clusters::{ProviderRows, Unbilled};
 pub use cube::{read_cube, write_cube};
 pub use error::LakeError;
 pub use exported::exported;
+pub use fees::fees;
 pub use ingest::ingest;
 pub use object::{Lake, StoredFile};
 pub use prices::{EvenedSums, evened};

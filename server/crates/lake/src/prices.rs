@@ -10,11 +10,13 @@ use domain::allocate::Program;
 use domain::apportion::Splitter;
 use domain::class::Class;
 use domain::instant::Span;
+use domain::price::schedule::{Fee, scheduled};
 use domain::price::{Group, Kind, Live, Move, PRICE_RULE, PriceRule, Prices, attributes_of, day_of, moves};
+use domain::split::balancer::Charged;
 use domain::{BillingPeriod, Currency, Money};
 use polars::prelude::PlHashMap;
 use std::cmp::Ordering;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Lines that nothing tells apart, as read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -56,9 +58,17 @@ pub(crate) fn read<'p>(
     split: Splitter,
     mut each: impl FnMut(&mut Charges<'p>, &ChargeFile, &Row) -> Result<(), LakeError>,
 ) -> Result<(), LakeError> {
+    let mut months = BTreeSet::new();
     for file in files {
-        charges.read(lake, file, |charges, row| each(charges, file, row))?;
+        charges.read(lake, file, |charges, row| {
+            // a file is of one month: nearly always the same as before
+            if months.last() != Some(&row.period) {
+                months.insert(row.period);
+            }
+            each(charges, file, row)
+        })?;
     }
+    schedule(charges, &months, split, &mut each)?;
     let live = Live::of(charges.kinds(), &charges.program().prices);
     if live.is_empty() {
         return Ok(());
@@ -76,6 +86,50 @@ pub(crate) fn read<'p>(
             .or_insert_with(|| charges.add_set(attributes_of(&gathered.charges.set(key.set).attributes, moved)));
         let row = gathered.row(charges, moved, set);
         each(charges, &files[sum.file], &row)?;
+    }
+    Ok(())
+}
+
+/// Hands out what schedules take off the lines of these months and add to the
+/// days of their terms (A24). A fee is converted once, at the rate of its own
+/// charge, then spread (A40).
+fn schedule<'p>(
+    charges: &mut Charges<'p>,
+    months: &BTreeSet<BillingPeriod>,
+    split: Splitter,
+    each: &mut impl FnMut(&mut Charges<'p>, &ChargeFile, &Row) -> Result<(), LakeError>,
+) -> Result<(), LakeError> {
+    let fees = &charges.program().prices.fees;
+    let converted = fees.iter().map(|fee| {
+        let at = (fee.period, fee.span.first_day());
+        Ok(Fee {
+            effective: charges.converted(fee.effective, &fee.currency, at)?,
+            ..fee.clone()
+        })
+    });
+    let fees = converted.collect::<Result<Vec<Fee>, LakeError>>()?;
+    for part in scheduled(&fees, months, split).map_err(|source| LakeError::Price { source })? {
+        let set = charges.add_set(part.attributes());
+        let origin = &part.line.origin;
+        let file = ChargeFile {
+            path: origin.path.clone(),
+            delivery_id: origin.delivery_id.clone(),
+        };
+        let row = Row {
+            set,
+            part: origin.part,
+            line: origin.line,
+            period: part.period,
+            span: part.span,
+            billed: Money::ZERO,
+            effective: part.effective,
+            prices: Prices::default(),
+            lines: 0,
+            target: None,
+            charged: Charged::Hours,
+            consumed_s: None,
+        };
+        each(charges, &file, &row)?;
     }
     Ok(())
 }
@@ -103,6 +157,12 @@ fn gather<'p>(lake: &Lake, files: &[ChargeFile], seen: &Charges<'p>, live: &Live
             }
             // what usage knows is split by what ran at the time; of all else the day matters
             let by_usage = charges.joins() && (row.target.is_some() || class == Class::ControlPlane);
+            let set = charges.set(row.set);
+            let line = Kind {
+                category: set.category,
+                class,
+                attributes: &set.attributes,
+            };
             let key = Key {
                 set: row.set,
                 resource: if by_usage {
@@ -111,7 +171,11 @@ fn gather<'p>(lake: &Lake, files: &[ChargeFile], seen: &Charges<'p>, live: &Live
                     0
                 },
                 period: row.period,
-                span: if by_usage { row.span } else { day_of(row.span) },
+                span: if by_usage || program.prices.keeps_span(&line, row.period, row.span) {
+                    row.span
+                } else {
+                    day_of(row.span)
+                },
             };
             match sums.get_mut(&key) {
                 Some(sum) => sum.add(row),
@@ -264,7 +328,8 @@ impl Gather<'_> {
 pub type EvenedSums = BTreeMap<(String, Currency), (u64, Money)>;
 
 /// What is moved between the lines of some files, by rule and currency: how
-/// many moves, and the sum of what goes to lines.
+/// many moves, and the sum of what goes to lines (of what is not elapsed: of
+/// what is taken off).
 ///
 /// # Errors
 /// When a file cannot be read, or an amount split or added exactly.
@@ -276,8 +341,11 @@ pub fn evened(lake: &Lake, files: &[ChargeFile], program: &Program, split: Split
         if let (0, Some(rule)) = (row.lines, set.attributes.column(PRICE_RULE)) {
             let sum = sums.entry((rule.to_owned(), set.currency.clone())).or_default();
             sum.0 += 1;
-            if row.effective.units() > 0 {
-                sum.1 = sum.1.checked_add(row.effective).map_err(overflow)?;
+            // what is not elapsed is only ever taken off
+            let off = rule == PriceRule::NotElapsed.as_str();
+            let moved = if off { -row.effective } else { row.effective };
+            if moved.units() > 0 {
+                sum.1 = sum.1.checked_add(moved).map_err(overflow)?;
             }
         }
         Ok(())

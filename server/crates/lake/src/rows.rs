@@ -181,6 +181,27 @@ impl<'p> Charges<'p> {
         self
     }
 
+    /// Charges of which ResourceId is read too.
+    pub fn naming(mut self) -> Charges<'p> {
+        self.with_resource = true;
+        self
+    }
+
+    /// An amount of a bill, converted as those of its rows are.
+    pub fn converted(
+        &self,
+        amount: Money,
+        from: &Currency,
+        (period, day): (BillingPeriod, Day),
+    ) -> Result<Money, LakeError> {
+        let Some(conversion) = self.conversion else {
+            return Ok(amount);
+        };
+        let ratio = conversion.ratio(from, period, day);
+        let converted = ratio.and_then(|ratio| conversion.apply(ratio, amount, from));
+        converted.map_err(|source| LakeError::Fx { source })
+    }
+
     /// The program.
     pub fn program(&self) -> &'p Program {
         self.program

@@ -10,6 +10,7 @@ use domain::charge::Charge;
 use domain::class::ClassRules;
 use domain::dialect::{Binding, Container, focus};
 use domain::price::Policy;
+use domain::price::schedule::{self, Fee, Origin};
 use domain::rule::RuleSet;
 use proptest::prelude::*;
 
@@ -147,7 +148,7 @@ const PRICES: [&str; 10] = [
 fn priced_row() -> impl Strategy<Value = Vec<String>> {
     let pick = |texts: &'static [&'static str]| prop::sample::select(texts).prop_map(str::to_owned);
     let prices = (
-        (pick(&["p", "p", ""]), pick(&["s", "t", ""]), pick(&["1", "2", ""])),
+        (pick(&["p", "q", ""]), pick(&["s", "t", ""]), pick(&["1", "2", ""])),
         (pick(&["1", "0.5", "3", "", "-1"]), pick(&["1", "2.5", "0", ""])),
         (pick(&["", "", "plan"]), pick(&["", "Used", "Unused"])),
         (
@@ -175,10 +176,12 @@ fn priced_row() -> impl Strategy<Value = Vec<String>> {
     )
 }
 
-const POLICIES: [&str; 3] = [
+const POLICIES: [&str; 5] = [
     Policy::PRESET,
     "format: 1\ncommitments: [{mode: buyer-first, margin_permille: 70}]\ncommitment_unused: pro-rata",
     "format: 1\ncommitments: [{mode: pooled}]\ncommitment_unused: central",
+    "format: 1\nlegal_entities: {e: [p, q]}\ncommitments: [{mode: pooled}]\ncommitment_unused: pro-rata",
+    "format: 1\nschedules: [{above: \"0.1\", term_months: 3, to: 2024-09-10, when: {column: SubAccountId, equals: a}}, {above: \"0\", term_months: 1}]",
 ];
 
 /// Gives everything to the first part.
@@ -198,6 +201,7 @@ proptest! {
         first in prop::collection::vec(priced_row(), 1..14),
         second in prop::collection::vec((priced_row(), "[mn]?"), 0..8),
         policy in prop::sample::select(POLICIES.to_vec()),
+        through in prop::option::of(0i64..40 * 24),
     ) {
         let lake = Lake::memory();
         let columns = COLUMNS.iter().chain(&PRICES).copied();
@@ -207,7 +211,19 @@ proptest! {
             files.push((columns, second.into_iter().map(|(mut row, mine)| { row.push(mine); row }).collect()));
         }
         let (files, charges) = deliver(&lake, &files);
-        let program = Program { prices: Policy::parse(policy).expect("a policy"), ..program() };
+        let mut program = Program { prices: Policy::parse(policy).expect("a policy"), ..program() };
+        let fees = crate::fees(&lake, &files, &program).expect("reads");
+        let found: Vec<_> = fees.iter().map(|fee| Fee { origin: Origin::default(), ..fee.clone() }).collect();
+        let of_charges = schedule::fees(&charges, &program).into_iter();
+        let expect: Vec<_> = of_charges.map(|fee| Fee { origin: Origin::default(), ..fee }).collect();
+        prop_assert_eq!(found, expect);
+        program.prices.fees = fees.into();
+        if let Some(hours) = through {
+            let start = domain::instant::parse(b"2024-08-20").expect("date").instant.0;
+            let open = ("p".to_owned(), "2024-09".parse().expect("a month"));
+            let through = domain::instant::Instant(start + hours * 3_600_000_000);
+            program.prices.through = [(open, through)].into_iter().collect::<domain::price::Through>().into();
+        }
         let expect = reference::allocate(&charges, &program, apportion).expect("allocates");
         let cube = allocate(&lake, &files, &program, apportion).expect("allocates");
         prop_assert_eq!(&cube, &expect);

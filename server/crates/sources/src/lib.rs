@@ -3,6 +3,7 @@
 //! bill whole except to hash it, the lake does that. Usage: [`kubernetes`].
 
 mod detect;
+pub mod dlt;
 pub mod kubernetes;
 mod locate;
 mod manifest;

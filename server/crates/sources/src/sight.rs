@@ -89,7 +89,10 @@ fn refuse(located: &Located, code: &str, message: &str, remedy: &str) -> SourceE
 /// JSON objects that look like rows of a bill.
 fn is_json_bill(head: &[u8]) -> bool {
     let text = head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(head).trim_ascii_start();
-    text.starts_with(b"{") && memmem(text, b"\"usage_start_time\"") && memmem(text, b"\"cost\"")
+    // a bill, or a list that was taken out of one
+    let has = |name: &[u8]| memmem(text, name);
+    let bill = has(b"\"usage_start_time\"") && has(b"\"cost\"");
+    text.starts_with(b"{") && (bill || has(b"\"_dlt_parent_id\""))
 }
 
 fn memmem(text: &[u8], wanted: &[u8]) -> bool {

@@ -98,10 +98,10 @@ pub struct ExpiryStep {
     pub ids: Vec<String>,
 }
 
-/// A month of the prepaid roll-forward of a commitment (A8).
+/// A month of the prepaid roll-forward of a commitment, or of a fee on a schedule (A8, A24).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Prepaid {
-    /// FOCUS `CommitmentDiscountId`.
+    /// FOCUS `CommitmentDiscountId`; of a fee on a schedule an id of ours.
     pub id: String,
     /// Its name; empty when the bill has none.
     pub name: String,
@@ -116,6 +116,8 @@ pub struct Prepaid {
     pub purchases: Money,
     /// `EffectiveCost` of what used it and of what nobody used.
     pub amortised: Money,
-    /// opening + purchases - amortised.
+    /// What was paid back of a fee on a schedule; purchases of commitments are net of it.
+    pub refunds: Money,
+    /// opening + purchases - amortised - refunds.
     pub closing: Option<Money>,
 }

@@ -49,7 +49,8 @@ pub use month::month_name;
 pub use overview::{Figure, OverviewPage, SentencePart, Tile, Tone};
 pub use receipt::FactsReceipt;
 pub use reconciliation::{
-    Cause, ClassCost, CurrencyReconciliation, InvoiceCheck, Link, Quarantined, Reconciliation, ReconciliationPage,
+    Cause, ClassCost, CurrencyReconciliation, InvoiceCheck, Link, PrepaidFee, Quarantined, Reconciliation,
+    ReconciliationPage,
 };
 pub use rules::{Coverage, OwnerRule, PricePolicy, RuleSet, RuleVersion, RulesPage, TierPreset};
 pub use sources::{

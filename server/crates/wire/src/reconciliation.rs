@@ -61,6 +61,38 @@ pub struct CurrencyReconciliation {
     pub invoices: Vec<InvoiceCheck>,
     /// Billing accounts that were in the bill of the month before and are not in this one.
     pub missing_accounts: Vec<String>,
+    /// Fees on an amortisation schedule that begin, run or are paid back in the period.
+    pub prepaid: Vec<PrepaidFee>,
+}
+
+/// A month of a fee on an amortisation schedule (A24, A8): opening + purchases -
+/// amortised - refunds = closing.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PrepaidFee {
+    /// Stable over the months.
+    pub id: String,
+    /// What the bill calls it.
+    pub name: String,
+    /// FOCUS `ServiceName`; empty when the bill has none.
+    pub service: String,
+    /// FOCUS `SubAccountId`; empty when the bill has none.
+    pub account: String,
+    /// Currency of the amounts.
+    pub currency: String,
+    /// First day of its term, `YYYY-MM-DD`.
+    pub start: String,
+    /// First day after it.
+    pub end: String,
+    /// Prepaid before the month.
+    pub opening: Money,
+    /// `EffectiveCost` on the month's bill.
+    pub purchases: Money,
+    /// What of it is a cost of the month; below zero when what was charged is taken back.
+    pub amortised: Money,
+    /// What the month's bill pays back.
+    pub refunds: Money,
+    /// Prepaid after the month; `0` once the term is over.
+    pub closing: Money,
 }
 
 /// An invoice beside the charges that name it (C1).

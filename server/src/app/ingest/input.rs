@@ -27,8 +27,9 @@ pub(super) struct Input {
     pub(super) promised: Promised,
     /// Azure exports: which part, and whether it is an amortized one, where that can be told.
     azure: Vec<(usize, Option<bool>)>,
-    /// What standard input was kept in; removed with this, however the call ends.
-    _spooled: Vec<tempfile::TempPath>,
+    /// What standard input was kept in, and tables that were put together;
+    /// removed with this, however the call ends.
+    spooled: Vec<tempfile::TempPath>,
 }
 
 /// What manifests say of all files of a call; nothing when a file has none.
@@ -132,41 +133,108 @@ pub(super) fn look(
         findings,
         promised,
         azure: Vec::new(),
-        _spooled: spooled,
+        spooled,
     };
-    let mut seen: BTreeMap<String, String> = BTreeMap::new();
-    for file in &located {
+    let (mut tables, mut from) = (Vec::new(), Vec::new());
+    for (at, file) in located.iter().enumerate() {
         let sighted = sources::sight(file).map_err(refused)?;
-        if let Some(first) = sighted.first()
-            && let Some(other) = seen.insert(first.sha256.clone(), file.name.clone())
-        {
-            let message = if other == file.name {
-                "is named twice in this call".to_owned()
-            } else {
-                format!("has the same bytes as {other}")
-            };
-            let finding = Finding::error("duplicate_delivery", message).in_file(&file.name);
-            return Err(AppError::Refused(vec![
-                finding.remedy("give each file once; its rows would count twice"),
-            ]));
-        }
         // a zip with several tables is as many parts, each with a name of its own
         let several = sighted.len() > 1;
         for mut table in sighted {
             if let (true, Container::Zip { entry }) = (several, &table.container) {
                 table.located.name = format!("{}/{entry}", table.located.name);
             }
-            input.files.push(InputFile {
-                name: table.located.name.clone(),
-                bytes: table.bytes,
-                sha256: table.sha256.clone(),
-            });
-            recognise(table, format, mapping, &mut input)?;
+            tables.push(table);
+            from.push(at);
         }
+    }
+    let found = match mapping {
+        Some(_) => None,
+        None => sources::dlt::find(&tables).map_err(refused)?,
+    };
+    let is_child = |at: &usize| found.as_ref().is_some_and(|found| found.children.contains(at));
+    let (children, bills): (Vec<usize>, Vec<usize>) = (0..tables.len()).partition(is_child);
+    given_once(bills.iter().map(|at| (from[*at], &tables[*at])), &located)?;
+    // the n-th part is made of the n-th file
+    input.files = bills
+        .iter()
+        .chain(&children)
+        .map(|at| input_file(&tables[*at]))
+        .collect();
+    if let Some(found) = found {
+        put_together(found, &mut tables, scratch, &mut input)?;
+    }
+    for at in bills {
+        recognise(tables[at].clone(), format, mapping, &mut input)?;
     }
     pair_azure(&mut input)?;
     input.hash = hash_of(input.files.iter().map(|file| file.sha256.as_bytes()));
     Ok(input)
+}
+
+fn input_file(table: &Sighted) -> InputFile {
+    InputFile {
+        name: table.located.name.clone(),
+        bytes: table.bytes,
+        sha256: table.sha256.clone(),
+    }
+}
+
+/// Refuses a file whose rows would count twice.
+fn given_once<'t>(tables: impl Iterator<Item = (usize, &'t Sighted)>, located: &[Located]) -> Result<(), AppError> {
+    let mut seen: BTreeMap<&str, usize> = BTreeMap::new();
+    for (at, table) in tables {
+        let Some(other) = seen.insert(&table.sha256, at).filter(|other| *other != at) else {
+            continue;
+        };
+        let (name, other) = (&located[at].name, &located[other].name);
+        let message = if other == name {
+            "is named twice in this call".to_owned()
+        } else {
+            format!("has the same bytes as {other}")
+        };
+        let finding = Finding::error("duplicate_delivery", message).in_file(name);
+        return Err(AppError::Refused(vec![
+            finding.remedy("give each file once; its rows would count twice"),
+        ]));
+    }
+    Ok(())
+}
+
+/// Puts tables that a loader took apart together again, in files of their own:
+/// the n-th object of such a file is the n-th row of its table.
+fn put_together(
+    found: sources::dlt::Found,
+    tables: &mut [Sighted],
+    scratch: &std::path::Path,
+    input: &mut Input,
+) -> Result<(), AppError> {
+    let doing = "cannot keep tables in the data folder";
+    let mut lists = found.tables;
+    for at in &found.parents {
+        let file = tempfile::Builder::new()
+            .prefix("tables-")
+            .tempfile_in(scratch)
+            .map_err(|error| AppError::broken(doing, error))?;
+        let mut writer = std::io::BufWriter::new(file);
+        lists.write(&tables[*at], &mut writer).map_err(refused)?;
+        let file = writer
+            .into_inner()
+            .map_err(|error| AppError::broken(doing, error.into_error()))?;
+        let path = file.into_temp_path();
+        let table = &mut tables[*at];
+        table.container = Container::Json { gzip: false };
+        table.located.path = path.to_path_buf();
+        input.spooled.push(path);
+        let finding = Finding::info(
+            "tables_put_together",
+            "rows of its child tables were put back into its rows",
+        );
+        input.findings.push(finding.in_file(&table.located.name));
+    }
+    lists.finish().map_err(refused)?;
+    input.findings.extend(found.findings);
+    Ok(())
 }
 
 fn recognise(table: Sighted, format: &str, mapping: Option<&Arc<Mapping>>, input: &mut Input) -> Result<(), AppError> {

@@ -103,8 +103,9 @@ impl App {
         })
     }
 
-    /// What of every commitment is prepaid, month by month from the first bill to
-    /// the given month, else the newest (A8): opening + purchases - amortised = closing.
+    /// What of every commitment and of every fee on a schedule is prepaid, month by month from the first bill to
+    /// the given month, else the newest (A8, A24):
+    /// opening + purchases - amortised - refunds = closing.
     ///
     /// # Errors
     /// When there is no bill, or the lake cannot be read.
@@ -148,10 +149,28 @@ impl App {
                     opening: balance(roll.opening),
                     purchases: roll.purchases.to_string(),
                     amortised: roll.amortised.to_string(),
+                    refunds: Money::ZERO.to_string(),
                     closing: balance(roll.closing),
                 });
             }
         }
+        let mut fees = Vec::new();
+        for period in &periods {
+            fees.extend(self.prepaid_fees(*period).await?.into_iter().map(|fee| Prepaid {
+                id: fee.id,
+                name: fee.name,
+                currency: fee.currency,
+                billing_period: period.to_string(),
+                opening: Some(fee.opening),
+                purchases: fee.purchases,
+                amortised: fee.amortised,
+                refunds: fee.refunds,
+                closing: Some(fee.closing),
+            }));
+        }
+        // a stable order: of each the months in order
+        fees.sort_by(|a, b| a.id.cmp(&b.id));
+        rows.extend(fees);
         Ok(rows)
     }
 
@@ -163,7 +182,7 @@ impl App {
         }
         let files = self.store.active_files(Some(period)).await?;
         let files: Vec<ChargeFile> = files.iter().map(charge_file).collect();
-        let (program, _) = self.active_program().await?;
+        let (program, _) = self.program_for(period).await?;
         let lake = self.lake.clone();
         let found = self
             .heavy("cannot read the charges", move || {

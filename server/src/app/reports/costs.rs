@@ -207,6 +207,9 @@ impl App {
             wire::Basis::Effective => t.total.effective,
             wire::Basis::Billed => t.total.billed,
         }))?;
+        // a share of an earlier month's fee is in no line of this bill (A24), and
+        // what is not elapsed is in one already (A23)
+        let bill = bill.checked_add(ground.cube.beside_bill(&ground.currency, ground.basis)?)?;
         let all = ground
             .cube
             .total(&ground.cube.select(&ground.currency, &[]), ground.basis)?;

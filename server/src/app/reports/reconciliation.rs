@@ -14,7 +14,7 @@ use frontend::query::PageQuery;
 use std::collections::{BTreeMap, BTreeSet};
 use store::{DeliveredTotal, DeliveryRecord, DeliveryState};
 use wire::{
-    Basis, Cause, ClassCost, CurrencyReconciliation, InvoiceCheck, Link, Quarantined, Reconciliation,
+    Basis, Cause, ClassCost, CurrencyReconciliation, InvoiceCheck, Link, PrepaidFee, Quarantined, Reconciliation,
     ReconciliationPage, Terms,
 };
 
@@ -59,6 +59,7 @@ impl App {
         currencies.sort();
         currencies.dedup();
         let invoices = self.invoice_checks(Some(period)).await?;
+        let prepaid = self.prepaid_fees(period).await?;
         currencies.extend(invoices.iter().filter_map(|check| Currency::parse(&check.currency)));
         currencies.sort();
         currencies.dedup();
@@ -71,7 +72,14 @@ impl App {
                 .filter(|t| t.total.currency == *currency)
                 .collect();
             let lake = read_back.get(currency).copied().unwrap_or_default();
-            let mut answer = reconcile_currency(&cube, currency, &held, lake, records, &mut seeds)?;
+            let prepaid = prepaid.iter().filter(|fee| fee.currency == currency.as_str());
+            let bill = Bill {
+                held: &held,
+                lake,
+                records,
+                prepaid: prepaid.cloned().collect(),
+            };
+            let mut answer = reconcile_currency(&cube, currency, bill, &mut seeds)?;
             let of_currency = |check: &&InvoiceCheck| check.currency == answer.currency;
             answer.invoices = invoices.iter().filter(of_currency).cloned().collect();
             answer.missing_accounts = missing_accounts(&view, period, currency);
@@ -114,17 +122,48 @@ impl App {
     }
 }
 
+/// What the bill of a month says in one currency.
+struct Bill<'b> {
+    held: &'b [&'b DeliveredTotal],
+    /// Its charge files, added up.
+    lake: CubeValue,
+    records: &'b [DeliveryRecord],
+    /// Fees on a schedule.
+    prepaid: Vec<PrepaidFee>,
+}
+
+/// What schedules add to the month, as their roll-forward says: amortised, less
+/// what was paid (A24).
+fn by_schedule(prepaid: &[PrepaidFee]) -> Result<Money, AppError> {
+    let mut sum = Money::ZERO;
+    for fee in prepaid {
+        let of = |text: &str| Money::parse(text).map_err(|error| AppError::broken("cannot add up fees", error));
+        sum = sum.checked_add(of(&fee.amortised)?)?.checked_add(of(&fee.refunds)?)?;
+        sum = sum.checked_sub(of(&fee.purchases)?)?;
+    }
+    Ok(sum)
+}
+
 fn reconcile_currency(
     cube: &PeriodCube,
     currency: &Currency,
-    held: &[&DeliveredTotal],
-    lake: CubeValue,
-    records: &[DeliveryRecord],
+    bill: Bill<'_>,
     seeds: &mut Vec<ExplainSeed>,
 ) -> Result<CurrencyReconciliation, AppError> {
+    let Bill {
+        held,
+        lake,
+        records,
+        prepaid,
+    } = bill;
     let sum = |of: &dyn Fn(&DeliveredTotal) -> Money| Money::sum(held.iter().map(|t| of(t)));
     let billed = sum(&|t| t.total.billed)?;
-    let effective = sum(&|t| t.total.effective)?;
+    let ingested = sum(&|t| t.total.effective)?;
+    let scheduled = by_schedule(&prepaid)?;
+    let mut beside = cube.select(currency.as_str(), &[]);
+    beside.retain(|line| cube.terms[*line] == BridgeTerm::NotElapsed);
+    let not_elapsed = cube.total(&beside, Basis::Effective)?;
+    let effective = ingested.checked_add(scheduled)?.checked_add(not_elapsed)?;
     let invoiced = sum(&|t| t.total.billed_with_invoice)?;
     let any_invoice = held.iter().any(|t| t.total.rows_with_invoice > 0);
     let estimated = Money::sum(
@@ -154,7 +193,7 @@ fn reconcile_currency(
         link(
             "Effective, as ingested",
             "Effective, as stored",
-            effective,
+            ingested,
             lake.effective,
         )?,
         link(
@@ -162,6 +201,12 @@ fn reconcile_currency(
             "Billed, as allocated",
             lake.billed,
             cube.total(&lines, Basis::Billed)?,
+        )?,
+        link(
+            "Effective, as stored, by schedule and as elapsed",
+            "Effective, as allocated",
+            lake.effective.checked_add(scheduled)?.checked_add(not_elapsed)?,
+            cube.total(&lines, Basis::Effective)?,
         )?,
         link("Billed and its bridge", "Effective", bridged, effective)?,
         link("Effective", "Classes", effective, class_sum)?,
@@ -222,6 +267,7 @@ fn reconcile_currency(
             .collect::<Result<_, _>>()?,
         invoices: Vec::new(),
         missing_accounts: Vec::new(),
+        prepaid,
     })
 }
 

@@ -2,11 +2,12 @@
 //! whichever machine saves the most that hour; of two equal machines one is
 //! cheap by luck.
 
-use super::{Book, CommitmentMode, Kind, Policy, PriceError, PriceRule, Scope, text, unit};
+use super::{Book, CommitmentMode, Entities, Kind, Policy, PriceError, PriceRule, Scope, scope_of, text, unit};
 use crate::class::Class;
 use crate::commitment::{Role, role};
 use crate::money::Money;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 /// Columns with the instance type, as providers' exports call it.
 pub(super) const INSTANCE_TYPE: [&str; 6] = [
@@ -22,7 +23,8 @@ pub(super) const INSTANCE_TYPE: [&str; 6] = [
 /// region, in one unit.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Pool {
-    account: String,
+    /// Legal entity, else billing account.
+    scope: String,
     capacity: Capacity,
     service: String,
     region: String,
@@ -37,7 +39,7 @@ enum Capacity {
     Other(Class),
 }
 
-fn pool(line: &Kind<'_>) -> Pool {
+fn pool(line: &Kind<'_>, entities: &Entities) -> Pool {
     let of = |column: &str| text(line.attributes, column).to_owned();
     let types = INSTANCE_TYPE.iter().map(|column| text(line.attributes, column));
     // m5.large and m5.xlarge are of one family; without types a SKU is one
@@ -45,7 +47,7 @@ fn pool(line: &Kind<'_>) -> Pool {
     let sku = [text(line.attributes, "SkuId")];
     let family = families.chain(sku).find(|of| !of.is_empty());
     Pool {
-        account: of("BillingAccountId"),
+        scope: scope_of(entities, line.attributes),
         capacity: match line.class {
             Class::NodeCompute | Class::Machine => Capacity::Compute,
             other => Capacity::Other(other),
@@ -72,7 +74,7 @@ pub(super) fn part(line: &Kind<'_>) -> Option<Role> {
 
 fn pooled(line: &Kind<'_>, policy: &Policy) -> Option<(Role, Pool)> {
     let role = part(line).filter(|role| matches!(role, Role::Used | Role::OnDemand))?;
-    (policy.commitment(line).0 == CommitmentMode::Pooled).then(|| (role, pool(line)))
+    (policy.commitment(line).0 == CommitmentMode::Pooled).then(|| (role, pool(line, &policy.entities)))
 }
 
 pub(super) fn step(book: &mut Book<'_, '_>) -> Result<(), PriceError> {
@@ -88,7 +90,7 @@ fn share_pools(book: &mut Book<'_, '_>) -> Result<(), PriceError> {
     // what is paid back keeps its price: it is no use of capacity
     for at in (0..book.groups.len()).filter(|at| book.running[*at].units() >= 0) {
         if let Some((role, pool)) = pooled(&book.groups[at].kind(), book.policy) {
-            let of = pools.entry((book.scope(at), pool)).or_default();
+            let of = pools.entry((book.commitment_scope(at), pool)).or_default();
             of.0.push(at);
             of.1 |= role == Role::Used;
         }
@@ -165,11 +167,15 @@ fn buyer_first(book: &mut Book<'_, '_>) -> Result<(), PriceError> {
 pub(super) struct Live {
     pools: BTreeSet<Pool>,
     margins: bool,
+    entities: Arc<Entities>,
 }
 
 impl Live {
     pub fn of<'a>(kinds: impl Iterator<Item = Kind<'a>>, policy: &Policy) -> Live {
-        let mut live = Live::default();
+        let mut live = Live {
+            entities: policy.entities.clone(),
+            ..Live::default()
+        };
         for line in kinds {
             match pooled(&line, policy) {
                 Some((Role::Used, pool)) => {
@@ -196,7 +202,7 @@ impl Live {
         match part(line) {
             Some(Role::Bought | Role::Unused) => self.margins,
             Some(Role::Used) if self.margins => true,
-            Some(_) => self.pools.contains(&pool(line)),
+            Some(_) => self.pools.contains(&pool(line, &self.entities)),
             None => false,
         }
     }

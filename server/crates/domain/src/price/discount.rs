@@ -20,6 +20,24 @@ fn is_discount(line: &Kind<'_>) -> bool {
     line.class == Class::Discount && line.category != ChargeCategory::Tax
 }
 
+/// Whether somebody else sells it through the provider: then no discount and no
+/// support fee is on it (A24). Providers write their own name in many ways.
+fn is_marketplace(line: &Kind<'_>) -> bool {
+    const NAMES: [&[&str]; 4] = [&["amazon", "aws"], &["microsoft", "azure"], &["google"], &["oracle"]];
+    let publisher = text(line.attributes, "PublisherName").to_ascii_lowercase();
+    let provider = line.attributes.provider().unwrap_or("").trim().to_ascii_lowercase();
+    if publisher.is_empty() || provider.is_empty() || publisher == provider {
+        return false;
+    }
+    let of = |text: &str| {
+        NAMES
+            .iter()
+            .position(|names| names.iter().any(|name| text.contains(name)))
+    };
+    // of a provider that is not known its other names are not known either
+    of(&provider).is_some_and(|known| of(&publisher) != Some(known))
+}
+
 /// Usage, and purchases that are no commitment, of the provider itself.
 fn is_discounted(line: &Kind<'_>) -> bool {
     let kept_out = [
@@ -30,7 +48,9 @@ fn is_discounted(line: &Kind<'_>) -> bool {
         Class::Licence,
         Class::CommitmentPurchase,
     ];
-    matches!(line.category, ChargeCategory::Usage | ChargeCategory::Purchase) && !kept_out.contains(&line.class)
+    matches!(line.category, ChargeCategory::Usage | ChargeCategory::Purchase)
+        && !kept_out.contains(&line.class)
+        && !is_marketplace(line)
 }
 
 /// Moves every discount to lines of the same account, service and SKU; else of
@@ -46,7 +66,7 @@ pub(super) fn step(book: &mut Book<'_, '_>) -> Result<(), PriceError> {
         let line = book.groups[at].kind();
         if is_discount(&line) {
             discounts.entry(named(book, at)).or_default().push(at);
-        } else if is_discounted(&line) {
+        } else if is_discounted(&line) && !book.policy.names_fee(&line, book.groups[at].span.first_day()) {
             discounted.entry(book.scope(at)).or_default().push(at);
         }
     }

@@ -10,15 +10,22 @@
 //! A move is a charge of its own: BilledCost 0, EffectiveCost what is moved, the
 //! attributes of the line it corrects and [`PRICE_RULE`] with the rule. So
 //! owners, classes, clusters and Explain treat it as they treat its line, both
-//! figures stay visible, and the moves of an account add up to nothing.
+//! figures stay visible, and the moves of an account add up to nothing. What
+//! commitments save is shared within a legal entity when the policy says which
+//! accounts are of one: then the moves of the entity add up to nothing.
 //!
 //! The steps run in order and each sees what the one before left:
-//! [`discount`], [`fee`], [`tier`], [`commitment`], [`unused`].
+//! [`elapsed`], [`discount`], [`fee`], [`tier`], [`commitment`], [`unused`]. The
+//! first takes money out of an open month, to come back as it elapses (A23).
+//!
+//! Fees on a schedule (A24) are apart: [`schedule`] moves them between months,
+//! by what the bills up to now say ([`Policy::fees`]).
 
 use crate::allocate::Program;
 use crate::apportion::{ApportionError, Splitter};
 use crate::charge::{Attributes, Charge, ChargeCategory};
 use crate::class::Class;
+use crate::commitment::ElapsedError;
 use crate::instant::{Day, Span};
 use crate::money::{Currency, Money, MoneyOverflow};
 use crate::period::BillingPeriod;
@@ -28,12 +35,15 @@ use thiserror::Error;
 
 mod commitment;
 mod discount;
+mod elapsed;
 mod fee;
 mod policy;
+pub mod schedule;
 mod tier;
 mod unused;
 
-pub use policy::{CommitmentMode, Policy, UnusedMode};
+pub use elapsed::Through;
+pub use policy::{CommitmentMode, CommitmentScope, Entities, Policy, UnusedMode};
 
 /// Column of a move that names its rule.
 pub const PRICE_RULE: &str = "PriceRule";
@@ -51,6 +61,10 @@ pub enum PriceRule {
     Commitment,
     /// Capacity that was paid for and not used, by policy (A23).
     Unused,
+    /// Fees over the days of their term (A24).
+    Schedule,
+    /// What is unused of an open month and not elapsed (A23).
+    NotElapsed,
 }
 
 impl PriceRule {
@@ -63,6 +77,8 @@ impl PriceRule {
             PriceRule::Tier => "A18 volume tier",
             PriceRule::Commitment => "A16 commitment",
             PriceRule::Unused => "A23 unused",
+            PriceRule::Schedule => "A24 schedule",
+            PriceRule::NotElapsed => "A23 not elapsed",
         }
     }
 }
@@ -125,8 +141,17 @@ pub enum PriceError {
     Overflow(#[from] MoneyOverflow),
 }
 
+impl From<ElapsedError> for PriceError {
+    fn from(error: ElapsedError) -> PriceError {
+        match error {
+            ElapsedError::Split(source) => PriceError::Split(source),
+            ElapsedError::Overflow(source) => PriceError::Overflow(source),
+        }
+    }
+}
+
 /// Columns the decisions look at.
-pub const COLUMNS: [&str; 16] = [
+pub const COLUMNS: [&str; 18] = [
     "BillingAccountId",
     "ProviderName",
     "ServiceProviderName",
@@ -142,6 +167,8 @@ pub const COLUMNS: [&str; 16] = [
     "CommitmentDiscountStatus",
     "CapacityReservationStatus",
     "ChargeClass",
+    "ChargeFrequency",
+    "PublisherName",
     PRICE_RULE,
 ];
 
@@ -214,6 +241,16 @@ impl Book<'_, '_> {
         text(self.groups[group].attributes, column).to_owned()
     }
 
+    /// What commitments are shared within: a legal entity, else the account.
+    fn commitment_scope(&self, group: usize) -> Scope {
+        let of = &self.groups[group];
+        Scope {
+            account: scope_of(&self.policy.entities, of.attributes),
+            period: of.period,
+            currency: of.currency.clone(),
+        }
+    }
+
     fn scope(&self, group: usize) -> Scope {
         let of = &self.groups[group];
         Scope {
@@ -234,6 +271,15 @@ struct Scope {
 
 fn text<'a>(attributes: &'a Attributes, column: &str) -> &'a str {
     attributes.column(column).map_or("", str::trim)
+}
+
+/// [`Entities::scope`] of a line, as text that no two scopes share.
+fn scope_of(entities: &Entities, attributes: &Attributes) -> String {
+    match entities.scope(text(attributes, "BillingAccountId")) {
+        CommitmentScope::Account(account) => account.to_owned(),
+        // no account has a line feed in its id
+        CommitmentScope::Entity(entity) => format!("\n{entity}"),
+    }
 }
 
 /// PricingUnit, else ConsumedUnit.
@@ -262,7 +308,8 @@ fn addable(weights: &[i128]) -> Vec<i128> {
 
 /// Evens prices out: what to move between groups, which are in canonical order
 /// (A12) and of any number of accounts, months and currencies. Sums over the
-/// moves of an account, month and currency are zero.
+/// moves of an account, month and currency are zero, but for what is not elapsed
+/// of an open month.
 ///
 /// # Errors
 /// When an amount cannot be split or added exactly.
@@ -274,6 +321,7 @@ pub fn moves(groups: &[Group<'_>], policy: &Policy, split: Splitter) -> Result<V
         running: groups.iter().map(|group| group.effective).collect(),
         moves: BTreeMap::new(),
     };
+    elapsed::step(&mut book)?;
     discount::step(&mut book)?;
     fee::step(&mut book)?;
     tier::step(&mut book)?;
@@ -294,6 +342,7 @@ pub fn moves(groups: &[Group<'_>], policy: &Policy, split: Splitter) -> Result<V
 /// attributes it has: what no step can touch need not be gathered.
 #[derive(Debug, Clone, Default)]
 pub struct Live {
+    elapsed: elapsed::Live,
     discount: discount::Live,
     fee: fee::Live,
     tier: tier::Live,
@@ -317,6 +366,7 @@ impl Live {
     #[must_use]
     pub fn of<'a>(kinds: impl Iterator<Item = Kind<'a>> + Clone, policy: &Policy) -> Live {
         Live {
+            elapsed: elapsed::Live::of(kinds.clone(), policy),
             discount: discount::Live::of(kinds.clone(), policy),
             fee: fee::Live::of(kinds.clone(), policy),
             tier: tier::Live::of(kinds.clone(), policy),
@@ -328,7 +378,8 @@ impl Live {
     /// Whether nothing can be moved.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.discount.is_empty()
+        self.elapsed.is_empty()
+            && self.discount.is_empty()
             && self.fee.is_empty()
             && self.tier.is_empty()
             && self.commitment.is_empty()
@@ -338,7 +389,8 @@ impl Live {
     /// Whether lines of this kind can take part.
     #[must_use]
     pub fn wants(&self, kind: &Kind<'_>) -> bool {
-        self.discount.wants(kind)
+        self.elapsed.wants(kind)
+            || self.discount.wants(kind)
             || self.fee.wants(kind)
             || self.tier.wants(kind)
             || self.commitment.wants(kind)
@@ -371,6 +423,7 @@ pub fn day_of(span: Span) -> Span {
 }
 
 /// The moves of a bill as charges, to be allocated after it: the reference.
+/// Schedules are those of [`Policy::fees`].
 /// `is_known` says whether the usage knows what a charge is of.
 ///
 /// # Errors
@@ -387,9 +440,15 @@ pub fn moved(
     for charge in charges {
         let known = is_known(charge);
         let resource = charge.attributes.columns.get("ResourceId").filter(|_| known).cloned();
-        let span = if known { charge.span } else { day_of(charge.span) };
         let mut attributes = charge.attributes.clone();
         attributes.columns.retain(|name, _| kept(name));
+        let line = Kind {
+            category: charge.category,
+            class: program.classes.class_of(&attributes),
+            attributes: &attributes,
+        };
+        let exact = known || program.prices.keeps_span(&line, charge.period, charge.span);
+        let span = if exact { charge.span } else { day_of(charge.span) };
         match sums.entry((attributes.clone(), resource, charge.period, span)) {
             Entry::Vacant(empty) => {
                 let line = Charge {
@@ -438,7 +497,11 @@ pub fn moved(
             ..line.clone()
         }
     };
-    Ok(moves.iter().map(charge).collect())
+    let mut moved: Vec<Charge> = moves.iter().map(charge).collect();
+    let months = charges.iter().map(|charge| charge.period).collect();
+    let scheduled = schedule::scheduled(&program.prices.fees, &months, split)?;
+    moved.extend(scheduled.iter().map(schedule::Scheduled::charge));
+    Ok(moved)
 }
 
 impl Prices {

@@ -1,9 +1,16 @@
 //! The policy of prices: what is evened out and how, as a file.
 
 use super::Kind;
+use super::schedule::{Entry, Fee};
+use crate::money::Money;
 use crate::rule::{Condition, RawCondition, condition_columns};
+use chrono::NaiveDate;
 use serde::Deserialize;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+/// The longest term of a schedule, in months.
+const MAX_TERM_MONTHS: u32 = 120;
 
 /// How what floating commitments save is shared (A16).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -30,6 +37,47 @@ pub enum UnusedMode {
     Central,
 }
 
+/// Which billing accounts are of one legal entity.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Entities(BTreeMap<String, String>);
+
+impl Entities {
+    fn of(entities: BTreeMap<String, Vec<String>>) -> Result<Entities, String> {
+        let mut by_account = BTreeMap::new();
+        for (entity, accounts) in entities {
+            if accounts.is_empty() {
+                return Err(format!("legal_entities: {entity} has no billing account"));
+            }
+            for account in accounts {
+                let account = account.trim().to_owned();
+                if let Some(other) = by_account.insert(account.clone(), entity.clone()) {
+                    return Err(format!("legal_entities: {account} is of {other} and of {entity}"));
+                }
+            }
+        }
+        Ok(Entities(by_account))
+    }
+
+    /// What commitments are shared within: the legal entity of a billing
+    /// account, else the account itself (A16).
+    #[must_use]
+    pub fn scope<'a>(&'a self, account: &'a str) -> CommitmentScope<'a> {
+        match self.0.get(account) {
+            Some(entity) => CommitmentScope::Entity(entity),
+            None => CommitmentScope::Account(account),
+        }
+    }
+}
+
+/// What commitments are shared within, and money never leaves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum CommitmentScope<'a> {
+    /// A billing account of no known legal entity.
+    Account(&'a str),
+    /// A legal entity.
+    Entity(&'a str),
+}
+
 /// One entry of the policy for commitments.
 #[derive(Debug, Clone)]
 struct CommitmentEntry {
@@ -52,6 +100,15 @@ pub struct Policy {
     /// Unused capacity reservations (A23).
     pub reservation_unused: UnusedMode,
     commitments: Vec<CommitmentEntry>,
+    /// Fees over their term (A24).
+    pub(super) schedules: Vec<Entry>,
+    /// Legal entity by billing account, where it is known.
+    pub(super) entities: Arc<Entities>,
+    /// The fees of the bills up to now that this policy puts on a schedule, and
+    /// what may pay them back; whoever allocates looks for them first.
+    pub fees: Arc<[Fee]>,
+    /// Of months that are still open: by when usage is known (A23).
+    pub through: Arc<super::Through>,
 }
 
 #[derive(Deserialize)]
@@ -70,6 +127,44 @@ struct RawPolicy {
     commitment_unused: UnusedMode,
     #[serde(default = "buyer")]
     reservation_unused: UnusedMode,
+    #[serde(default)]
+    schedules: Vec<RawSchedule>,
+    /// Billing accounts of each.
+    #[serde(default)]
+    legal_entities: BTreeMap<String, Vec<String>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawSchedule {
+    /// A decimal, as text so that no digit is lost.
+    above: String,
+    term_months: u32,
+    from: Option<NaiveDate>,
+    to: Option<NaiveDate>,
+    when: Option<RawCondition>,
+}
+
+impl RawSchedule {
+    fn compile(self) -> Result<Entry, String> {
+        let above = Money::parse(&self.above).map_err(|_| format!("above: {:?} is not an amount", self.above))?;
+        if above.units() < 0 {
+            return Err("above: write 0 or more".to_owned());
+        }
+        if !(1..=MAX_TERM_MONTHS).contains(&self.term_months) {
+            return Err(format!("term_months: write 1 to {MAX_TERM_MONTHS}"));
+        }
+        if self.from.zip(self.to).is_some_and(|(from, to)| from >= to) {
+            return Err("`to` is not after `from`".to_owned());
+        }
+        Ok(Entry {
+            above,
+            term_months: self.term_months,
+            from: self.from,
+            to: self.to,
+            when: self.when.map(RawCondition::compile).transpose()?,
+        })
+    }
 }
 
 #[derive(Deserialize, PartialEq)]
@@ -130,6 +225,10 @@ impl Policy {
             commitment_unused: UnusedMode::Buyer,
             reservation_unused: UnusedMode::Buyer,
             commitments: Vec::new(),
+            schedules: Vec::new(),
+            entities: Arc::default(),
+            fees: Arc::default(),
+            through: Arc::default(),
         }
     }
 
@@ -164,7 +263,15 @@ impl Policy {
                 when: when.map_err(|problem| format!("{place}: {problem}"))?,
             });
         }
+        let schedules = raw.schedules.into_iter().enumerate().map(|(at, entry)| {
+            let place = format!("schedules, entry {}", at + 1);
+            entry.compile().map_err(|problem| format!("{place}: {problem}"))
+        });
         Ok(Policy {
+            schedules: schedules.collect::<Result<_, _>>()?,
+            entities: Arc::new(Entities::of(raw.legal_entities)?),
+            fees: Arc::default(),
+            through: Arc::default(),
             discounts: raw.discounts == RawDiscounts::Follow,
             spend_fees: raw.spend_commitment_fees == RawDiscounts::Follow,
             tiers: raw.volume_tiers == RawTiers::Average,
@@ -252,13 +359,52 @@ impl Policy {
                 "Unused capacity reservations",
                 unused(self.reservation_unused).to_owned(),
             ),
+            ("Fees", self.schedules_in_words()),
+            (
+                "Commitments are shared within",
+                if self.entities.0.is_empty() {
+                    "a billing account"
+                } else {
+                    "a legal entity, where it is known, else a billing account"
+                }
+                .to_owned(),
+            ),
         ]
+    }
+
+    fn schedules_in_words(&self) -> String {
+        let entry = |entry: &Entry| {
+            let date =
+                |word: &str, day: Option<NaiveDate>| day.map_or_else(String::new, |day| format!(" {word} {day}"));
+            format!(
+                "of {} and more over {} months{}{}{}",
+                entry.above,
+                entry.term_months,
+                date("from", entry.from),
+                date("before", entry.to),
+                if entry.when.is_some() {
+                    ", where its condition holds"
+                } else {
+                    ""
+                }
+            )
+        };
+        let entries = self.schedules.iter().map(entry).reduce(|a, b| format!("{a}; else {b}"));
+        entries.unwrap_or_else(|| "cost of the month they are billed in".to_owned())
+    }
+
+    /// Which billing accounts are of one legal entity.
+    #[must_use]
+    pub fn entities(&self) -> &Arc<Entities> {
+        &self.entities
     }
 
     /// Charge columns the policy looks at.
     #[must_use]
     pub fn columns(&self) -> BTreeSet<String> {
-        let mut columns = condition_columns(self.commitments.iter().filter_map(|entry| entry.when.as_ref()));
+        let conditions = self.commitments.iter().filter_map(|entry| entry.when.as_ref());
+        let schedules = self.schedules.iter().filter_map(|entry| entry.when.as_ref());
+        let mut columns = condition_columns(conditions.chain(schedules));
         columns.extend(
             super::COLUMNS
                 .iter()

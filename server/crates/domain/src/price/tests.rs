@@ -6,7 +6,7 @@ use crate::instant;
 use proptest::prelude::*;
 
 /// A line: id in ResourceId, columns as `Name=value`, effective, list, quantity.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Line {
     id: &'static str,
     category: ChargeCategory,
@@ -153,6 +153,30 @@ fn discounts_follow_what_they_discount() {
         let as_billed = evened(&lines, BILLED);
         assert_eq!((as_billed["edp"].as_str(), as_billed["a1"].as_str()), ("-6", "60"));
     }
+    // what somebody else sells, and a fee on a schedule, take none (A24); a provider has many names
+    let sold_by = |id, publisher: &'static str, provider: &'static str| {
+        let columns = [("PublisherName", publisher), ("ProviderName", provider)];
+        line(id, Class::Other, &columns, "100").category(ChargeCategory::Purchase)
+    };
+    let lines = [
+        line("edp", Class::Discount, &[], "-6"),
+        sold_by("acme", "Acme", "AWS"),
+        sold_by("own", "Amazon Web Services EMEA SARL", "AWS"),
+        sold_by("nobody", "", "AWS"),
+        sold_by("unknown", "Acme Inc.", "Acme"),
+        sold_by("fee", "Amazon", "AWS"),
+    ];
+    let expect = [
+        ("edp", "0"),
+        ("acme", "100"),
+        ("own", "98"),
+        ("nobody", "98"),
+        ("unknown", "98"),
+        ("fee", "100"),
+    ];
+    let policy =
+        "format: 1\nschedules: [{above: \"100\", term_months: 12, when: {column: PublisherName, equals: Amazon}}]";
+    assert_eq!(evened(&lines, policy), table(&expect));
     // one that discounts nothing stays, whatever else there is
     let lines = [
         line("edp", Class::Discount, &[], "-6"),
@@ -336,6 +360,49 @@ fn what_is_unused_goes_by_policy() {
     assert_eq!((buyer["rest"].as_str(), buyer["b"].as_str()), ("0.4", "1"));
 }
 
+/// A16: within a legal entity it does not matter which of its billing accounts
+/// the float landed in; what is unused is shared there too, and A18 stays by account.
+#[test]
+fn a_legal_entity_shares_its_commitments() {
+    let of = |id, payer: &'static str, account: &'static str, commitment: &[(&'static str, &'static str)], cost| {
+        let mut node = node(id, account, commitment, cost).list("1");
+        node.columns.push(("BillingAccountId", payer.to_owned()));
+        node
+    };
+    let bill = |float: &str| {
+        let part = |id, payer, account| {
+            if id == float {
+                of(id, payer, account, &COVERED, "0.60")
+            } else {
+                of(id, payer, account, &[], "1")
+            }
+        };
+        [part("a", "p", "a"), part("b", "q", "b"), part("c", "other", "c")]
+    };
+    let one = "format: 1\ncommitments: [{mode: pooled}]\nlegal_entities: {acme: [p, q]}";
+    let even = table(&[("a", "0.8"), ("b", "0.8"), ("c", "1")]);
+    assert_eq!(evened(&bill("a"), one), even);
+    assert_eq!(evened(&bill("b"), one), even);
+    // each account for itself: whoever has the float has the saving
+    let none = "format: 1\ncommitments: [{mode: pooled}]";
+    assert_eq!(evened(&bill("a"), none), table(&[("a", "0.6"), ("b", "1"), ("c", "1")]));
+    // an account that is named like the entity is not of it
+    let named = "format: 1\ncommitments: [{mode: pooled}]\nlegal_entities: {other: [p, q]}";
+    assert_eq!(evened(&bill("b"), named), even);
+
+    let unused = [
+        ("CommitmentDiscountId", "plan"),
+        ("CommitmentDiscountStatus", "Unused"),
+        ("BillingAccountId", "p"),
+        ("ServiceName", "plans"),
+    ];
+    let mut lines = bill("a").to_vec();
+    lines.push(line("rest", Class::CommitmentUnused, &unused, "0.4"));
+    let pro_rata = "format: 1\ncommitment_unused: pro-rata\nlegal_entities: {acme: [p, q]}";
+    let expect = table(&[("a", "0.6"), ("b", "1.4"), ("c", "1"), ("rest", "0")]);
+    assert_eq!(evened(&lines, pro_rata), expect);
+}
+
 #[test]
 fn policies_say_what_is_wrong_with_them() {
     assert!(Policy::preset().discounts);
@@ -356,6 +423,8 @@ fn policies_say_what_is_wrong_with_them() {
         ),
         ("format: 1\ncommitments: [{mode: pooled, when: {column: A}}]", "entry 1"),
         ("format: 1\ntiers: average", "tiers"),
+        ("format: 1\nlegal_entities: {a: [x], b: [x]}", "x is of a and of b"),
+        ("format: 1\nlegal_entities: {a: []}", "no billing account"),
     ] {
         let problem = Policy::parse(yaml).expect_err(yaml);
         assert!(problem.contains(expect), "{yaml}: {problem}");

@@ -2,10 +2,11 @@
 //! on-demand users of the same kind, or central.
 
 use super::commitment::part;
-use super::{Book, Kind, Policy, PriceError, PriceRule, Scope, UnusedMode, text};
+use super::{Book, Entities, Kind, Policy, PriceError, PriceRule, Scope, UnusedMode, scope_of};
 use crate::class::Class;
 use crate::commitment::Role;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 fn mode(line: &Kind<'_>, policy: &Policy) -> Option<UnusedMode> {
     match line.class {
@@ -33,15 +34,21 @@ pub(super) fn step(book: &mut Book<'_, '_>) -> Result<(), PriceError> {
         match part(&book.groups[at].kind()) {
             Some(Role::Used) => {
                 let id = book.text(at, "CommitmentDiscountId");
-                covers.entry((book.scope(at), id)).or_default().insert(service);
+                covers
+                    .entry((book.commitment_scope(at), id))
+                    .or_default()
+                    .insert(service);
             }
-            Some(Role::OnDemand) => on_demand.entry((book.scope(at), service)).or_default().push(at),
+            Some(Role::OnDemand) => on_demand
+                .entry((book.commitment_scope(at), service))
+                .or_default()
+                .push(at),
             _ => {}
         }
     }
     for (at, mode) in unused {
         let money = book.running[at];
-        let scope = book.scope(at);
+        let scope = book.commitment_scope(at);
         let id = book.text(at, "CommitmentDiscountId");
         let own = BTreeSet::from([book.text(at, "ServiceName")]);
         let services = covers.get(&(scope.clone(), id)).unwrap_or(&own);
@@ -67,20 +74,22 @@ pub(super) fn step(book: &mut Book<'_, '_>) -> Result<(), PriceError> {
 /// Whether anything unused is not with its buyer.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Live {
-    /// Billing accounts that have some.
-    accounts: BTreeSet<String>,
+    /// Legal entities, else billing accounts, that have some.
+    scopes: BTreeSet<String>,
+    entities: Arc<Entities>,
 }
 
 impl Live {
     pub fn of<'a>(kinds: impl Iterator<Item = Kind<'a>>, policy: &Policy) -> Live {
         let with = kinds.filter(|line| mode(line, policy).is_some());
         Live {
-            accounts: with.map(|line| account(&line)).collect(),
+            scopes: with.map(|line| scope_of(&policy.entities, line.attributes)).collect(),
+            entities: policy.entities.clone(),
         }
     }
 
     pub fn is_empty(&self) -> bool {
-        self.accounts.is_empty()
+        self.scopes.is_empty()
     }
 
     pub fn wants(&self, line: &Kind<'_>) -> bool {
@@ -89,10 +98,6 @@ impl Live {
             matches!(line.class, Class::CommitmentUnused | Class::ReservationUnused)
                 || matches!(role, Some(Role::Used | Role::OnDemand))
         };
-        !self.is_empty() && takes_part() && self.accounts.contains(&account(line))
+        !self.is_empty() && takes_part() && self.scopes.contains(&scope_of(&self.entities, line.attributes))
     }
-}
-
-fn account(line: &Kind<'_>) -> String {
-    text(line.attributes, "BillingAccountId").to_owned()
 }
