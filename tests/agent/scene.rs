@@ -182,9 +182,12 @@ pub struct State {
 
 impl State {
     pub async fn of(data: &Path) -> State {
-        let store = Store::open(&format!("sqlite://{}", data.join("tonnage.db").display()))
-            .await
-            .expect("a database");
+        let store = Store::open(
+            &format!("sqlite://{}", data.join("tonnage.db").display()),
+            domain::access::Scope::shell("test"),
+        )
+        .await
+        .expect("a database");
         let lake = lake::Lake::file(&data.join("lake")).expect("a lake");
         let rows = store.usage_days(Day(i32::MIN), Day(i32::MAX)).await.expect("days");
         let hashes = rows.iter().map(|row| row.sha256.clone()).collect();

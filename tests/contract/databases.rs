@@ -57,7 +57,7 @@ impl Database {
 
     /// Opens it, with connections of its own: a second store is another process as far as it can tell.
     pub async fn open(&self) -> Store {
-        match Store::open(&self.url).await {
+        match Store::open(&self.url, domain::access::Scope::shell("test")).await {
             Ok(store) => store,
             Err(error) => panic!(
                 "cannot open {}: {error}: {:?}",

@@ -240,9 +240,12 @@ impl State {
 }
 
 pub async fn open(data: &Path) -> Store {
-    Store::open(&format!("sqlite://{}", data.join("tonnage.db").display()))
-        .await
-        .expect("a database")
+    Store::open(
+        &format!("sqlite://{}", data.join("tonnage.db").display()),
+        domain::access::Scope::shell("test"),
+    )
+    .await
+    .expect("a database")
 }
 
 /// Without the moments things happened at; the clock is fixed, but not all is the clock's.

@@ -64,7 +64,9 @@ impl Folder {
 
     pub async fn store(&self) -> Store {
         let url = format!("sqlite://{}", self.data().join("tonnage.db").display());
-        Store::open(&url).await.expect("a database")
+        Store::open(&url, domain::access::Scope::shell("test"))
+            .await
+            .expect("a database")
     }
 
     /// As [`Folder::held`], on a folder that nothing was taken into yet.

@@ -112,7 +112,9 @@ async fn the_commit_carries_them_into_the_day() {
     let expect = whole(&load(&asked, options(6), hour(6), hour(12)).await);
     let folder = tempfile::tempdir().expect("a folder");
     let url = format!("sqlite://{}", folder.path().join("tonnage.db").display());
-    let store = Store::open(&url).await.expect("a database");
+    let store = Store::open(&url, domain::access::Scope::shell("test"))
+        .await
+        .expect("a database");
     let lake = Lake::file(&folder.path().join("lake")).expect("a lake");
     let app = App::new(store, lake, Clock::Fixed(hour(20).start()), folder.path());
     let request = |from: i64| IngestPrometheus {

@@ -68,7 +68,7 @@ impl App {
         std::fs::create_dir_all(&scratch)
             .map_err(|error| AppError::broken(format!("cannot make the data folder {}", data_dir.display()), error))?;
         let lake = Lake::file(&config.lake_dir())?;
-        let store = Store::open(&config.store_url()).await?;
+        let store = Store::open(&config.store_url(), domain::access::Scope::shell("wip")).await?;
         Ok(App::new(store, lake, config.clock, &scratch))
     }
 
