@@ -71,6 +71,7 @@ impl App {
                 created_us: self.clock.now().0,
                 last_used_us: None,
                 revoked_us: None,
+                expires_us: None,
             })
             .await?;
         Ok(NewToken {

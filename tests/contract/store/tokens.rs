@@ -14,6 +14,7 @@ fn token(id: &str, cluster: Option<&str>, created_us: i64) -> AgentToken {
         created_us,
         last_used_us: None,
         revoked_us: None,
+        expires_us: None,
     }
 }
 
