@@ -1,6 +1,8 @@
 //! Configuration: file, then environment, then flags; every value keeps its
 //! origin, and everything is checked before a socket opens.
 
+pub mod sign_in;
+
 use crate::app::ingest::IngestBilling;
 use crate::app::schedules::Schedule;
 use crate::clock::Clock;
@@ -72,6 +74,8 @@ pub struct Config {
     pub agent: AgentConfig,
     /// Bills that `serve` takes in by itself.
     pub schedules: Vec<Schedule>,
+    /// Providers that people sign in with.
+    pub sign_in: Option<sign_in::SignIn>,
     /// The clock.
     pub clock: Clock,
 }
@@ -137,6 +141,7 @@ struct File {
     agent_ca_file: Option<PathBuf>,
     #[serde(default)]
     schedules: Vec<ScheduleFile>,
+    sign_in: Option<sign_in::SignInFile>,
 }
 
 /// An entry of `schedules`: the options of `tonnage ingest billing`.
@@ -281,6 +286,7 @@ impl Config {
                 .into_iter()
                 .map(ScheduleFile::schedule)
                 .collect::<Result<_, _>>()?,
+            sign_in: file.sign_in.map(|file| file.check(env)).transpose()?,
             clock: clock(env)?,
         })
     }
@@ -327,6 +333,7 @@ impl Config {
             let text = format!("{} every {}", one.shown_paths().join(" "), one.written);
             shown("schedule", (text, Origin::File))
         }));
+        all.extend(self.sign_in.iter().flat_map(sign_in::SignIn::shown));
         all.push(shown("clock", clock));
         all
     }
@@ -348,7 +355,7 @@ fn read_file(path: &Path) -> Result<File, AppError> {
     serde_saphyr::from_str(&text).map_err(|error| {
         AppError::usage(
             format!("{}: {error}", path.display()),
-            "known keys: data_dir, database_url, listen, site_dir, agent_server, agent_token_file, agent_spool, agent_ca_file, schedules",
+            "known keys: data_dir, database_url, listen, site_dir, agent_server, agent_token_file, agent_spool, agent_ca_file, schedules, sign_in",
         )
     })
 }

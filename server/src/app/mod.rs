@@ -1,5 +1,6 @@
 //! Use cases: the only place where sources, lake, store and charts meet.
 
+pub mod access;
 pub mod agent;
 pub mod allocate;
 pub mod catalogue;
@@ -48,6 +49,7 @@ pub struct App {
     pub(crate) schedules: Arc<schedules::Schedules>,
     pub(crate) catalogue: Arc<view::AtVersion<catalogue::Known>>,
     pub(crate) rates: Arc<view::AtVersion<rates::Known>>,
+    pub(crate) providers: Arc<access::oidc::Providers>,
     /// Polars work is bounded by the cores.
     heavy: Arc<tokio::sync::Semaphore>,
 }
@@ -69,7 +71,11 @@ impl App {
             .map_err(|error| AppError::broken(format!("cannot make the data folder {}", data_dir.display()), error))?;
         let lake = Lake::file(&config.lake_dir())?;
         let store = Store::open(&config.store_url(), domain::access::Scope::shell("wip")).await?;
-        Ok(App::new(store, lake, config.clock, &scratch))
+        let app = App::new(store, lake, config.clock, &scratch);
+        match &config.sign_in {
+            Some(sign_in) => app.with_sign_in(sign_in),
+            None => Ok(app),
+        }
     }
 
     /// From parts, for tests on other backends.
@@ -86,6 +92,7 @@ impl App {
             schedules: Arc::default(),
             catalogue: Arc::default(),
             rates: Arc::default(),
+            providers: Arc::default(),
             heavy: Arc::new(tokio::sync::Semaphore::new(cores)),
         }
     }
