@@ -2,6 +2,7 @@
 //! needs node and npm.
 
 mod browser;
+mod config;
 mod hostile;
 mod oidc;
 mod provider;

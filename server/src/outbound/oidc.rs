@@ -6,7 +6,10 @@
 //! says of itself is kept for [`KNOWN_FOR`] and read again when a signature does
 //! not fit: it may have changed its keys.
 
-use super::{SetupError, checked, client, is_loopback, no_answer};
+mod http;
+
+use self::http::{Http, HttpError, chain, short};
+use super::{SetupError, checked, client, is_loopback};
 use crate::config::Secret;
 use chrono::{DateTime, TimeDelta, Utc};
 use openidconnect::core::{
@@ -15,21 +18,17 @@ use openidconnect::core::{
     CoreRevocationErrorResponse, CoreTokenIntrospectionResponse, CoreTokenType,
 };
 use openidconnect::{
-    AccessToken, AdditionalClaims, AsyncHttpClient, AuthType, AuthorizationCode, ClaimsVerificationError, Client,
-    ClientId, ClientSecret, CsrfToken, DiscoveryError, EmptyExtraTokenFields, EndpointMaybeSet, EndpointNotSet,
-    EndpointSet, HttpRequest, HttpResponse, IdToken, IdTokenClaims, IdTokenFields, IdTokenVerifier, IssuerUrl,
-    LogoutRequest, Nonce, OAuth2TokenResponse as _, PkceCodeChallenge, PkceCodeVerifier, PostLogoutRedirectUrl,
-    ProviderMetadataWithLogout, RedirectUrl, RequestTokenError, Scope, StandardClaims, StandardErrorResponse,
-    StandardTokenResponse, SubjectIdentifier, TokenResponse as _, UserInfoClaims, UserInfoError,
+    AccessToken, AdditionalClaims, AuthType, AuthorizationCode, ClaimsVerificationError, Client, ClientId,
+    ClientSecret, CsrfToken, DiscoveryError, EmptyExtraTokenFields, EndpointMaybeSet, EndpointNotSet, EndpointSet,
+    IdToken, IdTokenClaims, IdTokenFields, IdTokenVerifier, IssuerUrl, LogoutRequest, Nonce, OAuth2TokenResponse as _,
+    PkceCodeChallenge, PkceCodeVerifier, PostLogoutRedirectUrl, ProviderMetadataWithLogout, RedirectUrl,
+    RequestTokenError, Scope, StandardClaims, StandardErrorResponse, StandardTokenResponse, SubjectIdentifier,
+    TokenResponse as _, UserInfoClaims, UserInfoError,
 };
 use reqwest::Url;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap};
-use std::error::Error as StdError;
-use std::future::Future;
-use std::pin::Pin;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use thiserror::Error;
@@ -40,10 +39,6 @@ pub const KNOWN_FOR: Duration = Duration::from_secs(600);
 pub const SKEW: TimeDelta = TimeDelta::seconds(60);
 /// Longest time for one call: somebody is waiting.
 const CALL_LIMIT: Duration = Duration::from_secs(15);
-/// A longer answer is refused.
-const ANSWER_BYTES: usize = 1024 * 1024;
-/// Of what a provider says about an error, so much is passed on.
-const DETAIL_CHARS: usize = 300;
 /// Signatures that are accepted: by a key of the provider only. `none` and those
 /// made with the client's secret are not among them.
 const SIGNATURES: [CoreJwsSigningAlgorithm; 9] = [
@@ -386,10 +381,10 @@ impl Provider {
             .set_time_fn(move || now - SKEW)
             .set_issue_time_verifier_fn(issued);
         let nonce = Nonce::new(nonce.to_owned());
-        let claims = token.claims(&verifier, &nonce).map_err(not_verified)?;
+        let claims = token.claims(&verifier, &nonce).map_err(|error| not_verified(&error))?;
         let party = claims.authorized_party().map(|party| party.as_str());
         if let Some(other) = party.filter(|party| *party != self.settings.client_id) {
-            return Err(OidcError::Audience(short(format!("authorized party {other:?}"))));
+            return Err(OidcError::Audience(short(&format!("authorized party {other:?}"))));
         }
         Ok(claims.clone())
     }
@@ -476,62 +471,9 @@ fn named(claims: &StandardClaims<CoreGenderClaim>, known: Option<&Person>) -> Pe
     }
 }
 
-/// The client that all calls go through.
-struct Http {
-    client: reqwest::Client,
-    /// Whether plain HTTP on this machine will do: where the issuer is.
-    plain: bool,
-}
-
-#[derive(Debug, Error)]
-#[error("{0}")]
-struct HttpError(String);
-
-impl Http {
-    fn check(&self, url: &Url) -> Result<(), OidcError> {
-        let safe = url.scheme() == "https" || (url.scheme() == "http" && self.plain && is_loopback(url));
-        if safe {
-            return Ok(());
-        }
-        let origin = url.origin().ascii_serialization();
-        Err(OidcError::Unusable(short(format!("{origin} is not reached by https"))))
-    }
-
-    async fn ask(&self, request: HttpRequest) -> Result<HttpResponse, HttpError> {
-        let told = |error: reqwest::Error| HttpError(no_answer(error).to_string());
-        let request = reqwest::Request::try_from(request).map_err(told)?;
-        self.check(request.url())
-            .map_err(|error| HttpError(error.to_string()))?;
-        let mut answer = self.client.execute(request).await.map_err(told)?;
-        if answer.status().is_redirection() {
-            return Err(HttpError("it sends elsewhere, which is not followed".to_owned()));
-        }
-        let mut body = Vec::new();
-        while let Some(piece) = answer.chunk().await.map_err(told)? {
-            if body.len() + piece.len() > ANSWER_BYTES {
-                return Err(HttpError(format!("it answers with more than {ANSWER_BYTES} bytes")));
-            }
-            body.extend_from_slice(&piece);
-        }
-        let mut response = HttpResponse::new(body);
-        *response.status_mut() = answer.status();
-        *response.headers_mut() = answer.headers().clone();
-        Ok(response)
-    }
-}
-
-impl<'c> AsyncHttpClient<'c> for Http {
-    type Error = HttpError;
-    type Future = Pin<Box<dyn Future<Output = Result<HttpResponse, HttpError>> + Send + 'c>>;
-
-    fn call(&'c self, request: HttpRequest) -> Self::Future {
-        Box::pin(self.ask(request))
-    }
-}
-
 fn not_discovered(error: DiscoveryError<HttpError>) -> OidcError {
     match error {
-        DiscoveryError::Validation(text) => OidcError::Issuer(short(text)),
+        DiscoveryError::Validation(text) => OidcError::Issuer(short(&text)),
         other => OidcError::Unusable(chain(&other)),
     }
 }
@@ -539,7 +481,7 @@ fn not_discovered(error: DiscoveryError<HttpError>) -> OidcError {
 fn not_exchanged(error: RequestTokenError<HttpError, Failure>) -> OidcError {
     match error {
         RequestTokenError::ServerResponse(said) => {
-            let text = short(said.to_string());
+            let text = short(&said.to_string());
             match said.error() {
                 CoreErrorResponseType::InvalidClient | CoreErrorResponseType::UnauthorizedClient => {
                     OidcError::Client(text)
@@ -551,8 +493,8 @@ fn not_exchanged(error: RequestTokenError<HttpError, Failure>) -> OidcError {
     }
 }
 
-fn not_verified(error: ClaimsVerificationError) -> OidcError {
-    let text = chain(&error);
+fn not_verified(error: &ClaimsVerificationError) -> OidcError {
+    let text = chain(error);
     match error {
         ClaimsVerificationError::InvalidIssuer(_) => OidcError::Issuer(text),
         ClaimsVerificationError::InvalidAudience(_) => OidcError::Audience(text),
@@ -565,28 +507,9 @@ fn not_verified(error: ClaimsVerificationError) -> OidcError {
 
 fn not_told(error: UserInfoError<HttpError>) -> OidcError {
     match error {
-        UserInfoError::ClaimsVerification(error) => not_verified(error),
+        UserInfoError::ClaimsVerification(error) => not_verified(&error),
         other => OidcError::Unusable(chain(&other)),
     }
-}
-
-/// An error with its causes.
-fn chain(error: &dyn StdError) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text = format!("{text}: {cause}");
-        source = cause.source();
-    }
-    short(text)
-}
-
-fn short(text: String) -> String {
-    let text: Cow<'_, str> = match text.char_indices().nth(DETAIL_CHARS) {
-        Some((end, _)) => Cow::Owned(format!("{}...", text.get(..end).unwrap_or_default())),
-        None => Cow::Owned(text),
-    };
-    text.replace(char::is_control, " ")
 }
 
 #[cfg(test)]
