@@ -1,6 +1,7 @@
 //! Configuration: file, then environment, then flags; every value keeps its
 //! origin, and everything is checked before a socket opens.
 
+pub mod sign_in;
 mod web;
 
 pub use web::{TlsFiles, WebConfig};
@@ -78,6 +79,8 @@ pub struct Config {
     pub web: WebConfig,
     /// Bills that `serve` takes in by itself.
     pub schedules: Vec<Schedule>,
+    /// Providers that people sign in with.
+    pub sign_in: Option<sign_in::SignIn>,
     /// The clock.
     pub clock: Clock,
 }
@@ -145,6 +148,7 @@ struct File {
     web: web::WebFile,
     #[serde(default)]
     schedules: Vec<ScheduleFile>,
+    sign_in: Option<sign_in::SignInFile>,
 }
 
 /// An entry of `schedules`: the options of `tonnage ingest billing`.
@@ -291,6 +295,7 @@ impl Config {
                 .into_iter()
                 .map(ScheduleFile::schedule)
                 .collect::<Result<_, _>>()?,
+            sign_in: file.sign_in.map(|file| file.check(env)).transpose()?,
             clock: clock(env)?,
         })
     }
@@ -338,6 +343,7 @@ impl Config {
             let text = format!("{} every {}", one.shown_paths().join(" "), one.written);
             shown("schedule", (text, Origin::File))
         }));
+        all.extend(self.sign_in.iter().flat_map(sign_in::SignIn::shown));
         all.push(shown("clock", clock));
         all
     }
@@ -359,7 +365,7 @@ fn read_file(path: &Path) -> Result<File, AppError> {
     serde_saphyr::from_str(&text).map_err(|error| {
         AppError::usage(
             format!("{}: {error}", path.display()),
-            "known keys: data_dir, database_url, listen, site_dir, agent_server, agent_token_file, agent_spool, agent_ca_file, web, schedules",
+            "known keys: data_dir, database_url, listen, site_dir, agent_server, agent_token_file, agent_spool, agent_ca_file, web, schedules, sign_in",
         )
     })
 }

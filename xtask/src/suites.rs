@@ -11,13 +11,14 @@ use crate::workspace::Workspace;
 
 /// The integration suites the design names, in the order they run. One that has no
 /// test target is reported as skipped, so that it cannot go missing unnoticed.
-const NAMED_TARGETS: [&str; 8] = [
+const NAMED_TARGETS: [&str; 9] = [
     "contract",
     "api",
     "pipeline",
     "kubernetes",
     "prometheus",
     "agent",
+    "access",
     "faults",
     "browser",
 ];
@@ -65,6 +66,11 @@ impl Suite {
     /// Whether it is the browser suite.
     pub fn is_browser(&self) -> bool {
         self.is_target("browser")
+    }
+
+    /// Whether it is the suite that signs in at a real OpenID provider.
+    pub fn is_access(&self) -> bool {
+        self.is_target("access")
     }
 
     /// Whether it is the suite that asks a real Prometheus.
@@ -262,6 +268,7 @@ mod tests {
                 "kubernetes",
                 "prometheus",
                 "agent",
+                "access",
                 "faults",
                 "browser",
                 "xtask"
@@ -274,7 +281,15 @@ mod tests {
             .collect();
         assert_eq!(
             names(&absent),
-            ["api", "pipeline", "kubernetes", "prometheus", "agent", "faults"]
+            [
+                "api",
+                "pipeline",
+                "kubernetes",
+                "prometheus",
+                "agent",
+                "access",
+                "faults"
+            ]
         );
     }
 

@@ -24,8 +24,8 @@ const PROMETHEUS_REMEDY: &str = "install Prometheus with promtool (Debian: apt-g
 /// Options of `test`.
 #[derive(Args, Clone)]
 #[command(
-    after_help = "Suites: fmt, lint, site, unit, contract, api, pipeline, prometheus, faults, browser,
-xtask,
+    after_help = "Suites: fmt, lint, site, unit, contract, api, pipeline, prometheus, access, faults,
+browser, xtask,
 and every other tests/*.rs target by its name.
 
 Examples:
@@ -103,7 +103,11 @@ impl Session<'_> {
         let needs_browser = chosen.iter().any(Suite::is_browser);
         let mut cluster = None;
         if needs_build {
-            install_missing(needs_browser, chosen.iter().any(Suite::is_prometheus));
+            install_missing(
+                needs_browser,
+                chosen.iter().any(Suite::is_prometheus),
+                chosen.iter().any(Suite::is_access),
+            );
         }
         for suite in chosen
             .iter()
@@ -274,7 +278,7 @@ fn prometheus() -> Option<PathBuf> {
 
 /// On Debian as root: installs what is missing. Elsewhere, or when that fails, the
 /// suites that lack something say so themselves.
-fn install_missing(needs_browser: bool, needs_prometheus: bool) {
+fn install_missing(needs_browser: bool, needs_prometheus: bool, needs_node: bool) {
     let mut packages = Vec::new();
     if std::env::var_os("TEST_POSTGRES_URL").is_none() && postgres::programs().is_none() {
         packages.push("postgresql");
@@ -286,9 +290,11 @@ fn install_missing(needs_browser: bool, needs_prometheus: bool) {
         if browser::chromedriver().is_none() {
             packages.push("chromium-driver");
         }
-        if std::env::var_os("TEST_AXE_JS").is_none() && steps::find_program(&["npm"]).is_none() {
-            packages.extend(["nodejs", "npm"]);
-        }
+    }
+    let fetches_axe = needs_browser && std::env::var_os("TEST_AXE_JS").is_none();
+    let missing = |name: &str| steps::find_program(&[name]).is_none();
+    if (fetches_axe && missing("npm")) || (needs_node && (missing("npm") || missing("node"))) {
+        packages.extend(["nodejs", "npm"]);
     }
     if needs_prometheus && prometheus().is_none() {
         packages.push("prometheus");

@@ -54,6 +54,7 @@ pub struct App {
     pub(crate) rates: Arc<view::AtVersion<rates::Known>>,
     pub(crate) guesses: Arc<access::Guesses>,
     pub(crate) notes: Arc<access::Notes>,
+    pub(crate) providers: Arc<access::oidc::Providers>,
     /// Polars work is bounded by the cores.
     heavy: Arc<tokio::sync::Semaphore>,
 }
@@ -76,7 +77,11 @@ impl App {
             .map_err(|error| AppError::broken(format!("cannot make the data folder {}", data_dir.display()), error))?;
         let lake = Lake::file(&config.lake_dir())?;
         let store = Store::open(&config.store_url(), scope).await?;
-        Ok(App::new(store, lake, config.clock, &scratch))
+        let app = App::new(store, lake, config.clock, &scratch);
+        match &config.sign_in {
+            Some(sign_in) => app.with_sign_in(sign_in),
+            None => Ok(app),
+        }
     }
 
     /// From parts, for tests on other backends.
@@ -96,6 +101,7 @@ impl App {
             rates: Arc::default(),
             guesses: Arc::default(),
             notes: Arc::default(),
+            providers: Arc::default(),
             heavy: Arc::new(tokio::sync::Semaphore::new(cores)),
         }
     }

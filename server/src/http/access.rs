@@ -4,7 +4,8 @@
 use super::admit::{House, no_session_cookie, session_cookie};
 use super::error::ApiError;
 use super::observe::RequestId;
-use super::{Web, is_local};
+use super::Web;
+use crate::app::access::is_local;
 use crate::app::App;
 use crate::app::access::{Began, Caller, NewPerson, Note, Refusal, Whence};
 use crate::error::AppError;
@@ -255,7 +256,7 @@ pub(super) async fn sign_out(form: Form) -> Response {
     if let Err(error) = form.app.sign_out(form.session_id()).await {
         return ApiError::of(&error, &form.id).plain();
     }
-    let mut response = Redirect::to("/sign-in").into_response();
+    let mut response = Redirect::to(&after_sign_out(&form).await).into_response();
     if let Some(cookie) = no_session_cookie(form.secure) {
         response.headers_mut().append(header::SET_COOKIE, cookie);
     }
@@ -263,6 +264,23 @@ pub(super) async fn sign_out(form: Form) -> Response {
     let clear = HeaderValue::from_static("\"cache\"");
     response.headers_mut().insert("clear-site-data", clear);
     response
+}
+
+/// Where to go: to the provider, for who came from one that wants to know.
+async fn after_sign_out(form: &Form) -> String {
+    let here = "/sign-in".to_owned();
+    let session = form.caller.session.as_ref();
+    let Some((method, id_token)) = session.and_then(|session| Some((&session.method, session.id_token.as_ref()?))) else {
+        return here;
+    };
+    match form.app.oidc_sign_out(method, id_token).await {
+        Ok(url) => url.map_or(here, |url| url.to_string()),
+        Err(error) => {
+            // the session here has ended all the same
+            tracing::warn!(provider = method, error = %error.chain(), "the provider could not be told of a sign-out");
+            here
+        }
+    }
 }
 
 /// `POST /switch`: another account of a demo.

@@ -77,7 +77,8 @@ pub(super) async fn admit(
     let matched = matched.as_ref().map(MatchedPath::as_str);
     let need = routes::need(request.method(), matched);
     let path = request.uri().path().to_owned();
-    let signs_in = need == Need::Nothing && request.method() == Method::POST && path != "/theme";
+    let posts = request.method() == Method::POST && path != "/theme";
+    let signs_in = need == Need::Nothing && (posts || kind_of(matched) == Some(Kind::Step));
     if let Err(wait_s) = signs_in.then(|| web.limits.sign_in(&whence.address)).unwrap_or(Ok(())) {
         return slow_down(wait_s, matched, &path, &id);
     }

@@ -14,6 +14,7 @@ mod invoices;
 mod limit;
 mod metrics;
 mod observe;
+mod oidc;
 mod openapi;
 mod opencost;
 mod pages;
@@ -25,7 +26,6 @@ mod theme;
 mod tls;
 
 pub use assets::SiteFiles;
-pub(crate) use theme::is_local;
 
 use crate::app::App;
 use crate::config::{Config, WebConfig};

@@ -3,7 +3,7 @@
 
 use super::error::ApiError;
 use super::observe::RequestId;
-use super::{Web, access, api, assets, downloads, invoices, openapi, opencost, pages, probes, receive, theme};
+use super::{Web, access, api, assets, downloads, invoices, oidc, openapi, opencost, pages, probes, receive, theme};
 use crate::app::push::MAX_BODY_BYTES;
 use axum::extract::{DefaultBodyLimit, Request};
 use axum::http::{Method, StatusCode, Uri};
@@ -19,6 +19,8 @@ pub enum Kind {
     Page,
     /// A form's target; answers with a redirect.
     Form,
+    /// A step of signing in elsewhere; answers with a redirect.
+    Step,
     /// A file made of what a page shows.
     Download,
     /// JSON, described by `/api/openapi.json`.
@@ -40,6 +42,8 @@ pub(super) enum Answer {
     RemoveInvoice,
     SignIn,
     SignInLink,
+    ToProvider,
+    FromProvider,
     SetUp,
     SignOut,
     Switch,
@@ -294,6 +298,20 @@ pub const ROUTES: &[Route] = &[
         Need::Nothing,
         Answer::SignIn,
         "Signs somebody in by password",
+    ),
+    gets(
+        "/sign-in/oidc/{provider}",
+        Kind::Step,
+        Need::Nothing,
+        Answer::ToProvider,
+        "To an OpenID provider, to sign in there",
+    ),
+    gets(
+        "/sign-in/oidc/{provider}/callback",
+        Kind::Step,
+        Need::Nothing,
+        Answer::FromProvider,
+        "Back from an OpenID provider",
     ),
     posts(
         "/sign-in/link",
@@ -753,6 +771,8 @@ fn handler(answer: Answer) -> MethodRouter<Web> {
         Answer::RemoveInvoice => post(invoices::remove),
         Answer::SignIn => post(access::sign_in),
         Answer::SignInLink => post(access::link),
+        Answer::ToProvider => get(oidc::begin),
+        Answer::FromProvider => get(oidc::callback),
         Answer::SetUp => post(access::set_up),
         Answer::SignOut => post(access::sign_out),
         Answer::Switch => post(access::switch),
@@ -899,6 +919,7 @@ mod tests {
         let kind = |kind: Kind| match kind {
             Kind::Page => "page",
             Kind::Form => "form",
+            Kind::Step => "step",
             Kind::Download => "download",
             Kind::Api => "api",
             Kind::OpenCost => "opencost",

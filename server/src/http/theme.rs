@@ -2,6 +2,7 @@
 
 use super::error::ApiError;
 use super::observe::RequestId;
+pub(super) use crate::app::access::is_local;
 use axum::Extension;
 use axum::extract::Form;
 use axum::extract::rejection::FormRejection;
@@ -63,14 +64,6 @@ pub(super) async fn choose(Extension(id): Extension<RequestId>, form: Result<For
             ApiError::refused(StatusCode::BAD_REQUEST, "bad_parameter", detail, &id).plain()
         }
     }
-}
-
-/// A path that no browser reads as another site: browsers take a backslash for
-/// a slash, drop control characters, and read `//name` as a host.
-pub(crate) fn is_local(path: &str) -> bool {
-    path.starts_with('/')
-        && !path.starts_with("//")
-        && path.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\')
 }
 
 #[cfg(test)]

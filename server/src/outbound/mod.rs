@@ -2,6 +2,8 @@
 //! it is. HTTPS is asked of every address but loopback; redirects are not
 //! followed, since they could carry a token elsewhere.
 
+pub mod oidc;
+
 use crate::config::Secret;
 use reqwest::Url;
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
@@ -76,10 +78,6 @@ impl Outbound {
     /// # Errors
     /// See [`SetupError`].
     pub fn new(address: &str, token: &Secret, ca: Option<(&str, &[u8])>) -> Result<Outbound, SetupError> {
-        if rustls::crypto::CryptoProvider::get_default().is_none() {
-            // somebody else may install it at the same moment: then it is there
-            let _ = rustls::crypto::ring::default_provider().install_default();
-        }
         let base = checked(address)?;
         let trimmed = token.0.trim();
         let visible = !trimmed.is_empty() && trimmed.bytes().all(|byte| byte.is_ascii_graphic());
@@ -88,20 +86,9 @@ impl Outbound {
             return Err(SetupError::Token);
         }
         value.set_sensitive(true);
-        let mut builder = reqwest::Client::builder()
+        let builder = client(ca)?
             .default_headers(HeaderMap::from_iter([(AUTHORIZATION, value)]))
-            .user_agent(concat!("tonnage/", env!("CARGO_PKG_VERSION")))
-            .connect_timeout(CONNECT_LIMIT)
-            .timeout(REQUEST_LIMIT)
-            // one connection now and then: an old one may have died in silence
-            .pool_idle_timeout(Duration::from_secs(20))
-            .redirect(reqwest::redirect::Policy::none());
-        if let Some((name, pem)) = ca {
-            let trusted = reqwest::Certificate::from_pem_bundle(pem)
-                .ok()
-                .filter(|all| !all.is_empty());
-            builder = builder.tls_certs_merge(trusted.ok_or_else(|| SetupError::Certificates(name.to_owned()))?);
-        }
+            .timeout(REQUEST_LIMIT);
         Ok(Outbound {
             http: builder.build().map_err(SetupError::Tls)?,
             base,
@@ -146,8 +133,38 @@ impl Outbound {
     }
 }
 
+/// A client as every one here begins: it says who it is, follows no redirect,
+/// and trusts `ca`, certificates with the name of their file, beside the system's.
+fn client(ca: Option<(&str, &[u8])>) -> Result<reqwest::ClientBuilder, SetupError> {
+    if rustls::crypto::CryptoProvider::get_default().is_none() {
+        // somebody else may install it at the same moment: then it is there
+        let _ = rustls::crypto::ring::default_provider().install_default();
+    }
+    let mut builder = reqwest::Client::builder()
+        .user_agent(concat!("tonnage/", env!("CARGO_PKG_VERSION")))
+        .connect_timeout(CONNECT_LIMIT)
+        // one connection now and then: an old one may have died in silence
+        .pool_idle_timeout(Duration::from_secs(20))
+        .redirect(reqwest::redirect::Policy::none());
+    if let Some((name, pem)) = ca {
+        let trusted = reqwest::Certificate::from_pem_bundle(pem)
+            .ok()
+            .filter(|all| !all.is_empty());
+        builder = builder.tls_certs_merge(trusted.ok_or_else(|| SetupError::Certificates(name.to_owned()))?);
+    }
+    Ok(builder)
+}
+
+/// Whether an address stays on this machine; a name other than `localhost` does not.
+fn is_loopback(url: &Url) -> bool {
+    let host = url.host_str().unwrap_or_default();
+    // the address of IPv6 stands in brackets
+    let ip: Option<IpAddr> = host.trim_matches(['[', ']']).parse().ok();
+    ip.map_or(host.eq_ignore_ascii_case("localhost"), |ip| ip.is_loopback())
+}
+
 /// An address that may be sent to.
-fn checked(address: &str) -> Result<Url, SetupError> {
+pub(crate) fn checked(address: &str) -> Result<Url, SetupError> {
     let refused = |what| SetupError::Address {
         shown: crate::config::without_secrets(address),
         what,
@@ -159,15 +176,12 @@ fn checked(address: &str) -> Result<Url, SetupError> {
     if url.query().is_some() || url.fragment().is_some() {
         return Err(refused("has more than a host, a port and a path"));
     }
-    let Some(host) = url.host_str() else {
+    if url.host_str().is_none() {
         return Err(refused("has no host"));
-    };
-    // the address of IPv6 stands in brackets
-    let ip: Option<IpAddr> = host.trim_matches(['[', ']']).parse().ok();
-    let loopback = ip.map_or(host.eq_ignore_ascii_case("localhost"), |ip| ip.is_loopback());
+    }
     match url.scheme() {
         "https" => Ok(url),
-        "http" if loopback => Ok(url),
+        "http" if is_loopback(&url) => Ok(url),
         "http" => Err(refused(
             "would send the token in the clear; write https://, or reach the server by loopback",
         )),

@@ -333,6 +333,16 @@ impl Store {
         fetch_optional!(&mut tx, BY_LOGIN, login)
     }
 
+    /// The account a provider vouches for by this name of its own.
+    ///
+    /// # Errors
+    /// Without permission to manage access; when the database cannot be read.
+    pub async fn account_by_subject(&self, issuer: &str, subject: &str) -> Result<Option<AccountRow>, StoreError> {
+        self.scope.require(Permission::ManageAccess)?;
+        let mut tx = self.read().await?;
+        fetch_optional!(&mut tx, BY_SUBJECT, issuer, subject)
+    }
+
     /// Makes an account.
     ///
     /// # Errors

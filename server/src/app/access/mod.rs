@@ -6,6 +6,7 @@
 
 mod demo;
 mod notes;
+pub mod oidc;
 mod pages;
 mod passwords;
 mod people;
@@ -40,6 +41,14 @@ pub struct Whence {
     pub user_agent: String,
     /// Id of the request.
     pub request_id: String,
+}
+
+/// A path that no browser reads as another site: browsers take a backslash for
+/// a slash, drop control characters, and read `//name` as a host.
+pub(crate) fn is_local(path: &str) -> bool {
+    path.starts_with('/')
+        && !path.starts_with("//")
+        && path.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\')
 }
 
 /// Who is asking.
@@ -90,7 +99,11 @@ impl App {
 
     /// Providers that vouch for people, for the sign-in page.
     fn provider_links(&self) -> Vec<wire::Provider> {
-        Vec::new()
+        let one = |provider: oidc::ListedProvider| wire::Provider {
+            name: provider.name,
+            label: provider.label,
+        };
+        self.providers().into_iter().map(one).collect()
     }
 
     /// How the store acts for whoever manages what is their own.

@@ -206,7 +206,7 @@ impl App {
             first_run,
             providers: self.provider_links(),
             local: true,
-            next: query.next.clone().filter(|next| crate::http::is_local(next)),
+            next: query.next.clone().filter(|next| super::is_local(next)),
             link,
             ..SignInPage::default()
         };
