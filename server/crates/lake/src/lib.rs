@@ -19,6 +19,7 @@ pub mod usage;
 
 mod clusters;
 mod exported;
+mod ints;
 mod prices;
 mod rows;
 mod scan;

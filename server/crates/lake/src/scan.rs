@@ -3,7 +3,10 @@
 use crate::error::LakeError;
 use crate::schema::{META_SCHEMA_VERSION, SCHEMA_VERSION};
 use polars::prelude::*;
+use polars_arrow::array::{Array, PrimitiveArray, Utf8ViewArray};
+use polars_parquet::read::FileMetadata;
 use std::fs::File;
+use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc::sync_channel;
@@ -18,6 +21,11 @@ pub(crate) fn check_version(path: &Path, name: &str) -> Result<(), LakeError> {
     let file = File::open(path).map_err(LakeError::io("open", name))?;
     let mut reader = ParquetReader::new(file);
     let metadata = reader.get_metadata().map_err(LakeError::parquet("read", name))?;
+    known_version(metadata, name)
+}
+
+/// The same of a file whose end was read already.
+pub(crate) fn known_version(metadata: &FileMetadata, name: &str) -> Result<(), LakeError> {
     let entries = metadata.key_value_metadata().iter().flatten();
     let version = entries
         .filter(|entry| entry.key == META_SCHEMA_VERSION)
@@ -91,12 +99,13 @@ pub(crate) fn batches<E: From<LakeError>>(
     })
 }
 
-/// The same on this thread alone, row group by row group, for many files side
-/// by side. Columns of integers that are all zero may be left out.
+/// The same on this thread alone, of the row groups with these positions, one by
+/// one, for many files side by side. Long ones come in pieces.
 pub(crate) fn groups<E: From<LakeError>>(
     path: &Path,
     name: &str,
     columns: &[&str],
+    wanted: Range<usize>,
     mut each: impl FnMut(&DataFrame) -> Result<(), E>,
 ) -> Result<(), E> {
     let mut reader = ParquetReader::new(open(path, name)?);
@@ -109,25 +118,17 @@ pub(crate) fn groups<E: From<LakeError>>(
         };
         return Err(damaged.into());
     }
+    let names: Vec<String> = columns.iter().map(|column| (*column).to_owned()).collect();
     let mut start = 0;
-    for group in &metadata.row_groups {
-        let zero = |column: &str| {
-            let mut chunks = group.columns_under_root_iter(column).into_iter().flatten();
-            let statistics = chunks
-                .next()
-                .and_then(|chunk| chunk.statistics(&metadata.footer_buf)?.ok());
-            let integers = statistics.as_ref().and_then(|statistics| statistics.as_int64());
-            integers.is_some_and(|of| of.min_value == Some(0) && of.max_value == Some(0) && of.null_count == Some(0))
-        };
-        let wanted = columns
-            .iter()
-            .filter(|column| !zero(column))
-            .map(|column| (*column).to_owned());
+    for (at, group) in metadata.row_groups.iter().enumerate() {
         let end = start + group.num_rows();
+        if !wanted.contains(&at) {
+            start = end;
+        }
         while start < end {
             let length = (end - start).min(BATCH_ROWS);
             let mut reader = ParquetReader::new(open(path, name)?)
-                .with_columns(Some(wanted.clone().collect()))
+                .with_columns(Some(names.clone()))
                 .with_slice(Some((start, length)))
                 .read_parallel(ParallelStrategy::None)
                 .set_rechunk(true);
@@ -177,4 +178,78 @@ pub(crate) fn instants<'f>(frame: &'f DataFrame, column: &str) -> Option<&'f Int
         .datetime()
         .ok()
         .map(|column| column.physical())
+}
+
+/// A text column of a batch, as fast as it can be looked into cell by cell.
+pub(crate) enum TextCells<'f> {
+    /// Not there, or nothing in it.
+    Nothing,
+    Array(&'f Utf8ViewArray),
+    /// Of several chunks.
+    Chunked(&'f StringChunked),
+}
+
+impl<'f> TextCells<'f> {
+    pub fn of(column: Option<&'f StringChunked>) -> TextCells<'f> {
+        let Some(column) = column.filter(|column| column.null_count() < column.len()) else {
+            return TextCells::Nothing;
+        };
+        match only_chunk(column) {
+            Some(array) => TextCells::Array(array),
+            None => TextCells::Chunked(column),
+        }
+    }
+
+    #[inline]
+    pub fn get(&self, row: usize) -> Option<&'f str> {
+        match self {
+            TextCells::Nothing => None,
+            TextCells::Array(array) => (!array.is_null(row)).then(|| array.value(row)),
+            TextCells::Chunked(column) => column.get(row),
+        }
+    }
+
+    /// Whether a row is known, without a look at its text, to have that of the row before.
+    #[inline]
+    pub fn repeats(&self, row: usize) -> bool {
+        match self {
+            TextCells::Nothing => true,
+            TextCells::Array(array) => {
+                let views = array.views();
+                // the same bytes at the same place
+                array.null_count() == 0 && views[row].as_u128() == views[row - 1].as_u128()
+            }
+            TextCells::Chunked(_) => false,
+        }
+    }
+}
+
+/// The same of a column of numbers.
+pub(crate) enum Cells<'f, T: PolarsNumericType> {
+    Array(&'f PrimitiveArray<T::Native>),
+    /// Of several chunks.
+    Chunked(&'f ChunkedArray<T>),
+}
+
+impl<'f, T: PolarsNumericType> Cells<'f, T> {
+    pub fn of(column: &'f ChunkedArray<T>) -> Cells<'f, T> {
+        match only_chunk(column) {
+            Some(array) => Cells::Array(array),
+            None => Cells::Chunked(column),
+        }
+    }
+
+    #[inline]
+    pub fn get(&self, row: usize) -> Option<T::Native> {
+        match self {
+            Cells::Array(array) => (!array.is_null(row)).then(|| array.value(row)),
+            Cells::Chunked(column) => column.get(row),
+        }
+    }
+}
+
+fn only_chunk<T: PolarsDataType>(column: &ChunkedArray<T>) -> Option<&T::Array> {
+    let mut chunks = column.downcast_iter();
+    let first = chunks.next();
+    first.filter(|_| chunks.next().is_none())
 }
