@@ -414,7 +414,7 @@ mod tests {
             let (lake, name) = file(columns, values.len(), group, packed);
             let local = lake.local(&name).expect("there");
             let mut file = IntFile::open(local.path(), &name).expect("opens");
-            prop_assert_eq!(all::<i64>(&mut file, "large").expect("reads"), values.clone());
+            prop_assert_eq!(&all::<i64>(&mut file, "large").expect("reads"), &values);
             prop_assert_eq!(all::<i32>(&mut file, "small").expect("reads"), small);
             let of_group = values.chunks(group).enumerate();
             for (at, values) in of_group {

@@ -144,6 +144,8 @@ pub(super) struct Worker<'c> {
     parts: [Parts; 2],
     bins: Vec<Bin>,
     amounts: Vec<(u32, CubeValue)>,
+    /// Room for the rows of the next day.
+    spare: Option<DayRows>,
 }
 
 impl<'c> Worker<'c> {
@@ -156,6 +158,7 @@ impl<'c> Worker<'c> {
             parts: Default::default(),
             bins: Vec::new(),
             amounts: Vec::new(),
+            spare: None,
         }
     }
 
@@ -216,9 +219,9 @@ impl<'w, 'c> DayRun<'w, 'c> {
         let served = slots.service.contains(&true) || !task.planes.is_empty();
         // a row per container, and two per node
         let count = slots.role.len() + 2 * nodes.len();
-        let rows = task
-            .write
-            .then(|| DayRows::new(with_unknown(&worker.common.currencies), count));
+        let spare = worker.spare.take();
+        let new = || DayRows::new(with_unknown(&worker.common.currencies), count);
+        let rows = task.write.then(|| spare.unwrap_or_else(new));
         Ok(DayRun {
             first_hour: task.day.0 * 24,
             worker,
@@ -297,11 +300,16 @@ impl<'w, 'c> DayRun<'w, 'c> {
     fn finish(self, threads: usize) -> Result<Done, LakeError> {
         let (task, lake) = (self.task, self.worker.common.lake);
         let slots_path = task.file.as_ref().map_or("", |file| file.slots_path.as_str());
-        let write = |rows: DayRows| rows.write(lake, &task.cluster, task.day, slots_path, threads);
+        let write = |rows: &DayRows| rows.write(lake, &task.cluster, task.day, slots_path, threads);
+        let file = self.rows.as_ref().filter(|_| task.write).map(write).transpose()?;
+        self.worker.spare = self.rows.map(|mut rows| {
+            rows.clear();
+            rows
+        });
         Ok(Done {
             day: task.day,
             cells: self.cells.into_iter().collect(),
-            file: self.rows.filter(|_| task.write).map(write).transpose()?,
+            file,
             missing: self.missing,
             twice: self.twice,
         })

@@ -2,10 +2,11 @@
 //! currency: the node, what is with no container, its containers. So a reader
 //! can check every node as it goes, and the writer does.
 
+use super::check::check;
 use super::{ContainerDayFile, DayCosts, NodeCost, SlotCost};
 use crate::error::LakeError;
 use crate::object::Lake;
-use crate::scan::{self, Cells, TextCells};
+use crate::scan::{self, Cells};
 use crate::schema::{PRECISION, container_days_path};
 use crate::usage::read_slots;
 use crate::write::{Field, Pages, ParquetFile, Texts};
@@ -15,15 +16,14 @@ use domain::usage::{Hour, Measure, Node, Part, Slot};
 use domain::{Currency, Money, tags};
 use polars::prelude::*;
 use std::ops::Range;
-use std::path::Path;
 use std::sync::Arc;
 use std::thread;
 
 /// Rows of a row group: a large day has some, so that two threads can pack them.
-const GROUP_ROWS: usize = 1 << 15;
+const GROUP_ROWS: usize = if cfg!(test) { 8 } else { 1 << 15 };
 
 /// The columns of money, in this order in every array of seven.
-const MONEY: [&str; 7] = [
+pub(super) const MONEY: [&str; 7] = [
     "cpu_cost",
     "memory_cost",
     "gpu_cost",
@@ -55,14 +55,14 @@ const NODE_TEXTS: [&str; 5] = ["provider_id", "pool", "capacity_type", "root_vol
 
 /// What a row is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
+pub(super) enum Kind {
     Node,
     Remainder,
     Container,
 }
 
 impl Kind {
-    fn as_str(self) -> &'static str {
+    pub fn as_str(self) -> &'static str {
         match self {
             Kind::Node => "node",
             Kind::Remainder => "remainder",
@@ -161,6 +161,18 @@ impl DayRows {
         }
     }
 
+    /// Forgets the rows; their room is kept for another day.
+    pub fn clear(&mut self) {
+        self.nodes.clear();
+        self.kind.clear();
+        self.node.clear();
+        self.currency.clear();
+        self.slot.clear();
+        self.part.clear();
+        self.extent.clear();
+        self.money.iter_mut().for_each(Vec::clear);
+    }
+
     /// Takes the rows of the nodes after these.
     pub fn append(&mut self, other: DayRows) {
         let nodes = u32::try_from(self.nodes.len()).unwrap_or(u32::MAX);
@@ -182,7 +194,7 @@ impl DayRows {
     /// # Errors
     /// When the file cannot be written or is not what was written.
     pub fn write(
-        self,
+        &self,
         lake: &Lake,
         cluster: &str,
         day: Day,
@@ -324,114 +336,14 @@ fn json(labels: &tags::Tags) -> String {
     serde_json::to_string(labels).unwrap_or_else(|_| "{}".to_owned())
 }
 
-fn damaged(path: &str, what: &str) -> LakeError {
+pub(super) fn damaged(path: &str, what: &str) -> LakeError {
     LakeError::Damaged {
         path: path.to_owned(),
         detail: format!("{what} is not that of container-days"),
     }
 }
 
-/// Reads a written file back: every node's containers and remainders are the
-/// node, and rows and nodes are what was written. The file has so many row groups,
-/// which are read by so many threads.
-fn check(
-    written: &Path,
-    (expected_rows, expected): (u64, &[i128; 7]),
-    (groups, threads): (usize, usize),
-) -> Result<(), LakeError> {
-    let path = "container-days being written";
-    scan::check_version(written, path)?;
-    let read = |groups: Range<usize>| read_balances(written, path, groups);
-    let half = groups.div_ceil(2);
-    let found = if threads > 1 && half < groups {
-        thread::scope(|scope| {
-            let last = scope.spawn(|| read(half..groups));
-            let mut first = read(0..half)?;
-            first.extend(last.join().unwrap_or(Err(LakeError::Stage { stage: "check" }))?);
-            Ok::<_, LakeError>(first)
-        })?
-    } else {
-        read(0..groups)?
-    };
-    let unbalanced = || damaged(path, "the sum of a node's parts");
-    let (mut nodes, mut open) = ([0i128; 7], [0i128; 2]);
-    let mut rows = 0;
-    for balance in found {
-        rows += balance.rows;
-        open = [0, 1].map(|at| open[at].wrapping_sub(balance.before[at]));
-        if let Some(last) = balance.last {
-            if open != [0; 2] || !balance.even {
-                return Err(unbalanced());
-            }
-            open = last;
-        }
-        for (sum, amount) in nodes.iter_mut().zip(balance.nodes) {
-            *sum = sum.wrapping_add(amount);
-        }
-    }
-    if open != [0; 2] || nodes != *expected || rows != expected_rows {
-        return Err(unbalanced());
-    }
-    Ok(())
-}
-
-/// What some rows of a file add up to: cost and BilledCost.
-#[derive(Default)]
-struct Balance {
-    rows: u64,
-    /// Of the rows before the first node.
-    before: [i128; 2],
-    /// Of all nodes, by column.
-    nodes: [i128; 7],
-    /// Whether every node but the last is the sum of its parts.
-    even: bool,
-    /// Of the last node: what its parts so far leave; `None` without a node.
-    last: Option<[i128; 2]>,
-}
-
-impl Balance {
-    fn add(&mut self, is_node: bool, amounts: &[i128; 7]) {
-        // system, DaemonSets and disk are among the first six of a row
-        let effective = amounts[..6].iter().fold(0i128, |sum, amount| sum.wrapping_add(*amount));
-        let of_row = [effective, amounts[6]];
-        self.rows += 1;
-        if is_node {
-            self.even &= self.last.is_none_or(|left| left == [0; 2]);
-            self.last = Some(of_row);
-            for (sum, amount) in self.nodes.iter_mut().zip(amounts) {
-                *sum = sum.wrapping_add(*amount);
-            }
-        } else if let Some(left) = &mut self.last {
-            *left = [0, 1].map(|at| left[at].wrapping_sub(of_row[at]));
-        } else {
-            self.before = [0, 1].map(|at| self.before[at].wrapping_add(of_row[at]));
-        }
-    }
-}
-
-/// What these row groups add up to, piece by piece.
-fn read_balances(local: &Path, path: &str, groups: Range<usize>) -> Result<Vec<Balance>, LakeError> {
-    let mut columns = vec!["kind"];
-    columns.extend(MONEY);
-    let mut found = Vec::new();
-    scan::groups(local, path, &columns, groups, |frame| {
-        let kinds = TextCells::of(Some(scan::text(frame, "kind").ok_or_else(|| damaged(path, "kind"))?));
-        let money = units(frame, path)?;
-        let mut balance = Balance {
-            even: true,
-            ..Balance::default()
-        };
-        for row in 0..frame.height() {
-            let is_node = kinds.get(row) == Some(Kind::Node.as_str());
-            balance.add(is_node, &amounts(&money, row, path)?);
-        }
-        found.push(balance);
-        Ok::<(), LakeError>(())
-    })?;
-    Ok(found)
-}
-
-fn units<'f>(frame: &'f DataFrame, path: &str) -> Result<Vec<Cells<'f, Int128Type>>, LakeError> {
+pub(super) fn units<'f>(frame: &'f DataFrame, path: &str) -> Result<Vec<Cells<'f, Int128Type>>, LakeError> {
     let column = |name: &&str| {
         let column = scan::units(frame, name).ok_or_else(|| damaged(path, name))?;
         Ok(Cells::of(column))
@@ -439,7 +351,7 @@ fn units<'f>(frame: &'f DataFrame, path: &str) -> Result<Vec<Cells<'f, Int128Typ
     MONEY.iter().map(column).collect()
 }
 
-fn amounts(columns: &[Cells<'_, Int128Type>], row: usize, path: &str) -> Result<[i128; 7], LakeError> {
+pub(super) fn amounts(columns: &[Cells<'_, Int128Type>], row: usize, path: &str) -> Result<[i128; 7], LakeError> {
     let mut amounts = [0; 7];
     for (amount, column) in amounts.iter_mut().zip(columns) {
         *amount = column.get(row).ok_or_else(|| damaged(path, "an amount"))?;

@@ -11,7 +11,7 @@ use domain::usage::{ClusterDay, Hour, Measure};
 use polars::prelude::*;
 
 /// Rows of a row group: few enough that what is read of one stays near the processor.
-const GROUP_ROWS: usize = 1 << 16;
+const GROUP_ROWS: usize = if cfg!(test) { 16 } else { 1 << 16 };
 
 pub(super) fn put(lake: &Lake, day: &ClusterDay, kind: &str, frame: &DataFrame) -> Result<StoredFile, LakeError> {
     let mut file = ParquetFile::create(lake, frame.schema(), "")?;

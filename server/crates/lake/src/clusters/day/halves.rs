@@ -1,6 +1,7 @@
 //! A large day that is the only one to do: its nodes in two halves, side by side.
 
 use super::{Common, DayRows, DayRun, Done, Task, Worker, damaged, with_unknown};
+use crate::clusters::Finished;
 use crate::clusters::cells::{Cells, Places};
 use crate::clusters::provider::{Twice, add_twice};
 use crate::clusters::unbilled::Missing;
@@ -24,10 +25,7 @@ struct Cut {
 
 /// Does a day with all workers. What comes out is what one of them would bring,
 /// container-days to the byte; cells by worker.
-pub(in crate::clusters) fn only_day(
-    common: &Common<'_>,
-    task: Task,
-) -> Result<(Vec<(usize, Done)>, Vec<Places>), LakeError> {
+pub(in crate::clusters) fn only_day(common: &Common<'_>, task: Task) -> Result<(Finished, Vec<Places>), LakeError> {
     let mut worker = Worker::new(common);
     let mut run = DayRun::new(&mut worker, task)?;
     let Some(cut) = run.cut() else {
