@@ -64,6 +64,8 @@ pub(crate) struct IntFile<'p> {
     /// Path inside the lake, for messages.
     name: &'p str,
     file: File,
+    /// Its length.
+    bytes: u64,
     metadata: FileMetadata,
     /// Kept from page to page.
     scratch: Vec<u8>,
@@ -74,11 +76,13 @@ impl<'p> IntFile<'p> {
     /// Opens a file and refuses one of a newer schema.
     pub fn open(path: &Path, name: &'p str) -> Result<IntFile<'p>, LakeError> {
         let mut file = File::open(path).map_err(LakeError::io("open", name))?;
+        let bytes = file.metadata().map_err(LakeError::io("look at", name))?.len();
         let metadata = read_metadata(&mut file).map_err(unreadable(name))?;
         known_version(&metadata, name)?;
         Ok(IntFile {
             name,
             file,
+            bytes,
             metadata,
             scratch: Vec::new(),
             context: DecompressionContext::Unset,
@@ -126,7 +130,9 @@ impl<'p> IntFile<'p> {
             return Err(damaged("it has another type"));
         }
         let range = chunk.byte_range();
-        let length = usize::try_from(range.end - range.start).map_err(|_| damaged("it is too long"))?;
+        let length = range.end.checked_sub(range.start).filter(|_| range.end <= self.bytes);
+        let length = length.and_then(|length| usize::try_from(length).ok());
+        let length = length.ok_or_else(|| damaged("it is not within the file"))?;
         let mut bytes = Vec::with_capacity(length);
         let mut file = &self.file;
         let read = file
@@ -137,10 +143,14 @@ impl<'p> IntFile<'p> {
         }
         let pages = PageReader::new(Cursor::new(bytes.into()), chunk, Vec::new(), MAX_PAGE_BYTES);
         out.clear();
-        out.reserve(rows);
+        // as much as our files have: what a stranger's says may not be so
+        out.reserve(rows.min(1 << 18));
         let mut dictionary = Vec::new();
         for page in pages {
             let page = page.map_err(unreadable(name))?;
+            if matches!(&page, CompressedPage::Data(page) if page.num_values() > rows - out.len()) {
+                return Err(damaged("it has more rows than its row group"));
+            }
             self.page(page, &mut dictionary, out).map_err(unreadable(name))?;
         }
         if out.len() != rows {
@@ -191,13 +201,16 @@ fn wrong(what: impl Into<String>) -> ParquetError {
 /// Appends the values of a page, none of which may be absent.
 fn values<N: Integer>(page: &DataPage, dictionary: &[N], out: &mut Vec<N>) -> Result<(), ParquetError> {
     let (count, before) = (page.num_values(), out.len());
+    if page.descriptor.max_def_level > 0 && page.buffer().len() < 4 {
+        return Err(wrong("a page ends early"));
+    }
     let parts = split_buffer(page)?;
     if !parts.def.is_empty() {
         all_there(parts.def, count)?;
     }
     match page.encoding() {
         Encoding::Plain => plain(parts.values, out),
-        Encoding::DeltaBinaryPacked => deltas(parts.values, out)?,
+        Encoding::DeltaBinaryPacked => deltas(parts.values, count, out)?,
         Encoding::RleDictionary | Encoding::PlainDictionary => indices(parts.values, count, dictionary, out)?,
         other => return Err(wrong(format!("integers are not kept as {other:?}"))),
     }
@@ -281,13 +294,16 @@ fn signed(bytes: &mut &[u8]) -> Result<i64, ParquetError> {
     Ok((value >> 1).cast_signed() ^ -(value & 1).cast_signed())
 }
 
-/// Appends the values of `DELTA_BINARY_PACKED`.
-fn deltas<N: Integer>(mut bytes: &[u8], out: &mut Vec<N>) -> Result<(), ParquetError> {
+/// Appends the values of `DELTA_BINARY_PACKED`, so many as the page says.
+fn deltas<N: Integer>(mut bytes: &[u8], expected: usize, out: &mut Vec<N>) -> Result<(), ParquetError> {
     let short = || wrong("differences end early");
     let bytes = &mut bytes;
     let size = |bytes: &mut &[u8]| unsigned(bytes).and_then(|size| Ok(usize::try_from(size)?));
     let (block, minis, count) = (size(bytes)?, size(bytes)?, size(bytes)?);
     let mut last = signed(bytes)?;
+    if count != expected {
+        return Err(wrong("there is another number of differences"));
+    }
     if count == 0 {
         return Ok(());
     }
@@ -441,9 +457,9 @@ mod tests {
             let whole = bytes.clone();
             bytes[position] = byte;
             // whatever is made of it, nothing panics, and what is cut off is noticed
-            let _ = deltas::<i64>(&bytes, &mut Vec::new());
+            let _ = deltas::<i64>(&bytes, values.len().min(100), &mut Vec::new());
             if values.len() > 1 {
-                prop_assert!(deltas::<i64>(&whole[..position], &mut Vec::new()).is_err());
+                prop_assert!(deltas::<i64>(&whole[..position], values.len().min(100), &mut Vec::new()).is_err());
             }
         }
     }
