@@ -5,6 +5,10 @@ use crate::object::{Closed, Lake, Staging};
 use crate::schema::{META_DELIVERY, META_SCHEMA_VERSION, SCHEMA_VERSION};
 use polars::polars_utils::compression::ZstdLevel;
 use polars::prelude::*;
+use polars_arrow::array::Array;
+use polars_parquet::write::{
+    CompressedPage, CompressionOptions, Encoding, Version, WriteOptions, array_to_columns, compress,
+};
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -22,12 +26,52 @@ impl Write for Shared {
     }
 }
 
+/// A column of a row group, in the form in which it is to be written.
+pub(crate) struct Column {
+    /// Its values, or their dictionary and the codes of the rows.
+    pub array: Box<dyn Array>,
+    /// How values that have no dictionary are written.
+    pub encoding: Encoding,
+    /// Whether its least and greatest value are noted.
+    pub bounds: bool,
+}
+
+impl Column {
+    /// Values with their dictionary.
+    pub fn coded(array: Box<dyn Array>) -> Column {
+        Column {
+            array,
+            encoding: Encoding::RleDictionary,
+            bounds: true,
+        }
+    }
+
+    /// Values as they are. Nothing asks for the bounds of what does not repeat.
+    pub fn plain(array: Box<dyn Array>) -> Column {
+        Column {
+            array,
+            encoding: Encoding::Plain,
+            bounds: false,
+        }
+    }
+}
+
 /// One Parquet file being written.
 pub(crate) struct ParquetFile {
     writer: BatchedWriter<Shared>,
     staged: Shared,
     rows: u64,
+    compression: CompressionOptions,
 }
+
+/// What is noted of a column of a row group.
+const STATISTICS: StatisticsOptions = StatisticsOptions {
+    min_value: true,
+    max_value: true,
+    distinct_count: false,
+    null_count: true,
+    binary_statistics_truncate_length: Some(64),
+};
 
 impl ParquetFile {
     /// Begins a file of this schema.
@@ -40,10 +84,7 @@ impl ParquetFile {
         let level = ZstdLevel::try_new(1).map_err(LakeError::parquet("write", "a staged file"))?;
         let writer = ParquetWriter::new(staged.clone())
             .with_compression(ParquetCompression::Zstd(Some(level)))
-            .with_statistics(StatisticsOptions {
-                binary_statistics_truncate_length: Some(64),
-                ..StatisticsOptions::default()
-            })
+            .with_statistics(STATISTICS)
             .with_key_value_metadata(Some(KeyValueMetadata::from_static(metadata)))
             .batched(schema)
             .map_err(LakeError::parquet("write", "a staged file"))?;
@@ -51,7 +92,37 @@ impl ParquetFile {
             writer,
             staged,
             rows: 0,
+            compression: CompressionOptions::Zstd(Some(level)),
         })
+    }
+
+    /// Writes a row group from columns in the order of the schema.
+    pub fn write_columns(&mut self, rows: usize, columns: &[Column]) -> Result<(), LakeError> {
+        let types = self.writer.parquet_schema().fields().to_vec();
+        let mut encoded = Vec::with_capacity(columns.len());
+        for (column, of) in columns.iter().zip(types) {
+            let options = WriteOptions {
+                statistics: StatisticsOptions {
+                    min_value: column.bounds,
+                    max_value: column.bounds,
+                    ..STATISTICS
+                },
+                version: Version::V1,
+                compression: self.compression,
+                data_page_size: None,
+            };
+            let leaves = array_to_columns(&column.array, of, options, &[column.encoding]);
+            for pages in leaves.map_err(LakeError::parquet("write", "a staged file"))? {
+                let pages = pages.map(|page| Ok(compress(page?, Vec::new(), self.compression)?));
+                let pages: PolarsResult<Vec<CompressedPage>> = pages.collect();
+                encoded.push(pages.map_err(LakeError::parquet("write", "a staged file"))?);
+            }
+        }
+        self.writer
+            .write_row_group(rows as u64, &encoded)
+            .map_err(LakeError::parquet("write", "a staged file"))?;
+        self.rows += rows as u64;
+        Ok(())
     }
 
     /// Writes a row group: `frame` must be of one chunk.

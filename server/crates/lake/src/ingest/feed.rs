@@ -2,10 +2,11 @@
 //! as FOCUS where the dialect asks for it.
 
 use super::reader::{Hangup, Message};
-use super::records::Block;
+use super::records::{Block, Kept};
 use super::{IngestError, Part};
 use domain::Finding;
-use domain::dialect::native::{Rewriter, Rows};
+use domain::dialect::native::{Cells, Rewriter, Rows};
+use std::sync::Arc;
 use std::sync::mpsc::SyncSender;
 
 /// The header of a file.
@@ -22,6 +23,8 @@ pub(crate) struct Header {
 pub(crate) struct Feed<'a> {
     to: &'a SyncSender<Message>,
     rewriter: Option<Rewriter>,
+    /// Positions of the columns that it keeps.
+    kept: Arc<[usize]>,
     implied: u64,
 }
 
@@ -62,9 +65,11 @@ impl<'a> Feed<'a> {
         if to.send(Message::Begin(position, header)).is_err() {
             return Ok(Err(Hangup));
         }
+        let kept = rewriter.as_ref().map(|rewriter| rewriter.kept().into());
         Ok(Ok(Feed {
             to,
             rewriter,
+            kept: kept.unwrap_or_default(),
             implied: 0,
         }))
     }
@@ -76,7 +81,7 @@ impl<'a> Feed<'a> {
     pub fn send(&mut self, block: Block) -> Result<(), Hangup> {
         let block = match &mut self.rewriter {
             Some(rewriter) => {
-                let (block, implied) = rewritten(rewriter, block);
+                let (block, implied) = rewritten(rewriter, &self.kept, block);
                 self.implied += implied;
                 block
             }
@@ -105,27 +110,47 @@ impl<'a> Feed<'a> {
 }
 
 /// The rows of a block, rewritten; rows that cannot be read go along as they are.
-fn rewritten(rewriter: &mut Rewriter, block: Block) -> (Block, u64) {
-    let mut rows = Rows::over(&block.data[..block.used]);
-    let mut lines = Vec::with_capacity(block.rows());
-    let mut cells: Vec<&[u8]> = Vec::with_capacity(block.width);
-    for (row, line) in block.lines.iter().enumerate() {
-        cells.clear();
-        cells.extend((0..block.width).map(|column| block.cell(row, column)));
-        rewriter.row(&cells, &mut rows);
-        lines.resize(rows.count, *line);
-    }
-    let block = Block {
-        used: block.used + rows.data.len(),
-        cells: rows.cells,
-        lines,
-        width: rewriter.headers().len(),
-        ..block
+fn rewritten(rewriter: &mut Rewriter, kept: &Arc<[usize]>, block: Block) -> (Block, u64) {
+    let text = &block.data[..block.used];
+    let cells = Cells {
+        ranges: &block.cells,
+        by_column: block.by_column,
+        width: block.width,
+        rows: block.rows(),
+    };
+    let mut rows = Rows::over(text);
+    rewriter.block(text, cells, &mut rows);
+    // a row is made of each, or some of none or of several
+    let as_they_were = rows.sources.len() == block.rows() && rows.implied == 0;
+    let line = |source: &u32| block.lines[*source as usize];
+    let lines = if as_they_were {
+        block.lines
+    } else {
+        rows.sources.iter().map(line).collect()
+    };
+    let keeps = |(row, source): (usize, &u32)| (!rows.is_implied(row)).then_some(*source);
+    let kept = Kept {
+        by_column: block.by_column,
+        width: block.width,
+        rows: cells.rows,
+        columns: Arc::clone(kept),
+        sources: (!as_they_were).then(|| rows.sources.iter().enumerate().map(keeps).collect()),
+        cells: block.cells,
     };
     // what was added comes behind the text; bytes behind that mean nothing
     let mut data = block.data;
-    data.truncate(block.used - rows.data.len());
-    data.reserve_exact(rows.data.len());
+    data.truncate(block.used);
     data.extend_from_slice(&rows.data);
-    (Block { data, ..block }, rows.implied)
+    let block = Block {
+        used: data.len(),
+        data,
+        cells: rows.cells,
+        by_column: false,
+        lines,
+        ragged: block.ragged,
+        width: rewriter.headers().len() - kept.columns.len(),
+        kept: Some(kept),
+        shares: true,
+    };
+    (block, rows.implied)
 }
