@@ -14,7 +14,7 @@ use std::thread;
 
 /// Rows of a batch at most. Files of the lake have row groups that are not
 /// longer; a longer one of a stranger is decoded from its start for every batch.
-const BATCH_ROWS: usize = 262_144;
+pub(crate) const BATCH_ROWS: usize = 262_144;
 
 /// Refuses a file whose schema version this release does not know.
 pub(crate) fn check_version(path: &Path, name: &str) -> Result<(), LakeError> {
@@ -77,7 +77,7 @@ pub(crate) fn batches<E: From<LakeError>>(
     let (to, from) = sync_channel::<DataFrame>(1);
     thread::scope(|scope| {
         let running = scope.spawn(move || -> Result<(), LakeError> {
-            for slice in slices(metadata.row_groups.iter().map(|group| group.num_rows())) {
+            for slice in slices(metadata.row_groups.iter().map(|group| group.num_rows()), BATCH_ROWS) {
                 let mut reader = ParquetReader::new(open(path, name)?)
                     .with_columns(Some(columns.to_vec()))
                     .with_slice(Some(slice))
@@ -97,6 +97,31 @@ pub(crate) fn batches<E: From<LakeError>>(
         result?;
         ended.map_err(E::from)
     })
+}
+
+/// The same on this thread, with one batch of at most `rows` rows in memory:
+/// for files of others, whose row groups are as long as they like. Of the
+/// batches only those of a share are read: its number, and how many shares there are.
+pub(crate) fn one_by_one<E: From<LakeError>>(
+    path: &Path,
+    name: &str,
+    columns: &[String],
+    rows: usize,
+    (share, shares): (usize, usize),
+    mut each: impl FnMut(DataFrame) -> Result<(), E>,
+) -> Result<(), E> {
+    let mut reader = ParquetReader::new(open(path, name)?);
+    let metadata = reader.get_metadata().map_err(LakeError::parquet("read", name))?.clone();
+    let slices = slices(metadata.row_groups.iter().map(|group| group.num_rows()), rows);
+    for slice in slices.into_iter().skip(share).step_by(shares.max(1)) {
+        let mut reader = ParquetReader::new(open(path, name)?)
+            .with_columns(Some(columns.to_vec()))
+            .with_slice(Some(slice))
+            .set_rechunk(true);
+        reader.set_metadata(metadata.clone());
+        each(reader.finish().map_err(LakeError::parquet("read", name))?)?;
+    }
+    Ok(())
 }
 
 /// The same on this thread alone, of the row groups with these positions, one by
@@ -141,13 +166,13 @@ pub(crate) fn groups<E: From<LakeError>>(
 }
 
 /// Offset and length of the batches of a file: its row groups, cut where they are long.
-fn slices(groups: impl Iterator<Item = usize>) -> Vec<(usize, usize)> {
+fn slices(groups: impl Iterator<Item = usize>, most: usize) -> Vec<(usize, usize)> {
     let mut slices = Vec::new();
     let mut start = 0;
     for rows in groups {
         let end = start + rows;
         while start < end {
-            let length = (end - start).min(BATCH_ROWS);
+            let length = (end - start).min(most);
             slices.push((start, length));
             start += length;
         }

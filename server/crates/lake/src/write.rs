@@ -3,7 +3,7 @@
 use crate::error::LakeError;
 use crate::object::{Closed, Lake, Staging, Written};
 use crate::schema::{META_DELIVERY, META_SCHEMA_VERSION, SCHEMA_VERSION};
-use polars::prelude::*;
+use polars::prelude::{Column as FrameColumn, *};
 use polars_arrow::array::{Array, DictionaryArray, PrimitiveArray, Utf8ViewArray};
 use polars_parquet::write::{
     CompressedPage, CompressionOptions, Encoding, ParquetType, Version, WriteOptions, ZstdLevel, array_to_columns,
@@ -28,19 +28,52 @@ impl Write for Shared {
     }
 }
 
+/// A column of a row group, in the form in which it is to be written.
+pub(crate) struct Column {
+    /// Its values, or their dictionary and the codes of the rows.
+    pub array: Box<dyn Array>,
+    /// How values that have no dictionary are written.
+    pub encoding: Encoding,
+    /// Whether its least and greatest value are noted.
+    pub bounds: bool,
+}
+
+impl Column {
+    /// Values with their dictionary.
+    pub fn coded(array: Box<dyn Array>) -> Column {
+        Column {
+            array,
+            encoding: Encoding::RleDictionary,
+            bounds: true,
+        }
+    }
+
+    /// Values as they are. Nothing asks for the bounds of what does not repeat.
+    pub fn plain(array: Box<dyn Array>) -> Column {
+        Column {
+            array,
+            encoding: Encoding::Plain,
+            bounds: false,
+        }
+    }
+}
+
 /// One Parquet file being written.
 pub(crate) struct ParquetFile {
     writer: BatchedWriter<Shared>,
     staged: Shared,
     rows: u64,
+    compression: CompressionOptions,
 }
 
-fn statistics() -> StatisticsOptions {
-    StatisticsOptions {
-        binary_statistics_truncate_length: Some(64),
-        ..StatisticsOptions::default()
-    }
-}
+/// What is noted of a column of a row group.
+const STATISTICS: StatisticsOptions = StatisticsOptions {
+    min_value: true,
+    max_value: true,
+    distinct_count: false,
+    null_count: true,
+    binary_statistics_truncate_length: Some(64),
+};
 
 fn level() -> Result<ZstdLevel, LakeError> {
     ZstdLevel::try_new(1).map_err(LakeError::parquet("write", "a staged file"))
@@ -55,7 +88,7 @@ pub(crate) struct Pages {
 /// A column of a row group.
 pub(crate) enum Field<'t> {
     /// Of one chunk.
-    Column(Column),
+    Column(FrameColumn),
     /// Texts that are known to repeat.
     Texts(&'static str, Texts<'t>),
 }
@@ -143,7 +176,7 @@ impl Packer {
         })
     }
 
-    fn column(&self, column: &Column, kind: &ParquetType) -> PolarsResult<Vec<CompressedPage>> {
+    fn column(&self, column: &FrameColumn, kind: &ParquetType) -> PolarsResult<Vec<CompressedPage>> {
         let encoding = match (is_noise(column), column.dtype()) {
             (false, _) => Encoding::RleDictionary,
             (true, DataType::Int64) => Encoding::DeltaBinaryPacked,
@@ -164,7 +197,7 @@ impl Packer {
             _ => CompressionOptions::Zstd(Some(self.zstd)),
         };
         let options = WriteOptions {
-            statistics: statistics(),
+            statistics: STATISTICS,
             compression,
             version: Version::V1,
             data_page_size: None,
@@ -181,7 +214,7 @@ impl Packer {
 
 /// Whether a column is of integers of which most differ from the one before, so
 /// that a dictionary of them is not worth a try.
-fn is_noise(column: &Column) -> bool {
+fn is_noise(column: &FrameColumn) -> bool {
     let changes = if let Ok(values) = column.i64() {
         changes(values)
     } else if let Ok(values) = column.decimal() {
@@ -211,9 +244,10 @@ impl ParquetFile {
             (META_SCHEMA_VERSION.to_owned(), SCHEMA_VERSION.to_string()),
             (META_DELIVERY.to_owned(), delivery_id.to_owned()),
         ];
+        let level = level()?;
         let writer = ParquetWriter::new(staged.clone())
-            .with_compression(ParquetCompression::Zstd(Some(level()?)))
-            .with_statistics(statistics())
+            .with_compression(ParquetCompression::Zstd(Some(level)))
+            .with_statistics(STATISTICS)
             .with_key_value_metadata(Some(KeyValueMetadata::from_static(metadata)))
             .batched(schema)
             .map_err(LakeError::parquet("write", "a staged file"))?;
@@ -221,7 +255,37 @@ impl ParquetFile {
             writer,
             staged,
             rows: 0,
+            compression: CompressionOptions::Zstd(Some(level)),
         })
+    }
+
+    /// Writes a row group from columns in the order of the schema.
+    pub fn write_columns(&mut self, rows: usize, columns: &[Column]) -> Result<(), LakeError> {
+        let types = self.writer.parquet_schema().fields().to_vec();
+        let mut encoded = Vec::with_capacity(columns.len());
+        for (column, of) in columns.iter().zip(types) {
+            let options = WriteOptions {
+                statistics: StatisticsOptions {
+                    min_value: column.bounds,
+                    max_value: column.bounds,
+                    ..STATISTICS
+                },
+                version: Version::V1,
+                compression: self.compression,
+                data_page_size: None,
+            };
+            let leaves = array_to_columns(&column.array, of, options, &[column.encoding]);
+            for pages in leaves.map_err(LakeError::parquet("write", "a staged file"))? {
+                let pages = pages.map(|page| Ok(compress(page?, Vec::new(), self.compression)?));
+                let pages: PolarsResult<Vec<CompressedPage>> = pages.collect();
+                encoded.push(pages.map_err(LakeError::parquet("write", "a staged file"))?);
+            }
+        }
+        self.writer
+            .write_row_group(rows as u64, &encoded)
+            .map_err(LakeError::parquet("write", "a staged file"))?;
+        self.rows += rows as u64;
+        Ok(())
     }
 
     /// Writes a row group: `frame` must be of one chunk.
