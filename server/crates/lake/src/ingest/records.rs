@@ -664,9 +664,9 @@ mod tests {
         while let Some(next) = splitter.next_block(block).expect("splits") {
             for at in 0..next.rows() {
                 assert_eq!(next.lines[at], 2 + 2 * row as u64);
-                assert_eq!(next.cell(at, 0), row.to_string().as_bytes());
+                assert_eq!(next.bytes(next.column(0).get(at)), row.to_string().as_bytes());
                 assert_eq!(
-                    next.cell(at, 1),
+                    next.bytes(next.column(1).get(at)),
                     format!("{}\n\"{row}\"", "x".repeat(row % 700)).as_bytes()
                 );
                 row += 1;
