@@ -1,12 +1,12 @@
 //! Forms of sign-in, access and one's own account. Each goes back to its page,
 //! which tells once what came of it; secrets never stand in an address.
 
+use super::Web;
 use super::admit::{House, no_session_cookie, session_cookie};
 use super::error::ApiError;
 use super::observe::RequestId;
-use super::Web;
-use crate::app::access::is_local;
 use crate::app::App;
+use crate::app::access::is_local;
 use crate::app::access::{Began, Caller, NewPerson, Note, Refusal, Whence};
 use crate::error::AppError;
 use axum::Extension;
@@ -270,7 +270,8 @@ pub(super) async fn sign_out(form: Form) -> Response {
 async fn after_sign_out(form: &Form) -> String {
     let here = "/sign-in".to_owned();
     let session = form.caller.session.as_ref();
-    let Some((method, id_token)) = session.and_then(|session| Some((&session.method, session.id_token.as_ref()?))) else {
+    let Some((method, id_token)) = session.and_then(|session| Some((&session.method, session.id_token.as_ref()?)))
+    else {
         return here;
     };
     match form.app.oidc_sign_out(method, id_token).await {

@@ -6,8 +6,8 @@ use super::Web;
 use super::access::{not_signed_in, signed_in};
 use super::error::ApiError;
 use super::observe::RequestId;
-use crate::app::access::oidc::{SignInRefused, state_of};
 use crate::app::access::Whence;
+use crate::app::access::oidc::{SignInRefused, state_of};
 use crate::error::AppError;
 use axum::Extension;
 use axum::extract::{Path, RawQuery, State};
@@ -83,7 +83,12 @@ pub(super) async fn callback(
         Err(why) => return refused(&web, &provider, &why, &id),
     };
     let began = app
-        .begin_session(&person.account.account_id, &person.provider, Some(person.id_token), &whence)
+        .begin_session(
+            &person.account.account_id,
+            &person.provider,
+            Some(person.id_token),
+            &whence,
+        )
         .await;
     match began {
         Ok(began) => signed_in(&began, &person.next, web.secure),

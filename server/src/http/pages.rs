@@ -39,6 +39,7 @@ pub(super) async fn page(State(web): State<Web>, request: Request) -> Response {
         denied: extensions.get::<Denied>().cloned(),
         request_id,
     });
+    let providers = web.house.acting(Scope::nobody()).provider_origins();
     let assets = web.files.urls().clone();
     let provide = move || {
         provide_context(Arc::clone(&backend));
@@ -47,7 +48,7 @@ pub(super) async fn page(State(web): State<Web>, request: Request) -> Response {
         let Some(response) = use_context::<ResponseOptions>() else {
             return;
         };
-        let policy = use_nonce().map(|nonce| security::page_policy(&nonce));
+        let policy = use_nonce().map(|nonce| security::page_policy(&nonce, &providers));
         if let Some(policy) = policy.and_then(|policy| HeaderValue::from_str(&policy).ok()) {
             response.insert_header(header::CONTENT_SECURITY_POLICY, policy);
         }

@@ -31,11 +31,15 @@ const DEFAULTS: [(HeaderName, &str); 7] = [
     (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
 ];
 
-/// The policy of a page: own files, and scripts with this page's nonce.
-pub(super) fn page_policy(nonce: &str) -> String {
+/// The policy of a page: own files, and scripts with this page's nonce. A form
+/// may end at the providers too: signing out is told them.
+pub(super) fn page_policy(nonce: &str, providers: &[String]) -> String {
+    let providers = providers
+        .iter()
+        .fold(String::new(), |all, origin| format!("{all} {origin}"));
     format!(
         "default-src 'none'; script-src 'self' 'nonce-{nonce}' 'wasm-unsafe-eval'; style-src 'self'; \
-         img-src 'self' data:; font-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; \
+         img-src 'self' data:; font-src 'self'; connect-src 'self'; form-action 'self'{providers}; base-uri 'none'; \
          frame-ancestors 'none'"
     )
 }

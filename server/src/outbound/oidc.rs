@@ -146,6 +146,15 @@ pub struct Settings {
     pub ca: Option<(String, Vec<u8>)>,
 }
 
+impl Settings {
+    /// Scheme, host and port of the issuer; empty for one that is no address.
+    #[must_use]
+    pub fn issuer_origin(&self) -> String {
+        let url = Url::parse(&self.issuer);
+        url.map_or_else(|_| String::new(), |url| url.origin().ascii_serialization())
+    }
+}
+
 /// What was sent to a provider: `url` to the browser, the rest is kept.
 #[derive(Debug)]
 pub struct Begun {

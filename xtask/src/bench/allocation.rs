@@ -427,8 +427,8 @@ impl Summary {
             ));
         }
         lines.push(
-            "\nA day is read, split, written, synced and read back by one worker. The older months are this month's files under \
-             further names. The application itself allocates a whole period when one of its days has changed.\n"
+            "\nA day is read, split, written, synced and read back, its nodes in two halves by two threads. The older months are \
+             this month's files under further names. The application itself allocates a whole period when one of its days has changed.\n"
                 .to_owned(),
         );
         let word = |held: bool| if held { "held" } else { "MISSED" };

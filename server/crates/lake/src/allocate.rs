@@ -17,6 +17,7 @@ use domain::apportion::Splitter;
 use domain::fx::Conversion;
 use domain::instant::Day;
 use polars::prelude::PlHashMap;
+use std::thread;
 
 /// Allocates the charges of some files, without usage. `split` is
 /// [`domain::apportion::apportion`]; tests pass a wrong one.
@@ -109,7 +110,7 @@ fn allocation(
     let clusters = clusters::split_days(
         lake,
         gathered,
-        (&usage, &join),
+        (&usage, &join, None),
         &mut charges,
         split,
         period,
@@ -163,15 +164,20 @@ pub fn split_day(
     let join = clusters::join_of(lake, usage)?;
     let mut gathered = Gathered::new(&join);
     let mut charges = Charges::new(program).joining(&join);
-    for file in files {
-        charges.read(lake, file, |charges, row| gathered.take(charges, row).map(|_| ()))?;
-    }
+    // what the usage says beside the hours is read while the charges are
+    let facts = thread::scope(|scope| {
+        let facts = scope.spawn(|| clusters::DayFacts::read(lake, &usage[0], &program.rules));
+        for file in files {
+            charges.read(lake, file, |charges, row| gathered.take(charges, row).map(|_| ()))?;
+        }
+        facts.join().unwrap_or(Err(LakeError::Stage { stage: "read" }))
+    })?;
     let left_out = gathered.keep_only(day);
     let mut sums = Sums::default();
     let clusters = clusters::split_days(
         lake,
         gathered,
-        (usage, &join),
+        (usage, &join, Some(facts)),
         &mut charges,
         split,
         Some(BillingPeriod::of(day.start())),

@@ -21,6 +21,7 @@ pub mod usage;
 mod clusters;
 mod exported;
 mod fees;
+mod ints;
 mod prices;
 mod rows;
 mod scan;

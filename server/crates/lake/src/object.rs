@@ -86,17 +86,47 @@ impl Staging {
     /// # Errors
     /// When the operating system refuses, as on a full disk.
     pub fn close(self) -> Result<Closed, LakeError> {
+        self.written()?.sync()
+    }
+
+    /// Ends the writing: the bytes are there to read, but not synced.
+    pub(crate) fn written(self) -> Result<Written, LakeError> {
         let sha256 = hex(&self.hasher.finalize());
         let file = self
             .file
             .into_inner()
             .map_err(|e| LakeError::io("write", "a staged file")(e.into_error()))?;
         readable(file.as_file()).map_err(LakeError::io("set the permissions of", file.path()))?;
+        Ok(Written {
+            file,
+            bytes: self.bytes,
+            sha256,
+        })
+    }
+}
+
+/// A staged file that is whole: removed when dropped.
+#[derive(Debug)]
+pub(crate) struct Written {
+    file: NamedTempFile,
+    bytes: u64,
+    sha256: String,
+}
+
+impl Written {
+    /// Where its bytes can be read.
+    pub fn path(&self) -> &Path {
+        self.file.path()
+    }
+
+    /// Syncs it; the file is closed.
+    pub fn sync(self) -> Result<Closed, LakeError> {
+        let file = self.file;
         file.as_file().sync_all().map_err(LakeError::io("sync", file.path()))?;
         Ok(Closed {
             file: file.into_temp_path(),
             bytes: self.bytes,
-            sha256,
+            sha256: self.sha256,
         })
     }
 }

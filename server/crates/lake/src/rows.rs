@@ -4,7 +4,7 @@
 use crate::clusters::join::{Join, Target};
 use crate::error::LakeError;
 use crate::object::Lake;
-use crate::scan;
+use crate::scan::{self, Cells, TextCells};
 use crate::schema::{BILLING_PERIOD, ChargeFile, LINE, PART};
 use domain::allocate::clusters::{Thing, billed_seconds};
 use domain::allocate::{CubeKey, Program, key_of, pieces, split_over};
@@ -266,70 +266,78 @@ impl<'p> Charges<'p> {
             .collect();
         let [billed, effective] = AMOUNTS.map(|name| scan::units(frame, name).ok_or_else(|| damaged(name)));
         let [start, end] = SPAN.map(|name| scan::instants(frame, name).ok_or_else(|| damaged(name)));
-        let (billed, effective, start, end) = (billed?, effective?, start?, end?);
+        let (billed, effective) = (Cells::of(billed?), Cells::of(effective?));
+        let (start, end) = (Cells::of(start?), Cells::of(end?));
         let int = |name: &'static str| {
             frame
                 .column(name)
                 .and_then(|column| column.i32())
+                .map(Cells::of)
                 .map_err(|_| damaged(name))
         };
         let (period, part) = (int(BILLING_PERIOD)?, int(PART)?);
         let line = frame
             .column(LINE)
             .and_then(|column| column.i64())
+            .map(Cells::of)
             .map_err(|_| damaged(LINE))?;
         let joined = self.join.map(|join| {
-            let texts = [RESOURCE, UNIT].map(|name| scan::text(frame, name));
-            (join, texts, scan::units(frame, QUANTITY))
+            let texts = [RESOURCE, UNIT].map(|name| TextCells::of(scan::text(frame, name)));
+            (join, texts, scan::units(frame, QUANTITY).map(Cells::of))
         });
-        let extra = |name: &'static str| self.extra.contains(&name).then(|| scan::units(frame, name)).flatten();
+        let extra = |name: &'static str| {
+            let column = self.extra.contains(&name).then(|| scan::units(frame, name));
+            column.flatten().map(Cells::of)
+        };
         let [list, contracted] = [LIST, CONTRACTED].map(extra);
         let quantities = [PRICING_QUANTITY, QUANTITY].map(extra);
-        let resources = self.with_resource.then(|| scan::text(frame, RESOURCE)).flatten();
+        let resources = TextCells::of(self.with_resource.then(|| scan::text(frame, RESOURCE)).flatten());
+        let cells: Vec<TextCells<'_>> = texts.iter().map(|column| TextCells::of(*column)).collect();
         let mut key = Vec::new();
         let mut last: (Vec<u8>, Option<u32>) = (Vec::new(), None);
         for row in 0..frame.height() {
-            key.clear();
-            texts
-                .iter()
-                .for_each(|column| push(&mut key, column.and_then(|column| column.get(row))));
             let set = match last.1 {
-                Some(set) if last.0 == key => set,
+                Some(set) if row > 0 && cells.iter().all(|cells| cells.repeats(row)) => set,
                 _ => {
-                    let set = self.intern(&key, &texts, row);
-                    std::mem::swap(&mut last.0, &mut key);
-                    last.1 = Some(set);
-                    set
+                    key.clear();
+                    cells.iter().for_each(|cells| push(&mut key, cells.get(row)));
+                    match last.1 {
+                        Some(set) if last.0 == key => set,
+                        _ => {
+                            let set = self.intern(&key, &texts, row);
+                            std::mem::swap(&mut last.0, &mut key);
+                            last.1 = Some(set);
+                            set
+                        }
+                    }
                 }
             };
-            let money = |column: &Int128Chunked, name: &str| {
+            let money = |column: &Cells<'_, Int128Type>, name: &str| {
                 column.get(row).and_then(Money::from_units).ok_or_else(|| damaged(name))
             };
-            let when = |column: &Int64Chunked, name: &str| column.get(row).map(Instant).ok_or_else(|| damaged(name));
+            let when =
+                |column: &Cells<'_, Int64Type>, name: &str| column.get(row).map(Instant).ok_or_else(|| damaged(name));
             self.resource.clear();
-            if let Some(id) = resources.and_then(|column| column.get(row)) {
-                self.resource.push_str(id);
-            }
+            self.resource.push_str(resources.get(row).unwrap_or(""));
             let (mut target, mut consumed_s, mut charged) = (None, None, Charged::Hours);
             if let Some((join, [resource, unit], quantity)) = &joined {
-                let id = resource.and_then(|column| column.get(row));
-                let unit = unit.and_then(|column| column.get(row));
+                let (id, unit) = (resource.get(row), unit.get(row));
                 self.resource.clear();
                 self.resource.push_str(id.unwrap_or(""));
                 target = id.and_then(|id| join.find(id));
                 if let Some(target) = target {
-                    consumed_s = billed_seconds(unit, quantity.and_then(|column| column.get(row)));
+                    consumed_s = billed_seconds(unit, quantity.as_ref().and_then(|column| column.get(row)));
                     if target.get(Thing::Balancer).is_some() {
                         let attributes = &self.sets[set as usize].attributes;
                         charged = Charged::of(unit, attributes.column("ChargeDescription"));
                     }
                 }
             }
-            let other = |column: Option<&Int128Chunked>| column?.get(row).and_then(Money::from_units);
+            let other = |column: &Option<Cells<'_, Int128Type>>| column.as_ref()?.get(row).and_then(Money::from_units);
             let mut charge = Row {
                 prices: Prices {
-                    list: other(list),
-                    contracted: other(contracted),
+                    list: other(&list),
+                    contracted: other(&contracted),
                     quantity: quantities.iter().find_map(|column| column.as_ref()?.get(row)),
                 },
                 lines: 1,
@@ -344,11 +352,11 @@ impl<'p> Charges<'p> {
                     .and_then(BillingPeriod::from_number)
                     .ok_or_else(|| damaged(BILLING_PERIOD))?,
                 span: Span {
-                    start: when(start, SPAN[0])?,
-                    end: when(end, SPAN[1])?,
+                    start: when(&start, SPAN[0])?,
+                    end: when(&end, SPAN[1])?,
                 },
-                billed: money(billed, AMOUNTS[0])?,
-                effective: money(effective, AMOUNTS[1])?,
+                billed: money(&billed, AMOUNTS[0])?,
+                effective: money(&effective, AMOUNTS[1])?,
             };
             self.convert(&mut charge)?;
             each(self, &charge)?;

@@ -3,7 +3,10 @@
 use crate::error::LakeError;
 use crate::schema::{META_SCHEMA_VERSION, SCHEMA_VERSION};
 use polars::prelude::*;
+use polars_arrow::array::{Array, PrimitiveArray, Utf8ViewArray};
+use polars_parquet::read::FileMetadata;
 use std::fs::File;
+use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc::sync_channel;
@@ -11,13 +14,18 @@ use std::thread;
 
 /// Rows of a batch at most. Files of the lake have row groups that are not
 /// longer; a longer one of a stranger is decoded from its start for every batch.
-const BATCH_ROWS: usize = 262_144;
+pub(crate) const BATCH_ROWS: usize = 262_144;
 
 /// Refuses a file whose schema version this release does not know.
 pub(crate) fn check_version(path: &Path, name: &str) -> Result<(), LakeError> {
     let file = File::open(path).map_err(LakeError::io("open", name))?;
     let mut reader = ParquetReader::new(file);
     let metadata = reader.get_metadata().map_err(LakeError::parquet("read", name))?;
+    known_version(metadata, name)
+}
+
+/// The same of a file whose end was read already.
+pub(crate) fn known_version(metadata: &FileMetadata, name: &str) -> Result<(), LakeError> {
     let entries = metadata.key_value_metadata().iter().flatten();
     let version = entries
         .filter(|entry| entry.key == META_SCHEMA_VERSION)
@@ -69,7 +77,7 @@ pub(crate) fn batches<E: From<LakeError>>(
     let (to, from) = sync_channel::<DataFrame>(1);
     thread::scope(|scope| {
         let running = scope.spawn(move || -> Result<(), LakeError> {
-            for slice in slices(metadata.row_groups.iter().map(|group| group.num_rows())) {
+            for slice in slices(metadata.row_groups.iter().map(|group| group.num_rows()), BATCH_ROWS) {
                 let mut reader = ParquetReader::new(open(path, name)?)
                     .with_columns(Some(columns.to_vec()))
                     .with_slice(Some(slice))
@@ -91,12 +99,38 @@ pub(crate) fn batches<E: From<LakeError>>(
     })
 }
 
-/// The same on this thread alone, row group by row group, for many files side
-/// by side. Columns of integers that are all zero may be left out.
+/// The same on this thread, with one batch of at most `rows` rows in memory:
+/// for files of others, whose row groups are as long as they like. Of the
+/// batches only those of a share are read: its number, and how many shares there are.
+pub(crate) fn one_by_one<E: From<LakeError>>(
+    path: &Path,
+    name: &str,
+    columns: &[String],
+    rows: usize,
+    (share, shares): (usize, usize),
+    mut each: impl FnMut(DataFrame) -> Result<(), E>,
+) -> Result<(), E> {
+    let mut reader = ParquetReader::new(open(path, name)?);
+    let metadata = reader.get_metadata().map_err(LakeError::parquet("read", name))?.clone();
+    let slices = slices(metadata.row_groups.iter().map(|group| group.num_rows()), rows);
+    for slice in slices.into_iter().skip(share).step_by(shares.max(1)) {
+        let mut reader = ParquetReader::new(open(path, name)?)
+            .with_columns(Some(columns.to_vec()))
+            .with_slice(Some(slice))
+            .set_rechunk(true);
+        reader.set_metadata(metadata.clone());
+        each(reader.finish().map_err(LakeError::parquet("read", name))?)?;
+    }
+    Ok(())
+}
+
+/// The same on this thread alone, of the row groups with these positions, one by
+/// one, for many files side by side. Long ones come in pieces.
 pub(crate) fn groups<E: From<LakeError>>(
     path: &Path,
     name: &str,
     columns: &[&str],
+    wanted: Range<usize>,
     mut each: impl FnMut(&DataFrame) -> Result<(), E>,
 ) -> Result<(), E> {
     let mut reader = ParquetReader::new(open(path, name)?);
@@ -109,25 +143,17 @@ pub(crate) fn groups<E: From<LakeError>>(
         };
         return Err(damaged.into());
     }
+    let names: Vec<String> = columns.iter().map(|column| (*column).to_owned()).collect();
     let mut start = 0;
-    for group in &metadata.row_groups {
-        let zero = |column: &str| {
-            let mut chunks = group.columns_under_root_iter(column).into_iter().flatten();
-            let statistics = chunks
-                .next()
-                .and_then(|chunk| chunk.statistics(&metadata.footer_buf)?.ok());
-            let integers = statistics.as_ref().and_then(|statistics| statistics.as_int64());
-            integers.is_some_and(|of| of.min_value == Some(0) && of.max_value == Some(0) && of.null_count == Some(0))
-        };
-        let wanted = columns
-            .iter()
-            .filter(|column| !zero(column))
-            .map(|column| (*column).to_owned());
+    for (at, group) in metadata.row_groups.iter().enumerate() {
         let end = start + group.num_rows();
+        if !wanted.contains(&at) {
+            start = end;
+        }
         while start < end {
             let length = (end - start).min(BATCH_ROWS);
             let mut reader = ParquetReader::new(open(path, name)?)
-                .with_columns(Some(wanted.clone().collect()))
+                .with_columns(Some(names.clone()))
                 .with_slice(Some((start, length)))
                 .read_parallel(ParallelStrategy::None)
                 .set_rechunk(true);
@@ -140,13 +166,13 @@ pub(crate) fn groups<E: From<LakeError>>(
 }
 
 /// Offset and length of the batches of a file: its row groups, cut where they are long.
-fn slices(groups: impl Iterator<Item = usize>) -> Vec<(usize, usize)> {
+fn slices(groups: impl Iterator<Item = usize>, most: usize) -> Vec<(usize, usize)> {
     let mut slices = Vec::new();
     let mut start = 0;
     for rows in groups {
         let end = start + rows;
         while start < end {
-            let length = (end - start).min(BATCH_ROWS);
+            let length = (end - start).min(most);
             slices.push((start, length));
             start += length;
         }
@@ -177,4 +203,78 @@ pub(crate) fn instants<'f>(frame: &'f DataFrame, column: &str) -> Option<&'f Int
         .datetime()
         .ok()
         .map(|column| column.physical())
+}
+
+/// A text column of a batch, as fast as it can be looked into cell by cell.
+pub(crate) enum TextCells<'f> {
+    /// Not there, or nothing in it.
+    Nothing,
+    Array(&'f Utf8ViewArray),
+    /// Of several chunks.
+    Chunked(&'f StringChunked),
+}
+
+impl<'f> TextCells<'f> {
+    pub fn of(column: Option<&'f StringChunked>) -> TextCells<'f> {
+        let Some(column) = column.filter(|column| column.null_count() < column.len()) else {
+            return TextCells::Nothing;
+        };
+        match only_chunk(column) {
+            Some(array) => TextCells::Array(array),
+            None => TextCells::Chunked(column),
+        }
+    }
+
+    #[inline]
+    pub fn get(&self, row: usize) -> Option<&'f str> {
+        match self {
+            TextCells::Nothing => None,
+            TextCells::Array(array) => (!array.is_null(row)).then(|| array.value(row)),
+            TextCells::Chunked(column) => column.get(row),
+        }
+    }
+
+    /// Whether a row is known, without a look at its text, to have that of the row before.
+    #[inline]
+    pub fn repeats(&self, row: usize) -> bool {
+        match self {
+            TextCells::Nothing => true,
+            TextCells::Array(array) => {
+                let views = array.views();
+                // the same bytes at the same place
+                array.null_count() == 0 && views[row].as_u128() == views[row - 1].as_u128()
+            }
+            TextCells::Chunked(_) => false,
+        }
+    }
+}
+
+/// The same of a column of numbers.
+pub(crate) enum Cells<'f, T: PolarsNumericType> {
+    Array(&'f PrimitiveArray<T::Native>),
+    /// Of several chunks.
+    Chunked(&'f ChunkedArray<T>),
+}
+
+impl<'f, T: PolarsNumericType> Cells<'f, T> {
+    pub fn of(column: &'f ChunkedArray<T>) -> Cells<'f, T> {
+        match only_chunk(column) {
+            Some(array) => Cells::Array(array),
+            None => Cells::Chunked(column),
+        }
+    }
+
+    #[inline]
+    pub fn get(&self, row: usize) -> Option<T::Native> {
+        match self {
+            Cells::Array(array) => (!array.is_null(row)).then(|| array.value(row)),
+            Cells::Chunked(column) => column.get(row),
+        }
+    }
+}
+
+fn only_chunk<T: PolarsDataType>(column: &ChunkedArray<T>) -> Option<&T::Array> {
+    let mut chunks = column.downcast_iter();
+    let first = chunks.next();
+    first.filter(|_| chunks.next().is_none())
 }

@@ -271,6 +271,14 @@ impl App {
         self.providers.list()
     }
 
+    /// Their origins, such as `https://id.example`.
+    #[must_use]
+    pub fn provider_origins(&self) -> Vec<String> {
+        let issuers = self.providers.by_name.values();
+        let origins = issuers.map(|(_, config)| config.settings.issuer_origin());
+        origins.collect::<BTreeSet<String>>().into_iter().collect()
+    }
+
     /// The store for what sign-in does before anybody is known.
     fn sign_in_store(&self) -> Store {
         let actor = self.scope().actor();

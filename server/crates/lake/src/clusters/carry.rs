@@ -41,9 +41,16 @@ impl Divisor {
             let value = u128::from(self.value);
             return (low(dividend / value), low(dividend % value));
         }
-        // Moeller, Granlund: Improved division by invariant integers (2011), algorithm 4
+        let (quotient, rest) = self.divide_normal(dividend << self.shift);
+        (quotient, rest >> self.shift)
+    }
+
+    /// The same of a dividend that was shifted as `value` is; so is the rest. Only
+    /// of a value of 2^32 or more.
+    // Moeller, Granlund: Improved division by invariant integers (2011), algorithm 4
+    #[inline]
+    fn divide_normal(&self, dividend: u128) -> (u64, u64) {
         let normal = self.value << self.shift;
-        let dividend = dividend << self.shift;
         let (high, rest) = (low(dividend >> 64), low(dividend));
         let estimate = u128::from(self.reciprocal) * u128::from(high) + dividend;
         let mut quotient = low(estimate >> 64).wrapping_add(1);
@@ -56,7 +63,7 @@ impl Divisor {
             quotient = quotient.wrapping_add(1);
             left -= normal;
         }
-        (quotient, left >> self.shift)
+        (quotient, left)
     }
 }
 
@@ -70,6 +77,7 @@ fn low(value: u128) -> u64 {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Share {
     quotient: u128,
+    /// These two shifted as the divisor is, when it is 2^32 or more.
     rest: u64,
     carry: u64,
     by: Divisor,
@@ -95,6 +103,7 @@ impl Share {
         } else {
             (total / u128::from(sum), low(total % u128::from(sum)))
         };
+        let rest = if by.reciprocal == 0 { rest } else { rest << by.shift };
         Share {
             quotient,
             rest,
@@ -103,13 +112,21 @@ impl Share {
         }
     }
 
-    /// The part of the next weight.
+    /// The part of the next weight, which is not larger than all of them.
     #[inline]
     pub fn next(&mut self, weight: u64) -> u128 {
-        // carry < W and rest < W, so this is below W * 2^64
-        let running = u128::from(self.carry) + u128::from(self.rest) * u128::from(weight);
-        let (part, carry) = self.by.divide(running);
-        self.carry = carry;
+        let part = if self.by.reciprocal == 0 {
+            // carry < W, rest < W and W < 2^32, so this fits
+            let running = self.carry + self.rest * weight;
+            self.carry = running % self.by.value;
+            running / self.by.value
+        } else {
+            // carry < W and rest < W, so this is below W * 2^64, and shifted below its divisor * 2^64
+            let running = u128::from(self.carry) + u128::from(self.rest) * u128::from(weight);
+            let (part, carry) = self.by.divide_normal(running);
+            self.carry = carry;
+            part
+        };
         self.quotient * u128::from(weight) + u128::from(part)
     }
 }

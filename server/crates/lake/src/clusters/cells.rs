@@ -21,7 +21,7 @@ pub(super) type Payer = (Option<u32>, u64);
 
 /// Where pieces land, as a worker numbers them: cluster and pool, and what of a
 /// slot owner rules see.
-#[derive(Default)]
+#[derive(Default, Clone)]
 pub(super) struct Places {
     sites: Vec<(String, String)>,
     subjects: Vec<[String; 5]>,

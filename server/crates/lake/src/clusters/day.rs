@@ -17,7 +17,7 @@ use super::unbilled::{Missing, billed_s};
 use crate::container_days::{ContainerDayFile, DayRows, Extent};
 use crate::error::LakeError;
 use crate::object::Lake;
-use crate::usage::{UsageFile, each_hours, each_slot, read_nodes};
+use crate::usage::{ALL_SLOTS, UsageFile, each_hours, each_slot, read_nodes};
 use domain::allocate::CubeValue;
 use domain::allocate::cluster_wide::{is_cluster_service, is_user};
 use domain::allocate::clusters::MachineCost;
@@ -28,7 +28,12 @@ use domain::usage::{Hour, Node, NodeHour, Part, Role, Slot};
 use domain::{BillingPeriod, Currency, Money};
 use polars::prelude::PlHashMap;
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::sync::Arc;
+
+mod halves;
+
+pub(super) use halves::only_day;
 
 /// What all days have in common.
 pub(super) struct Common<'c> {
@@ -60,6 +65,63 @@ pub(super) struct Task {
     pub planes: Vec<((u8, u8), u32, CubeValue)>,
     /// Whether to write its container-days.
     pub write: bool,
+    /// When they were read already; of the first day a worker does.
+    pub facts: Option<DayFacts>,
+}
+
+/// What a day's files say beside the hours, read before the day is done.
+pub(crate) struct DayFacts {
+    nodes: DayNodes,
+    slots: DaySlots,
+    places: Places,
+}
+
+type DayNodes = Vec<(Arc<Node>, Vec<NodeHour>)>;
+
+impl DayFacts {
+    /// Reads them.
+    pub fn read(lake: &Lake, file: &UsageFile, rules: &RuleSet) -> Result<DayFacts, LakeError> {
+        let mut places = Places::default();
+        let (nodes, slots) = read_facts(lake, file, rules, &mut places)?;
+        Ok(DayFacts { nodes, slots, places })
+    }
+}
+
+fn read_facts(
+    lake: &Lake,
+    file: &UsageFile,
+    rules: &RuleSet,
+    places: &mut Places,
+) -> Result<(DayNodes, DaySlots), LakeError> {
+    let nodes = read_nodes(lake, file)?;
+    let nodes = nodes.into_iter().map(|(node, hours)| (Arc::new(node), hours)).collect();
+    let (mut slots, mut key) = (DaySlots::default(), Vec::new());
+    each_slot(
+        lake,
+        file,
+        |[node, container, role, namespace, kind, workload, labels]| {
+            if slots.names.last().is_none_or(|(last, _)| last != node) {
+                let first = u32::try_from(slots.role.len()).unwrap_or(u32::MAX);
+                slots.names.push((node.to_owned(), first));
+            }
+            let role = Role::parse(role).ok_or_else(|| damaged(&file.slots_path, "role"))?;
+            slots.role.push(role);
+            let slot = Slot {
+                namespace: namespace.to_owned(),
+                role,
+                ..Slot::default()
+            };
+            slots.service.push(is_cluster_service(&slot, rules));
+            slots.user.push(is_user(&slot, rules));
+            let subject = [namespace, kind, workload, container, labels];
+            slots.subject.push(places.subject(subject, &mut key));
+            slots
+                .node
+                .push(u32::try_from(slots.names.len() - 1).unwrap_or(u32::MAX));
+            Ok(())
+        },
+    )?;
+    Ok((nodes, slots))
 }
 
 /// What came of it.
@@ -82,6 +144,8 @@ pub(super) struct Worker<'c> {
     parts: [Parts; 2],
     bins: Vec<Bin>,
     amounts: Vec<(u32, CubeValue)>,
+    /// Room for the rows of the next day.
+    spare: Option<DayRows>,
 }
 
 impl<'c> Worker<'c> {
@@ -94,38 +158,23 @@ impl<'c> Worker<'c> {
             parts: Default::default(),
             bins: Vec::new(),
             amounts: Vec::new(),
+            spare: None,
         }
     }
 
     /// Does a day.
     pub fn day(&mut self, task: Task) -> Result<Done, LakeError> {
-        let write = task.write;
-        let slots_path = task
-            .file
-            .as_ref()
-            .map_or_else(String::new, |file| file.slots_path.clone());
         let mut run = DayRun::new(self, task)?;
-        run.nodes(&mut NodeRows::default())?;
+        run.nodes(&ALL_SLOTS, true)?;
         run.services()?;
-        let (task, cells, missing, twice) = (run.task, run.cells, run.missing, run.twice);
-        let file = match run.rows {
-            Some(rows) if write => Some(rows.write(self.common.lake, &task.cluster, task.day, &slots_path)?),
-            _ => None,
-        };
-        Ok(Done {
-            day: task.day,
-            cells: cells.into_iter().collect(),
-            file,
-            missing,
-            twice,
-        })
+        run.finish(1)
     }
 
     /// The hours of a day: the same money, by hour.
     pub fn hours(&mut self, task: Task) -> Result<Vec<NodeBook>, LakeError> {
         let mut run = DayRun::new(self, task)?;
         run.book = Some(Vec::new());
-        run.nodes(&mut NodeRows::default())?;
+        run.nodes(&ALL_SLOTS, true)?;
         Ok(run.book.unwrap_or_default())
     }
 }
@@ -133,10 +182,10 @@ impl<'c> Worker<'c> {
 /// A day being done.
 struct DayRun<'w, 'c> {
     worker: &'w mut Worker<'c>,
-    task: Task,
+    task: Arc<Task>,
     first_hour: i32,
-    nodes: Vec<(Arc<Node>, Vec<NodeHour>)>,
-    slots: DaySlots,
+    nodes: DayNodes,
+    slots: Arc<DaySlots>,
     next: usize,
     /// Machines that had their cost, with the hours of the day paid for.
     done: PlHashMap<u32, [bool; 24]>,
@@ -155,50 +204,30 @@ impl<'w, 'c> DayRun<'w, 'c> {
         task.pieces
             .sort_unstable_by_key(|piece| (piece.machine, piece.group(), piece.lane));
         task.extra.sort_by_key(|extra| extra.machine);
-        let (mut nodes, mut slots) = (Vec::new(), DaySlots::default());
-        if let Some(file) = &task.file {
-            let lake = worker.common.lake;
-            nodes = read_nodes(lake, file)?
-                .into_iter()
-                .map(|(node, hours)| (Arc::new(node), hours))
-                .collect();
-            let mut key = Vec::new();
-            each_slot(
-                lake,
-                file,
-                |[node, container, role, namespace, kind, workload, labels]| {
-                    if slots.names.last().is_none_or(|(last, _)| last != node) {
-                        let first = u32::try_from(slots.role.len()).unwrap_or(u32::MAX);
-                        slots.names.push((node.to_owned(), first));
-                    }
-                    let role = Role::parse(role).ok_or_else(|| damaged(&file.slots_path, "role"))?;
-                    slots.role.push(role);
-                    let slot = Slot {
-                        namespace: namespace.to_owned(),
-                        role,
-                        ..Slot::default()
-                    };
-                    slots.service.push(is_cluster_service(&slot, worker.common.rules));
-                    slots.user.push(is_user(&slot, worker.common.rules));
-                    let subject = [namespace, kind, workload, container, labels];
-                    slots.subject.push(worker.places.subject(subject, &mut key));
-                    slots
-                        .node
-                        .push(u32::try_from(slots.names.len() - 1).unwrap_or(u32::MAX));
-                    Ok(())
-                },
-            )?;
-        }
+        let facts = match (&task.file, task.facts.take()) {
+            (_, Some(facts)) => {
+                worker.places = facts.places;
+                (facts.nodes, facts.slots)
+            }
+            (Some(file), None) => {
+                let common = worker.common;
+                read_facts(common.lake, file, common.rules, &mut worker.places)?
+            }
+            (None, None) => Default::default(),
+        };
+        let (nodes, slots) = facts;
         let served = slots.service.contains(&true) || !task.planes.is_empty();
-        let rows = task
-            .write
-            .then(|| DayRows::new(with_unknown(&worker.common.currencies)));
+        // a row per container, and two per node
+        let count = slots.role.len() + 2 * nodes.len();
+        let spare = worker.spare.take();
+        let new = || DayRows::new(with_unknown(&worker.common.currencies), count);
+        let rows = task.write.then(|| spare.unwrap_or_else(new));
         Ok(DayRun {
             first_hour: task.day.0 * 24,
             worker,
-            task,
+            task: Arc::new(task),
             nodes,
-            slots,
+            slots: Arc::new(slots),
             next: 0,
             done: PlHashMap::default(),
             cells: Cells::default(),
@@ -210,11 +239,15 @@ impl<'w, 'c> DayRun<'w, 'c> {
         })
     }
 
-    /// Every node of the day, in order; then machines the day does not know.
-    fn nodes(&mut self, rows: &mut NodeRows) -> Result<(), LakeError> {
+    /// Every node, in order, with the slots in this range; when they are the
+    /// `last` of the day, then machines the day does not know. Answers how many
+    /// slot-hours there were, and how many the day has.
+    fn nodes(&mut self, slots: &Range<i32>, last: bool) -> Result<[usize; 2], LakeError> {
+        let rows = &mut NodeRows::default();
+        let mut counts = [0; 2];
         if let Some(file) = self.task.file.clone() {
             let (lake, path) = (self.worker.common.lake, &file.hours_path);
-            each_hours(lake, &file, |batch| {
+            counts = each_hours(lake, &file, slots, |batch| {
                 let mut at = 0;
                 while at < batch.slot.len() {
                     let node = usize::try_from(batch.slot[at])
@@ -240,6 +273,14 @@ impl<'w, 'c> DayRun<'w, 'c> {
         while self.next < self.nodes.len() {
             self.next_node(rows, true)?;
         }
+        if last {
+            self.absent(rows)?;
+        }
+        Ok(counts)
+    }
+
+    /// Machines with charges that the day does not know.
+    fn absent(&mut self, rows: &mut NodeRows) -> Result<(), LakeError> {
         let pieces = self.task.pieces.iter().map(|piece| piece.machine);
         let extras = self.task.extra.iter().map(|extra| extra.machine);
         let mut absent: Vec<u32> = pieces
@@ -253,6 +294,25 @@ impl<'w, 'c> DayRun<'w, 'c> {
             self.node(&node, &[], Some(machine), rows, true)?;
         }
         Ok(())
+    }
+
+    /// What came of the day; its container-days are written by so many threads.
+    fn finish(self, threads: usize) -> Result<Done, LakeError> {
+        let (task, lake) = (self.task, self.worker.common.lake);
+        let slots_path = task.file.as_ref().map_or("", |file| file.slots_path.as_str());
+        let write = |rows: &DayRows| rows.write(lake, &task.cluster, task.day, slots_path, threads);
+        let file = self.rows.as_ref().filter(|_| task.write).map(write).transpose()?;
+        self.worker.spare = self.rows.map(|mut rows| {
+            rows.clear();
+            rows
+        });
+        Ok(Done {
+            day: task.day,
+            cells: self.cells.into_iter().collect(),
+            file,
+            missing: self.missing,
+            twice: self.twice,
+        })
     }
 
     /// Does the node whose rows are complete, and those before it, which have none.

@@ -123,22 +123,39 @@ fn divide(cost: u128, weights: &NodeWeights, claimed: [u128; 3]) -> Option<Divid
     Some(divided)
 }
 
+/// What the passes keep of a bin.
+#[derive(Clone, Copy)]
+struct BinRun {
+    /// By resource: what claims have of what is available.
+    shares: [Share; 3],
+    /// By resource: what claims were given so far.
+    paid: [u128; 3],
+    /// Weight of the pods that are followed, money of the DaemonSets.
+    pods: u128,
+    daemons: u128,
+    /// What follows the pods: system reserved, and DaemonSets.
+    system_share: Share,
+    daemon_share: Share,
+    /// What of these pods were given so far.
+    followed: [u128; 2],
+    sign: i128,
+}
+
 /// Room for the passes, kept from node to node.
 #[derive(Default)]
 pub(super) struct Kernel {
-    shares: [Vec<Share>; 3],
     divided: Vec<Option<(Divided, i128)>>,
-    paid: Vec<[u128; 3]>,
-    /// Per bin: weight of the pods that are followed, money of the DaemonSets.
-    pods: Vec<u128>,
-    daemons: Vec<u128>,
+    bins: Vec<BinRun>,
     /// Per claim: what its pod weighs when something follows.
     following: Vec<u64>,
     /// Claims of DaemonSets: row and money by resource.
     stash: Vec<(usize, [u128; 3])>,
-    systems: Vec<Share>,
-    daemon_shares: Vec<Share>,
-    signs: Vec<i128>,
+}
+
+/// Where the claims of the entry that begins at `start` end: they are neighbours.
+fn end_of(entries: &[u32], start: usize) -> usize {
+    let entry = entries[start];
+    start + entries[start..].iter().take_while(|of| **of == entry).count()
 }
 
 impl Kernel {
@@ -172,82 +189,99 @@ impl Kernel {
             }
         }
         if any {
-            self.claims(claims, roles, parts);
+            self.begin();
+            if claims.gpu {
+                self.claims::<3>(claims, roles, parts);
+            } else {
+                self.claims::<2>(claims, roles, parts);
+            }
             self.rest(claims, parts)?;
             self.followers(claims, parts)?;
         }
         Ok(())
     }
 
-    /// First pass: the claims' own money.
-    fn claims(&mut self, claims: &Claims, roles: &[Role], parts: &mut Parts) {
-        let bins = self.divided.len();
-        self.signs.clear();
-        self.signs
-            .extend(self.divided.iter().map(|of| of.as_ref().map_or(0, |(_, sign)| *sign)));
-        for (at, shares) in self.shares.iter_mut().enumerate() {
-            shares.clear();
-            shares.extend(self.divided.iter().map(|of| match of {
-                Some((of, _)) if of.weight[at] > 0 => Share::new(of.available[at], of.weight[at]),
-                _ => Share::nothing(),
-            }));
-        }
-        self.paid.clear();
-        self.paid.resize(bins, [0; 3]);
-        self.pods.clear();
-        self.pods.resize(bins, 0);
-        self.daemons.clear();
-        self.daemons.resize(bins, 0);
+    fn begin(&mut self) {
+        let nothing = Share::nothing();
+        self.bins.clear();
+        self.bins.extend(self.divided.iter().map(|of| {
+            let mut run = BinRun {
+                shares: [nothing; 3],
+                paid: [0; 3],
+                pods: 0,
+                daemons: 0,
+                system_share: nothing,
+                daemon_share: nothing,
+                followed: [0; 2],
+                sign: 0,
+            };
+            if let Some((of, sign)) = of {
+                run.sign = *sign;
+                for (at, share) in run.shares.iter_mut().enumerate().filter(|(at, _)| of.weight[*at] > 0) {
+                    *share = Share::new(of.available[at], of.weight[at]);
+                }
+            }
+            run
+        }));
+    }
+
+    /// First pass: the claims' own money, of the first so many resources.
+    fn claims<const RESOURCES: usize>(&mut self, claims: &Claims, roles: &[Role], parts: &mut Parts) {
         self.following.clear();
         self.stash.clear();
         let units = Divisor::new(FOLLOW_UNITS);
-        let resources = if claims.gpu { 3 } else { 2 };
-        for row in 0..claims.entry.len() {
-            let (entry, bin) = (claims.entry[row], usize::from(claims.bin[row]));
-            let weight = &claims.weight[row];
-            let mut money = [0u128; 3];
-            for at in 0..resources {
-                money[at] = self.shares[at][bin].next(weight[at]);
-                self.paid[bin][at] += money[at];
-            }
-            let whole = money[0] + money[1] + money[2];
+        let mut start = 0;
+        while start < claims.entry.len() {
+            let entry = claims.entry[start];
+            let end = end_of(&claims.entry, start);
             let role = roles[entry as usize / 2];
-            let mut following = 0;
-            match role {
-                Role::DaemonSet => {
-                    self.daemons[bin] += whole;
-                    self.stash.push((row, money));
+            let (mut own, mut any) = ([0i128; RESOURCES], 0u128);
+            let rows = claims.bin[start..end].iter().zip(&claims.weight[start..end]);
+            for (row, (bin, weight)) in (start..).zip(rows) {
+                let bin = &mut self.bins[usize::from(*bin)];
+                let mut money = [0u128; 3];
+                let mut whole = 0;
+                for at in 0..RESOURCES {
+                    let part = bin.shares[at].next(weight[at]);
+                    bin.paid[at] += part;
+                    own[at] += signed(part, bin.sign);
+                    money[at] = part;
+                    whole += part;
                 }
-                Role::Workload | Role::PodOverhead => {
-                    following = units.divide(whole).0;
-                    self.pods[bin] += u128::from(following);
-                }
-                Role::Placeholder => {}
+                any |= whole;
+                let following = match role {
+                    Role::Workload | Role::PodOverhead => units.divide(whole).0,
+                    Role::Placeholder => 0,
+                    Role::DaemonSet => {
+                        bin.daemons += whole;
+                        self.stash.push((row, money));
+                        0
+                    }
+                };
+                bin.pods += u128::from(following);
+                self.following.push(following);
             }
-            self.following.push(following);
             if role != Role::DaemonSet {
-                let sign = self.signs[bin];
-                for (at, money) in money.iter().enumerate().take(resources) {
-                    parts.add_own(entry, at, signed(*money, sign));
-                }
+                parts.add_own_all(entry, &own, any != 0);
             }
+            start = end;
         }
     }
 
     /// What claims do not have, and that nothing is missing.
     fn rest(&mut self, claims: &Claims, parts: &mut Parts) -> Result<(), KernelError> {
-        for (bin, of) in self.divided.iter().enumerate() {
+        for (run, of) in self.bins.iter_mut().zip(&self.divided) {
             let Some((of, sign)) = of else { continue };
             let resources = if claims.gpu { 3 } else { 2 };
             for at in 0..3 {
                 let idle = if of.weight[at] > 0 && (at < resources || of.headroom[at] > 0) {
-                    self.shares[at][bin].next(of.headroom[at])
+                    run.shares[at].next(of.headroom[at])
                 } else {
                     0
                 };
                 // every node-hour, resource by resource
                 let named = of.system[at] + of.not_ready[at] + of.unobserved[at];
-                if self.paid[bin][at] + idle != of.available[at] || named + of.available[at] != of.cost[at] {
+                if run.paid[at] + idle != of.available[at] || named + of.available[at] != of.cost[at] {
                     return Err(KernelError::Unbalanced);
                 }
                 let mut add = |into: fn(&mut Parts) -> &mut [i128; 3], amount: u128, bit: u8| {
@@ -258,7 +292,7 @@ impl Kernel {
                 add(|parts| &mut parts.not_ready, of.not_ready[at], NOT_READY);
                 add(|parts| &mut parts.unobserved, of.unobserved[at], UNOBSERVED);
                 add(|parts| &mut parts.total, of.cost[at], 0);
-                if self.pods[bin] == 0 {
+                if run.pods == 0 {
                     // nobody is there to pay for it (A27)
                     add(|parts| &mut parts.idle, of.system[at], IDLE);
                 }
@@ -271,60 +305,63 @@ impl Kernel {
     /// they are idle capacity (A27).
     fn followers(&mut self, claims: &Claims, parts: &mut Parts) -> Result<(), KernelError> {
         for (row, money) in &self.stash {
-            let bin = usize::from(claims.bin[*row]);
-            if self.pods[bin] == 0 {
+            let bin = &self.bins[usize::from(claims.bin[*row])];
+            if bin.pods == 0 {
                 for (at, money) in money.iter().enumerate() {
-                    parts.idle[at] += signed(*money, self.signs[bin]);
+                    parts.idle[at] += signed(*money, bin.sign);
                     parts.node_touched |= IDLE * u8::from(*money != 0);
                 }
             }
         }
-        let bins = self.divided.len();
-        self.systems.clear();
-        self.daemon_shares.clear();
         let (mut systems, mut daemons) = (false, false);
-        for bin in 0..bins {
-            let system: u128 = self.divided[bin].as_ref().map_or(0, |(of, _)| of.system.iter().sum());
-            let share = |amount: u128| match u64::try_from(self.pods[bin]) {
+        for (run, of) in self.bins.iter_mut().zip(&self.divided) {
+            let system: u128 = of.as_ref().map_or(0, |(of, _)| of.system.iter().sum());
+            let share = |amount: u128| match u64::try_from(run.pods) {
                 Ok(weight) if weight > 0 && amount > 0 => Share::new(amount, weight),
                 // the cost is small enough for 64 bits
                 _ => Share::nothing(),
             };
-            self.systems.push(share(system));
-            self.daemon_shares.push(share(self.daemons[bin]));
-            systems |= system > 0 && self.pods[bin] > 0;
-            daemons |= self.daemons[bin] > 0 && self.pods[bin] > 0;
-            self.paid[bin] = [0; 3];
+            (run.system_share, run.daemon_share) = (share(system), share(run.daemons));
+            systems |= system > 0 && run.pods > 0;
+            daemons |= run.daemons > 0 && run.pods > 0;
         }
         if !systems && !daemons {
             return Ok(());
         }
-        for row in 0..claims.entry.len() {
-            let weight = self.following[row];
-            if weight == 0 {
-                continue;
-            }
-            let bin = usize::from(claims.bin[row]);
-            let system = self.systems[bin].next(weight);
-            let daemon = if daemons {
-                self.daemon_shares[bin].next(weight)
-            } else {
-                0
-            };
-            self.paid[bin][0] += system;
-            self.paid[bin][1] += daemon;
-            let sign = self.signs[bin];
-            parts.follow(claims.entry[row], signed(system, sign), signed(daemon, sign));
+        if daemons {
+            self.follow::<true>(claims, parts);
+        } else {
+            self.follow::<false>(claims, parts);
         }
-        for bin in 0..bins {
-            let Some((of, _)) = &self.divided[bin] else { continue };
-            let followed = self.pods[bin] > 0;
-            let expected = [of.system.iter().sum::<u128>(), self.daemons[bin]];
-            if followed && self.paid[bin][..2] != expected {
+        for (run, of) in self.bins.iter().zip(&self.divided) {
+            let Some((of, _)) = of else { continue };
+            let expected = [of.system.iter().sum::<u128>(), run.daemons];
+            if run.pods > 0 && run.followed != expected {
                 return Err(KernelError::Unbalanced);
             }
         }
         Ok(())
+    }
+
+    fn follow<const DAEMONS: bool>(&mut self, claims: &Claims, parts: &mut Parts) {
+        let mut start = 0;
+        while start < claims.entry.len() {
+            let entry = claims.entry[start];
+            let end = end_of(&claims.entry, start);
+            let (mut own, mut any) = ([0i128; 2], [0u128; 2]);
+            for (bin, weight) in claims.bin[start..end].iter().zip(&self.following[start..end]) {
+                let bin = &mut self.bins[usize::from(*bin)];
+                let system = bin.system_share.next(*weight);
+                let daemon = if DAEMONS { bin.daemon_share.next(*weight) } else { 0 };
+                for (at, part) in [system, daemon].into_iter().enumerate() {
+                    bin.followed[at] += part;
+                    own[at] += signed(part, bin.sign);
+                    any[at] |= part;
+                }
+            }
+            parts.follow_all(entry, own, any.map(|any| any != 0));
+            start = end;
+        }
     }
 }
 

@@ -33,6 +33,7 @@ mod things;
 mod unbilled;
 
 pub(crate) use account::{Account, REMAINDERS};
+pub(crate) use day::DayFacts;
 pub(crate) use gather::{Amount, Gathered, GroupKey};
 pub(crate) use hours::{HOURS, NodeBook};
 pub(crate) use land::{Held, Sink};
@@ -46,7 +47,7 @@ use crate::rows::Charges;
 use crate::usage::{UsageFile, each_node, read_balancers, read_nodes, read_slot_hours, read_volumes};
 use cells::Places;
 use cluster_wide::{PlaneDays, Planes, has_services, users_of};
-use day::{Common, Done, Task, Worker};
+use day::{Common, Done, Task, Worker, only_day};
 use domain::allocate::CubeValue;
 use domain::allocate::clusters::{MachineCost, is_provider_split};
 use domain::apportion::{Splitter, apportion};
@@ -226,14 +227,14 @@ fn land(
 pub(crate) type DaySink<'a> = &'a mut dyn FnMut(u32, BillingPeriod, Day, CubeValue) -> Result<(), LakeError>;
 
 /// Splits what was gathered by the days of usage, lands it, and writes the
-/// container-days of `period`.
+/// container-days of `period`. `facts` may be there when `usage` is of one day.
 ///
 /// # Errors
 /// When a file cannot be read or written, or an amount split or added exactly.
 pub(crate) fn split_days<'p>(
     lake: &Lake,
     mut gathered: Gathered,
-    (usage, join): (&[UsageFile], &Join),
+    (usage, join, facts): (&[UsageFile], &Join, Option<DayFacts>),
     charges: &mut Charges<'p>,
     splitter: Splitter,
     period: Option<BillingPeriod>,
@@ -256,7 +257,10 @@ pub(crate) fn split_days<'p>(
         period,
         ..common(lake, &gathered, join, splitter, rules)
     };
-    let tasks = tasks.into_values().collect();
+    let mut tasks: Vec<Task> = tasks.into_values().collect();
+    if let [task] = tasks.as_mut_slice() {
+        task.facts = facts;
+    }
     let (done, places) = run(&common, tasks)?;
     let mut owners = Owners::new(&gathered.kinds, charges);
     let places: Vec<Vec<u32>> = places
@@ -342,6 +346,7 @@ fn empty_task(cluster: &str, day: Day, write: bool) -> Task {
         extra: Vec::new(),
         planes: Vec::new(),
         write,
+        facts: None,
     }
 }
 
@@ -404,7 +409,12 @@ fn add_planes(tasks: &mut Tasks, planes: PlaneDays, gathered: &mut Gathered, usa
 type Finished = Vec<(usize, Done)>;
 
 /// Does the days, [`WORKERS`] at a time. What comes out does not depend on who did what.
-fn run(common: &Common<'_>, tasks: Vec<Task>) -> Result<(Finished, Vec<Places>), LakeError> {
+fn run(common: &Common<'_>, mut tasks: Vec<Task>) -> Result<(Finished, Vec<Places>), LakeError> {
+    if tasks.len() == 1
+        && let Some(task) = tasks.pop()
+    {
+        return only_day(common, task);
+    }
     let tasks: Vec<Mutex<Option<Task>>> = tasks.into_iter().map(|task| Mutex::new(Some(task))).collect();
     let next = AtomicUsize::new(0);
     let work = || -> Result<(Vec<(usize, Done)>, Places), LakeError> {

@@ -1,5 +1,6 @@
 //! What the kernel takes and gives: claims of a node's day, and where money went.
 
+use super::rows::NO_BIN;
 use domain::split::Claim;
 use domain::usage::{Measure, Role};
 
@@ -40,6 +41,23 @@ impl Claims {
         }
         self.gpu |= weight[2] > 0;
         self.daemons |= role == Role::DaemonSet;
+    }
+
+    /// Claims of an entry on different bins (`NO_BIN`: none).
+    pub fn extend(&mut self, entry: u32, rows: impl Iterator<Item = (u8, [u64; 3])>, role: Role) {
+        let mut any = 0;
+        for (bin, weight) in rows.filter(|(bin, _)| *bin != NO_BIN) {
+            self.entry.push(entry);
+            self.bin.push(bin);
+            self.weight.push(weight);
+            let sums = &mut self.sums[usize::from(bin)];
+            for (sum, weight) in sums.iter_mut().zip(weight) {
+                *sum += u128::from(weight);
+            }
+            any |= weight[2];
+            self.daemons |= role == Role::DaemonSet;
+        }
+        self.gpu |= any > 0;
     }
 
     /// The claims of a bin as the reference takes them, with their entries.
@@ -125,6 +143,24 @@ impl Parts {
     pub fn add_own(&mut self, entry: u32, resource: usize, amount: i128) {
         self.own[entry as usize][resource] += amount;
         self.touched[entry as usize] |= OWN * u8::from(amount != 0);
+    }
+
+    /// The first resources of an entry, added up; `any`: whether any part of them was not zero.
+    #[inline]
+    pub fn add_own_all(&mut self, entry: u32, amounts: &[i128], any: bool) {
+        for (sum, amount) in self.own[entry as usize].iter_mut().zip(amounts) {
+            *sum += amount;
+        }
+        self.touched[entry as usize] |= OWN * u8::from(any);
+    }
+
+    /// What followed an entry, added up: system reserved and DaemonSets.
+    #[inline]
+    pub fn follow_all(&mut self, entry: u32, [system, daemon]: [i128; 2], any: [bool; 2]) {
+        let entry = entry as usize;
+        self.system[entry] += system;
+        self.daemon[entry] += daemon;
+        self.touched[entry] |= (SYSTEM * u8::from(any[0])) | (DAEMON * u8::from(any[1]));
     }
 
     #[inline]

@@ -60,6 +60,16 @@ fn measure([cpu_core_ms, memory_mib_s, gpu_ms]: [u64; 3]) -> Measure {
     }
 }
 
+/// The sum of figures that are not negative, as [`Measure::plus`] has it.
+fn total(values: &[i64]) -> u64 {
+    let all = values.iter().fold(0, |all, value| all | value);
+    if all >> 48 == 0 && values.len() < 1 << 15 {
+        return values.iter().sum::<i64>().unsigned_abs();
+    }
+    let values = values.iter().map(|value| value.unsigned_abs());
+    values.fold(0, u64::saturating_add)
+}
+
 impl NodeRows {
     /// Begins a node with so many slots from `base` on.
     pub fn begin(&mut self, name: Option<u32>, (base, end): (u32, u32)) {
@@ -76,32 +86,34 @@ impl NodeRows {
     /// `None` when an hour is not one of the day.
     pub fn take(&mut self, batch: &HourRows<'_>, from: usize, first_hour: i32) -> Option<usize> {
         let slot = batch.slot[from];
+        let rows = batch.slot[from..].iter().take_while(|of| **of == slot).count();
+        let range = from..from + rows;
         let local = slot.unsigned_abs() - self.base;
-        let known = &mut self.extent[2 * local as usize];
-        let mut extent = known.unwrap_or(Extent {
-            first: batch.hour[from],
+        let hours = &batch.hour[range.clone()];
+        for hour in hours {
+            let of_day = u8::try_from(hour.wrapping_sub(first_hour)).ok();
+            self.hour.push(of_day.filter(|hour| *hour < 24)?);
+        }
+        self.slot.resize(self.slot.len() + rows, local);
+        let [ec, em, eg, rc, rm, rg, uc, um, ug] = batch.measures.map(|values| &values[range.clone()]);
+        let weights = ec.iter().zip(em).zip(eg);
+        self.weight
+            .extend(weights.map(|((cpu, memory), gpu)| [*cpu, *memory, *gpu].map(i64::unsigned_abs)));
+        let extent = self.extent[2 * local as usize].get_or_insert(Extent {
+            first: hours[0],
             ..Extent::default()
         });
-        let [ec, em, eg, rc, rm, rg, uc, um, ug] = batch.measures;
-        let mut at = from;
-        while at < batch.slot.len() && batch.slot[at] == slot {
-            let hour = u8::try_from(batch.hour[at] - first_hour)
-                .ok()
-                .filter(|hour| *hour < 24)?;
-            let of = |[cpu, memory, gpu]: [&[i64]; 3]| [cpu[at], memory[at], gpu[at]].map(i64::unsigned_abs);
-            let effective = of([ec, em, eg]);
-            extent.end = batch.hour[at] + 1;
-            extent.seconds += u64::from(batch.seconds[at].unsigned_abs());
-            extent.measures[0] = extent.measures[0].plus(measure(of([rc, rm, rg])));
-            extent.measures[1] = extent.measures[1].plus(measure(of([uc, um, ug])));
-            extent.measures[2] = extent.measures[2].plus(measure(effective));
-            self.slot.push(local);
-            self.hour.push(hour);
-            self.weight.push(effective);
-            at += 1;
+        extent.end = hours[rows - 1] + 1;
+        let seconds = batch.seconds[range.clone()].iter();
+        extent.seconds += seconds.map(|seconds| u64::from(seconds.unsigned_abs())).sum::<u64>();
+        for (sum, of) in extent
+            .measures
+            .iter_mut()
+            .zip([[rc, rm, rg], [uc, um, ug], [ec, em, eg]])
+        {
+            *sum = sum.plus(measure(of.map(total)));
         }
-        *known = Some(extent);
-        Some(at)
+        Some(range.end)
     }
 
     /// Slot, hour of the day and effective request of what was observed.
@@ -150,19 +162,25 @@ impl NodeRows {
     /// The claims on the bins that hours belong to (`NO_BIN`: none).
     pub fn claims(&self, bin_of: &[u8; 24], bins: usize, roles: &[Role], claims: &mut Claims) {
         claims.clear(bins);
+        // hours that pay one by one are claims as they are
+        let single = (0..bins).all(|bin| bin_of.iter().filter(|of| usize::from(**of) == bin).count() <= 1);
         let mut filled = self.filled.iter().peekable();
         let mut row = 0;
         for slot in 0..self.slots {
             let role = roles[slot as usize];
             let start = row;
-            while row < self.slot.len() && self.slot[row] == slot {
-                row += 1;
+            row += self.slot[row..].iter().take_while(|of| **of == slot).count();
+            let (hours, weights) = (&self.hour[start..row], &self.weight[start..row]);
+            let observed = hours.iter().copied().zip(weights.iter().copied());
+            if single && hours.is_sorted_by(|a, b| a < b) {
+                claims.extend(
+                    slot * 2,
+                    observed.map(|(hour, weight)| (bin_of[usize::from(hour)], weight)),
+                    role,
+                );
+            } else {
+                push(claims, slot * 2, role, bin_of, observed);
             }
-            let hours = self.hour[start..row]
-                .iter()
-                .copied()
-                .zip(self.weight[start..row].iter().copied());
-            push(claims, slot * 2, role, bin_of, hours);
             if !self.filled.is_empty() {
                 let of_slot = std::iter::from_fn(|| filled.next_if(|(at, _, _)| *at == slot));
                 push(

@@ -494,6 +494,30 @@ proptest! {
     }
 }
 
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 60, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_day_in_two_halves_is_the_day(day in cluster_day(), rows in prop::collection::vec(row(), 1..12)) {
+        let lake = Lake::memory();
+        let (files, _) = deliver(&lake, &[(COLUMNS.to_vec(), rows)]);
+        let cluster = day.cluster.clone();
+        // two days are done by a worker each, one day by both
+        let other = ClusterDay { cluster: "elsewhere".to_owned(), day: day.day, ..ClusterDay::default() };
+        let (alone, _) = stored(&lake, vec![day.clone()]);
+        let (both, _) = stored(&lake, vec![day, other]);
+        // what follows all pods of a cluster is never cut
+        let rules = RuleSet::parse(&RULES.replace("clusters: {service_namespaces: [sys]}", "")).expect("valid");
+        let program = Program { rules, ..program() };
+        let of = |usage: &[UsageFile]| {
+            let found = allocate_with_usage(&lake, &files, usage, period(), &program, apportion).expect("allocates");
+            let days: Vec<_> = found.container_days.into_iter().filter(|file| file.cluster == cluster).collect();
+            (found.cube, days, found.unbilled)
+        };
+        prop_assert_eq!(of(&alone), of(&both));
+    }
+}
+
 fn period() -> Option<BillingPeriod> {
     Some("2024-09".parse().expect("valid"))
 }

@@ -2,25 +2,28 @@
 //! currency: the node, what is with no container, its containers. So a reader
 //! can check every node as it goes, and the writer does.
 
+use super::check::check;
 use super::{ContainerDayFile, DayCosts, NodeCost, SlotCost};
 use crate::error::LakeError;
 use crate::object::Lake;
-use crate::scan;
+use crate::scan::{self, Cells};
 use crate::schema::{PRECISION, container_days_path};
 use crate::usage::read_slots;
-use crate::write::ParquetFile;
+use crate::write::{Field, Pages, ParquetFile, Texts};
 use domain::instant::Day;
 use domain::money::MONEY_SCALE;
 use domain::usage::{Hour, Measure, Node, Part, Slot};
 use domain::{Currency, Money, tags};
 use polars::prelude::*;
+use std::ops::Range;
 use std::sync::Arc;
+use std::thread;
 
-/// Rows of a row group.
-const GROUP_ROWS: usize = 1 << 18;
+/// Rows of a row group: a large day has some, so that two threads can pack them.
+const GROUP_ROWS: usize = if cfg!(test) { 8 } else { 1 << 15 };
 
 /// The columns of money, in this order in every array of seven.
-const MONEY: [&str; 7] = [
+pub(super) const MONEY: [&str; 7] = [
     "cpu_cost",
     "memory_cost",
     "gpu_cost",
@@ -52,14 +55,14 @@ const NODE_TEXTS: [&str; 5] = ["provider_id", "pool", "capacity_type", "root_vol
 
 /// What a row is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
+pub(super) enum Kind {
     Node,
     Remainder,
     Container,
 }
 
 impl Kind {
-    fn as_str(self) -> &'static str {
+    pub fn as_str(self) -> &'static str {
         match self {
             Kind::Node => "node",
             Kind::Remainder => "remainder",
@@ -100,18 +103,18 @@ pub(crate) struct DayRows {
 const NO_SLOT: u32 = u32::MAX;
 
 impl DayRows {
-    /// Of a day with costs in some currencies.
-    pub fn new(currencies: Vec<Currency>) -> DayRows {
+    /// Of a day with costs in some currencies, and about so many rows.
+    pub fn new(currencies: Vec<Currency>, rows: usize) -> DayRows {
         DayRows {
             nodes: Vec::new(),
             currencies,
-            kind: Vec::new(),
-            node: Vec::new(),
-            currency: Vec::new(),
-            slot: Vec::new(),
-            part: Vec::new(),
-            extent: Vec::new(),
-            money: Default::default(),
+            kind: Vec::with_capacity(rows),
+            node: Vec::with_capacity(rows),
+            currency: Vec::with_capacity(rows),
+            slot: Vec::with_capacity(rows),
+            part: Vec::with_capacity(rows),
+            extent: Vec::with_capacity(rows),
+            money: std::array::from_fn(|_| Vec::with_capacity(rows)),
         }
     }
 
@@ -158,23 +161,84 @@ impl DayRows {
         }
     }
 
-    /// Writes the rows and reads them back.
+    /// Forgets the rows; their room is kept for another day.
+    pub fn clear(&mut self) {
+        self.nodes.clear();
+        self.kind.clear();
+        self.node.clear();
+        self.currency.clear();
+        self.slot.clear();
+        self.part.clear();
+        self.extent.clear();
+        self.money.iter_mut().for_each(Vec::clear);
+    }
+
+    /// Takes the rows of the nodes after these.
+    pub fn append(&mut self, other: DayRows) {
+        let nodes = u32::try_from(self.nodes.len()).unwrap_or(u32::MAX);
+        self.nodes.extend(other.nodes);
+        self.kind.extend(other.kind);
+        self.node.extend(other.node.into_iter().map(|node| node + nodes));
+        self.currency.extend(other.currency);
+        self.slot.extend(other.slot);
+        self.part.extend(other.part);
+        self.extent.extend(other.extent);
+        for (column, other) in self.money.iter_mut().zip(other.money) {
+            column.extend(other);
+        }
+    }
+
+    /// Writes the rows, packed by so many threads, and reads them back. The
+    /// bytes do not depend on the number of threads.
     ///
     /// # Errors
     /// When the file cannot be written or is not what was written.
-    pub fn write(self, lake: &Lake, cluster: &str, day: Day, slots_path: &str) -> Result<ContainerDayFile, LakeError> {
-        let frame = self.frame()?;
-        let mut file = ParquetFile::create(lake, frame.schema(), "")?;
-        let mut at = 0;
-        while at < frame.height() || at == 0 {
-            file.write(&frame.slice(i64::try_from(at).unwrap_or(i64::MAX), GROUP_ROWS))?;
-            at += GROUP_ROWS;
+    pub fn write(
+        &self,
+        lake: &Lake,
+        cluster: &str,
+        day: Day,
+        slots_path: &str,
+        threads: usize,
+    ) -> Result<ContainerDayFile, LakeError> {
+        let labels: Vec<String> = self.nodes.iter().map(|node| json(&node.labels)).collect();
+        let schema: Schema = self.fields(0..0, &labels)?.iter().map(Field::of_schema).collect();
+        let mut file = ParquetFile::create(lake, &schema, "")?;
+        let packer = file.packer()?;
+        let all = self.kind.len();
+        let starts: Vec<usize> = (0..all).step_by(GROUP_ROWS).collect();
+        let pack = |starts: &[usize]| -> Result<Vec<Pages>, LakeError> {
+            let groups = starts.iter().map(|start| {
+                let rows = *start..all.min(start + GROUP_ROWS);
+                packer.pack(rows.len(), self.fields(rows, &labels)?.into_iter())
+            });
+            groups.collect()
+        };
+        if threads > 1 && starts.len() > 1 {
+            let (own, others) = starts.split_at(starts.len().div_ceil(2));
+            let (own, others) = thread::scope(|scope| {
+                let others = scope.spawn(|| pack(others));
+                (
+                    pack(own),
+                    others.join().unwrap_or(Err(LakeError::Stage { stage: "write" })),
+                )
+            });
+            own?.iter()
+                .chain(&others?)
+                .try_for_each(|pages| file.write_pages(pages))?;
+        } else {
+            // one after the other, so that only one is in memory
+            for start in &starts {
+                let pages = pack(std::slice::from_ref(start))?;
+                pages.iter().try_for_each(|pages| file.write_pages(pages))?;
+            }
         }
-        drop(frame);
-        let (rows, closed) = file.finish()?;
+        let expected = self.sums();
+        let (rows, closed) =
+            file.finish_checked(|written, rows| check(written, (rows, &expected), (starts.len(), threads)))?;
         let path = container_days_path(cluster, day, closed.sha256());
         let (stored, _) = lake.put_closed(closed, &path)?;
-        let file = ContainerDayFile {
+        Ok(ContainerDayFile {
             cluster: cluster.to_owned(),
             day,
             path: stored.path,
@@ -182,9 +246,7 @@ impl DayRows {
             bytes: stored.bytes,
             rows,
             slots_path: slots_path.to_owned(),
-        };
-        check(lake, &file, &self.sums())?;
-        Ok(file)
+        })
     }
 
     fn sums(&self) -> [i128; 7] {
@@ -195,15 +257,15 @@ impl DayRows {
         self.money.each_ref().map(of)
     }
 
-    fn frame(&self) -> Result<DataFrame, LakeError> {
-        let rows = self.kind.len();
+    /// The columns of some rows; `labels` are those of the nodes.
+    fn fields<'t>(&'t self, rows: Range<usize>, labels: &'t [String]) -> Result<Vec<Field<'t>>, LakeError> {
         let node = |row: usize| self.nodes[self.node[row] as usize].as_ref();
-        let mut columns = vec![
-            texts("kind", (0..rows).map(|row| Some(self.kind[row].as_str()))),
-            texts("node", (0..rows).map(|row| Some(node(row).name.as_str()))),
+        let text = |name, of: &dyn Fn(usize) -> Option<&'t str>| Field::Texts(name, Texts::of(rows.clone().map(of)));
+        let mut fields = vec![
+            text("kind", &|row| Some(self.kind[row].as_str())),
+            text("node", &|row| Some(node(row).name.as_str())),
         ];
-        let labels: Vec<String> = self.nodes.iter().map(|node| json(&node.labels)).collect();
-        let of_node = |row: usize| (self.kind[row] == Kind::Node).then(|| node(row));
+        let is_node = |row: usize| self.kind[row] == Kind::Node;
         let picks: [fn(&Node) -> &str; 4] = [
             |node| &node.provider_id,
             |node| &node.pool,
@@ -211,56 +273,58 @@ impl DayRows {
             |node| &node.root_volume_id,
         ];
         for (name, pick) in NODE_TEXTS.iter().zip(picks) {
-            columns.push(texts(name, (0..rows).map(|row| of_node(row).map(pick))));
+            fields.push(text(name, &|row| is_node(row).then(|| pick(node(row)))));
         }
-        let label = |row: usize| of_node(row).map(|_| labels[self.node[row] as usize].as_str());
-        columns.push(texts(NODE_TEXTS[4], (0..rows).map(label)));
+        let label = |row: usize| is_node(row).then(|| labels[self.node[row] as usize].as_str());
+        fields.push(text(NODE_TEXTS[4], &label));
         let slot = |slot: &u32| (*slot != NO_SLOT).then(|| i32::try_from(*slot).unwrap_or(i32::MAX));
-        let slots: Int32Chunked = self.slot.iter().map(slot).collect();
-        columns.push(slots.with_name("slot".into()).into_column());
-        columns.push(texts("part", self.part.iter().map(|part| part.map(Part::as_str))));
-        let currency = |at: &u32| Some(self.currencies[*at as usize].as_str());
-        columns.push(texts("currency", self.currency.iter().map(currency)));
+        let slots: Int32Chunked = self.slot[rows.clone()].iter().map(slot).collect();
+        fields.push(Field::Column(slots.with_name("slot".into()).into_column()));
+        fields.push(text("part", &|row| self.part[row].map(Part::as_str)));
+        let currency = |row: usize| Some(self.currencies[self.currency[row] as usize].as_str());
+        fields.push(text("currency", &currency));
+        let extents = &self.extent[rows.clone()];
         for (name, pick) in [
             ("start_hour", (|of| of.first) as fn(&Extent) -> i32),
             ("end_hour", |of| of.end),
         ] {
-            let values = self.extent.iter().map(pick).collect();
-            columns.push(Int32Chunked::from_vec(name.into(), values).into_column());
+            let values = extents.iter().map(pick).collect();
+            fields.push(Field::Column(Int32Chunked::from_vec(name.into(), values).into_column()));
         }
-        let seconds = self.extent.iter().map(|of| signed(of.seconds)).collect();
-        columns.push(Int64Chunked::from_vec("seconds".into(), seconds).into_column());
+        let seconds = extents.iter().map(|of| signed(of.seconds)).collect();
+        fields.push(Field::Column(
+            Int64Chunked::from_vec("seconds".into(), seconds).into_column(),
+        ));
         for (at, name) in MEASURES.iter().enumerate() {
-            columns.push(self.measures(name, Kind::Container, at));
+            fields.push(self.measures(name, rows.clone(), Kind::Container, at));
         }
         for (at, name) in CAPACITIES.iter().enumerate() {
-            columns.push(self.measures(name, Kind::Node, at));
+            fields.push(self.measures(name, rows.clone(), Kind::Node, at));
         }
         for (name, units) in MONEY.iter().zip(&self.money) {
+            let units = &units[rows.clone()];
             if units.iter().any(|units| Money::from_units(*units).is_none()) {
                 return Err(LakeError::Overflow {
                     what: "the charges".to_owned(),
                 });
             }
             let column = Int128Chunked::from_slice((*name).into(), units);
-            columns.push(
-                column
-                    .into_decimal_unchecked(PRECISION, MONEY_SCALE as usize)
-                    .into_column(),
-            );
+            let column = column.into_decimal_unchecked(PRECISION, MONEY_SCALE as usize);
+            fields.push(Field::Column(column.into_column()));
         }
-        DataFrame::new(rows, columns).map_err(LakeError::parquet("write", "container-days"))
+        Ok(fields)
     }
 
     /// One resource of one measure, of the rows of a kind.
-    fn measures(&self, name: &str, kind: Kind, at: usize) -> Column {
-        let values = self.extent.iter().zip(&self.kind).map(|(extent, of)| {
+    fn measures(&self, name: &str, rows: Range<usize>, kind: Kind, at: usize) -> Field<'static> {
+        let kinds = &self.kind[rows.clone()];
+        let values = self.extent[rows].iter().zip(kinds).map(|(extent, of)| {
             let measure = extent.measures[at / 3];
             let amount = [measure.cpu_core_ms, measure.memory_mib_s, measure.gpu_ms][at % 3];
             (*of == kind).then(|| signed(amount))
         });
         let column: Int64Chunked = values.collect();
-        column.with_name(name.into()).into_column()
+        Field::Column(column.with_name(name.into()).into_column())
     }
 }
 
@@ -272,61 +336,22 @@ fn json(labels: &tags::Tags) -> String {
     serde_json::to_string(labels).unwrap_or_else(|_| "{}".to_owned())
 }
 
-fn texts<'t>(name: &str, values: impl Iterator<Item = Option<&'t str>>) -> Column {
-    StringChunked::from_iter_options(name.into(), values).into_column()
-}
-
-fn damaged(path: &str, what: &str) -> LakeError {
+pub(super) fn damaged(path: &str, what: &str) -> LakeError {
     LakeError::Damaged {
         path: path.to_owned(),
         detail: format!("{what} is not that of container-days"),
     }
 }
 
-/// After the read: every node's containers and remainders are the node, and all
-/// nodes are what was written.
-fn check(lake: &Lake, file: &ContainerDayFile, expected: &[i128; 7]) -> Result<(), LakeError> {
-    let path = &file.path;
-    let local = lake.local(path)?;
-    scan::check_version(local.path(), path)?;
-    let mut columns = vec!["kind"];
-    columns.extend(MONEY);
-    let (mut nodes, mut left, mut billed_left) = ([0i128; 7], 0i128, 0i128);
-    let unbalanced = || damaged(path, "the sum of a node's parts");
-    scan::groups(local.path(), path, &columns, |frame| {
-        let kinds = scan::text(frame, "kind").ok_or_else(|| damaged(path, "kind"))?;
-        let money = units(frame, path)?;
-        for row in 0..frame.height() {
-            let amounts = amounts(&money, row, path)?;
-            // system, DaemonSets and disk are among the first six of a row
-            let effective = amounts[..6].iter().fold(0i128, |sum, amount| sum.wrapping_add(*amount));
-            if kinds.get(row) == Some(Kind::Node.as_str()) {
-                if (left, billed_left) != (0, 0) {
-                    return Err(unbalanced());
-                }
-                (left, billed_left) = (effective, amounts[6]);
-                for (sum, amount) in nodes.iter_mut().zip(amounts) {
-                    *sum = sum.wrapping_add(amount);
-                }
-            } else {
-                left = left.wrapping_sub(effective);
-                billed_left = billed_left.wrapping_sub(amounts[6]);
-            }
-        }
-        Ok(())
-    })?;
-    if (left, billed_left) != (0, 0) || nodes != *expected {
-        return Err(unbalanced());
-    }
-    Ok(())
-}
-
-fn units<'f>(frame: &'f DataFrame, path: &str) -> Result<Vec<&'f Int128Chunked>, LakeError> {
-    let column = |name: &&str| scan::units(frame, name).ok_or_else(|| damaged(path, name));
+pub(super) fn units<'f>(frame: &'f DataFrame, path: &str) -> Result<Vec<Cells<'f, Int128Type>>, LakeError> {
+    let column = |name: &&str| {
+        let column = scan::units(frame, name).ok_or_else(|| damaged(path, name))?;
+        Ok(Cells::of(column))
+    };
     MONEY.iter().map(column).collect()
 }
 
-fn amounts(columns: &[&Int128Chunked], row: usize, path: &str) -> Result<[i128; 7], LakeError> {
+pub(super) fn amounts(columns: &[Cells<'_, Int128Type>], row: usize, path: &str) -> Result<[i128; 7], LakeError> {
     let mut amounts = [0; 7];
     for (amount, column) in amounts.iter_mut().zip(columns) {
         *amount = column.get(row).ok_or_else(|| damaged(path, "an amount"))?;

@@ -3,6 +3,7 @@
 //! cube, one immutable Parquet file per allocation, cluster and day; the hours
 //! of a day are derived again when someone asks for them (docs/FORMATS.md).
 
+mod check;
 mod file;
 mod hours;
 

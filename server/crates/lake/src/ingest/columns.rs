@@ -1,14 +1,17 @@
 //! Typing a block: every cell checked and parsed, column by column, and
 //! appended to the columns of its billing period.
 
-use super::records::Block;
+use super::coded::{InstantColumn, TextColumn, UnitsColumn, constant, growing};
+use super::records::{Block, Cell};
 use crate::error::LakeError;
-use crate::schema::{BILLING_PERIOD, LINE, PART, PRECISION, instant_type, stored_type};
+use crate::schema::{BILLING_PERIOD, LINE, PART, PRECISION, stored_type};
+use crate::write::Column;
 use domain::dialect::{Binding, ColumnKind, ColumnSpec, Need, is_null, scale_of};
 use domain::instant::{self, Instant};
 use domain::number::parse_units;
 use domain::{BillingPeriod, Currency, charge::ChargeCategory, tags};
-use polars::prelude::*;
+use memchr::memchr2;
+use polars::prelude::{DataType, Field, PolarsResult, Schema};
 use std::sync::Arc;
 
 /// A column that is stored.
@@ -91,6 +94,12 @@ impl Plan {
         name.map_or_else(|| format!("x_column_{}", at + 1), str::to_owned)
     }
 
+    /// The column before an EffectiveCost that native exports often make of the same cell.
+    fn twin(&self, target: &Target) -> Option<usize> {
+        let is = |name: &str| target.spec.is_some_and(|spec| spec.name == name);
+        is("EffectiveCost").then(|| self.slot("BilledCost")).flatten()
+    }
+
     fn slot(&self, name: &str) -> Option<usize> {
         self.targets
             .iter()
@@ -129,9 +138,9 @@ struct Slots {
 }
 
 /// Checks every row of a block, without explaining (see `explain`).
-pub(crate) fn check(plan: &Plan, block: &Block, expected: Option<BillingPeriod>) -> Checked {
+/// `whole` is its text if all of it is UTF-8.
+pub(crate) fn check(plan: &Plan, block: &Block, whole: Option<&str>, expected: Option<BillingPeriod>) -> Checked {
     let rows = block.rows();
-    let whole_is_text = std::str::from_utf8(&block.data[..block.used]).is_ok();
     let mut checked = Checked {
         values: Vec::with_capacity(plan.targets.len()),
         bad: vec![false; rows],
@@ -150,11 +159,15 @@ pub(crate) fn check(plan: &Plan, block: &Block, expected: Option<BillingPeriod>)
     for target in &plan.targets {
         let values = match target.kind {
             ColumnKind::Money | ColumnKind::UnitPrice | ColumnKind::Quantity => {
-                Values::Units(units(target, block, &mut checked.bad))
+                let twin = plan.twin(target).and_then(|twin| match checked.values.get(twin)? {
+                    Values::Units(values) => Some((plan.targets[twin].at, values.as_slice())),
+                    _ => None,
+                });
+                Values::Units(units(target, block, twin, &mut checked.bad))
             }
             ColumnKind::Instant => Values::Instants(instants(target, block, &mut checked.bad, &mut checked.ran_over)),
             ColumnKind::Text | ColumnKind::Tags => {
-                text(target, block, whole_is_text, &mut checked.bad);
+                text(target, block, whole.is_some(), &mut checked.bad);
                 Values::Text
             }
         };
@@ -174,23 +187,44 @@ fn mandatory(target: &Target) -> bool {
 /// Calls `parse` for every cell that differs from the one above it.
 fn each<'b, T: Copy>(block: &'b Block, at: usize, mut parse: impl FnMut(usize, &'b [u8]) -> T) -> Vec<T> {
     let mut values = Vec::with_capacity(block.rows());
-    let mut last: Option<(&[u8], T)> = None;
+    let mut last: Option<(Cell, &[u8], T)> = None;
+    let column = block.column(at);
     for row in 0..block.rows() {
-        let cell = block.cell(row, at);
-        let value = match last {
-            Some((above, value)) if above == cell => value,
-            _ => parse(row, cell),
+        let place = column.get(row);
+        let (cell, value) = match last {
+            Some((above, cell, value)) if above == place => (cell, value),
+            _ => {
+                let cell = block.bytes(place);
+                match last {
+                    Some((_, above, value)) if !block.shares && above == cell => (cell, value),
+                    _ => (cell, parse(row, cell)),
+                }
+            }
         };
-        last = Some((cell, value));
+        last = Some((place, cell, value));
         values.push(value);
     }
     values
 }
 
-fn units(target: &Target, block: &Block, bad: &mut [bool]) -> Vec<Option<i128>> {
+/// `twin` is a column before it of the same kind: its position and values.
+fn units(
+    target: &Target,
+    block: &Block,
+    twin: Option<(usize, &[Option<i128>])>,
+    bad: &mut [bool],
+) -> Vec<Option<i128>> {
     let (scale, excess) = scale_of(target.kind);
     let needed = mandatory(target);
-    let parsed = each(block, target.at, |_, cell| {
+    let parsed = each(block, target.at, |row, cell| {
+        // the same place has the same value; what was refused or null there is looked at here
+        let same = |at: usize| block.column(at).get(row) == block.column(target.at).get(row);
+        if let Some((at, values)) = twin
+            && same(at)
+            && let Some(units) = values[row]
+        {
+            return (Some(units), false);
+        }
         if is_null(cell) || cell.trim_ascii().is_empty() {
             return (None, needed);
         }
@@ -262,7 +296,7 @@ fn text(target: &Target, block: &Block, whole_is_text: bool, bad: &mut [bool]) {
 fn plain_tags(cell: &[u8]) -> bool {
     fn string(rest: &[u8]) -> Option<&[u8]> {
         let rest = rest.strip_prefix(b"\"")?;
-        let end = rest.iter().position(|b| matches!(b, b'"' | b'\\' | 0..=0x1f))?;
+        let end = memchr2(b'"', b'\\', rest)?;
         (rest[end] == b'"').then(|| rest[end + 1..].trim_ascii_start())
     }
     fn body(cell: &[u8]) -> Option<()> {
@@ -277,7 +311,8 @@ fn plain_tags(cell: &[u8]) -> bool {
             }
         }
     }
-    body(cell).is_some()
+    // of control characters JSON knows some outside of texts: the parser tells
+    !cell.iter().fold(false, |any, byte| any | (*byte < 0x20)) && body(cell).is_some()
 }
 
 fn usage(block: &Block, at: usize) -> Vec<bool> {
@@ -356,9 +391,9 @@ impl Checked {
 }
 
 enum Builder {
-    Units(PrimitiveChunkedBuilder<Int128Type>, usize),
-    Instants(PrimitiveChunkedBuilder<Int64Type>),
-    Text(StringChunkedBuilder),
+    Units(UnitsColumn),
+    Instants(InstantColumn),
+    Text(TextColumn),
 }
 
 /// Rows of one billing period that wait for their row group.
@@ -374,13 +409,10 @@ pub(crate) struct Group {
 impl Group {
     /// An empty group.
     pub fn new(plan: &Plan, part: i32, period: BillingPeriod) -> Group {
-        let columns = plan.targets.iter().map(|target| {
-            let name: PlSmallStr = target.name.as_str().into();
-            match target.kind {
-                ColumnKind::Text | ColumnKind::Tags => Builder::Text(StringChunkedBuilder::new(name, 0)),
-                ColumnKind::Instant => Builder::Instants(PrimitiveChunkedBuilder::new(name, 0)),
-                kind => Builder::Units(PrimitiveChunkedBuilder::new(name, 0), scale_of(kind).0 as usize),
-            }
+        let columns = plan.targets.iter().map(|target| match target.kind {
+            ColumnKind::Text | ColumnKind::Tags => Builder::Text(TextColumn::default()),
+            ColumnKind::Instant => Builder::Instants(InstantColumn::default()),
+            kind => Builder::Units(UnitsColumn::new(PRECISION, scale_of(kind).0 as usize)),
         });
         Group {
             columns: columns.collect(),
@@ -396,33 +428,21 @@ impl Group {
         self.lines.len()
     }
 
-    /// Appends good rows of a checked block.
-    pub fn append(&mut self, plan: &Plan, block: &Block, checked: &Checked, rows: &[u32]) {
-        let whole = std::str::from_utf8(&block.data[..block.used]).ok();
+    /// Appends good rows of a checked block; `whole` is its text if all of it is UTF-8.
+    pub fn append(&mut self, plan: &Plan, block: &Block, whole: Option<&str>, checked: &Checked, rows: &[u32]) {
         for ((builder, target), values) in self.columns.iter_mut().zip(&plan.targets).zip(&checked.values) {
-            match (builder, values) {
-                (Builder::Units(builder, _), Values::Units(values)) => {
-                    rows.iter().for_each(|row| builder.append_option(values[*row as usize]));
-                    self.bytes += rows.len() * 16;
+            self.bytes += match (builder, values) {
+                (Builder::Units(builder), Values::Units(values)) => {
+                    rows.iter().for_each(|row| builder.push(values[*row as usize]));
+                    rows.len() * 16
                 }
                 (Builder::Instants(builder), Values::Instants(values)) => {
-                    rows.iter().for_each(|row| builder.append_option(values[*row as usize]));
-                    self.bytes += rows.len() * 8;
+                    rows.iter().for_each(|row| builder.push(values[*row as usize]));
+                    rows.len() * 4
                 }
-                (Builder::Text(builder), _) => {
-                    for row in rows {
-                        let cell = block.cells[*row as usize * block.width + target.at];
-                        let text = match whole {
-                            Some(whole) => whole.get(cell.0 as usize..cell.1 as usize),
-                            None => std::str::from_utf8(block.bytes(cell)).ok(),
-                        };
-                        let text = text.filter(|text| !is_null(text.as_bytes()));
-                        self.bytes += 16 + text.map_or(0, str::len);
-                        builder.append_option(text);
-                    }
-                }
-                _ => {}
-            }
+                (Builder::Text(builder), _) => builder.append(block, whole, target.at, rows),
+                _ => 0,
+            };
         }
         self.lines.extend(
             rows.iter()
@@ -430,28 +450,22 @@ impl Group {
         );
     }
 
-    /// The rows as a frame of one chunk.
-    pub fn finish(self) -> Result<DataFrame, LakeError> {
+    /// Takes the rows, column by column in the order of the schema.
+    pub fn take(&mut self) -> Result<Vec<Column>, LakeError> {
         let rows = self.lines.len();
-        let constant = |name: &str, value: i32| Int32Chunked::from_vec(name.into(), vec![value; rows]).into_column();
-        let mut columns = vec![
-            Int64Chunked::from_vec(LINE.into(), self.lines).into_column(),
-            constant(PART, self.part),
-            constant(BILLING_PERIOD, self.period.number()),
-        ];
-        for builder in self.columns {
-            columns.push(match builder {
-                Builder::Units(builder, scale) => {
-                    builder.finish().into_decimal_unchecked(PRECISION, scale).into_column()
-                }
-                Builder::Instants(builder) => match instant_type() {
-                    DataType::Datetime(unit, zone) => builder.finish().into_datetime(unit, zone).into_column(),
-                    _ => builder.finish().into_column(),
-                },
-                Builder::Text(builder) => builder.finish().into_column(),
-            });
-        }
-        DataFrame::new(rows, columns).map_err(LakeError::parquet("write", "a staged file"))
+        self.bytes = 0;
+        let mut columns = Vec::with_capacity(self.columns.len() + 3);
+        let lines = std::mem::take(&mut self.lines);
+        columns.push(Ok(growing(lines)));
+        columns.push(constant(self.part, rows));
+        columns.push(constant(self.period.number(), rows));
+        columns.extend(self.columns.iter_mut().map(|builder| match builder {
+            Builder::Units(builder) => builder.take(),
+            Builder::Instants(builder) => builder.take(),
+            Builder::Text(builder) => builder.take(),
+        }));
+        let columns: PolarsResult<Vec<Column>> = columns.into_iter().collect();
+        columns.map_err(LakeError::parquet("write", "a staged file"))
     }
 }
 

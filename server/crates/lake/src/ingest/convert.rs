@@ -11,10 +11,10 @@ use super::{IngestError, LakeFile, OnError, Part, Progress, Request, Staged, ver
 use crate::error::LakeError;
 use crate::object::{Closed, Lake};
 use crate::schema::charge_path;
-use crate::write::ParquetFile;
+use crate::write::{Column, ParquetFile};
 use domain::dialect::{Binding, is_null};
 use domain::{BillingPeriod, Finding};
-use polars::prelude::{DataFrame, Schema};
+use polars::prelude::Schema;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -29,7 +29,7 @@ const MAX_PERIODS: usize = 240;
 
 /// What goes to the writer thread.
 enum Frame {
-    Rows(u32, BillingPeriod, Arc<Schema>, DataFrame),
+    Rows(u32, BillingPeriod, Arc<Schema>, usize, Vec<Column>),
     EndOfPart,
 }
 
@@ -93,14 +93,14 @@ fn write_all(lake: &Lake, delivery_id: &str, frames: &Receiver<Frame>) -> Result
     let mut written = Vec::new();
     for frame in frames {
         match frame {
-            Frame::Rows(part, period, schema, frame) => {
+            Frame::Rows(part, period, schema, rows, columns) => {
                 let file = match open.entry((part, period)) {
                     std::collections::btree_map::Entry::Occupied(entry) => entry.into_mut(),
                     std::collections::btree_map::Entry::Vacant(entry) => {
                         entry.insert(ParquetFile::create(lake, &schema, delivery_id)?)
                     }
                 };
-                file.write(&frame)?;
+                file.write_columns(rows, &columns)?;
             }
             Frame::EndOfPart => {
                 for ((part, period), file) in std::mem::take(&mut open) {
@@ -274,7 +274,8 @@ impl Converter<'_> {
         let seen = (block.rows() + block.ragged.len()) as u64;
         self.rows += seen;
         file.rows += seen;
-        let checked = check(&file.plan, block, self.request.expected_period);
+        let whole = std::str::from_utf8(&block.data[..block.used]).ok();
+        let checked = check(&file.plan, block, whole, self.request.expected_period);
         if !block.ragged.is_empty() || checked.bad.contains(&true) {
             self.refuse_rows(file, block, &checked)?;
         }
@@ -289,7 +290,7 @@ impl Converter<'_> {
         let mut by_period: BTreeMap<BillingPeriod, Vec<u32>> = BTreeMap::new();
         let mut run: Option<(BillingPeriod, Vec<u32>)> = None;
         for row in (0..block.rows()).filter(|row| !checked.bad[*row]) {
-            self.count(file, block, &checked, row)?;
+            self.count(file, block, whole, &checked, row)?;
             let period = checked.periods[row];
             // rows fit: a block has fewer than 2^30 bytes
             let index = u32::try_from(row).unwrap_or(u32::MAX);
@@ -305,13 +306,13 @@ impl Converter<'_> {
         if let Some((period, rows)) = run {
             by_period.entry(period).or_default().extend(rows);
         }
-        self.append(file, block, &checked, &by_period, to)
+        self.append(file, (block, whole), &checked, &by_period, to)
     }
 
     fn append(
         &mut self,
         file: &Current,
-        block: &Block,
+        (block, whole): (&Block, Option<&str>),
         checked: &Checked,
         by_period: &BTreeMap<BillingPeriod, Vec<u32>>,
         to: &SyncSender<Frame>,
@@ -330,7 +331,7 @@ impl Converter<'_> {
                     .entry(*period)
                     .or_insert_with(|| Group::new(&file.plan, number, *period));
                 let (now, later) = rows.split_at(rows.len().min(GROUP_ROWS - group.rows()));
-                group.append(&file.plan, block, checked, now);
+                group.append(&file.plan, block, whole, checked, now);
                 rows = later;
                 if group.rows() >= GROUP_ROWS || group.bytes >= GROUP_BYTES {
                     self.flush(file, *period, to)?;
@@ -368,24 +369,30 @@ impl Converter<'_> {
 
     /// Sends a period's rows to the writer; an empty group remembers that the period has a file.
     fn flush(&mut self, file: &Current, period: BillingPeriod, to: &SyncSender<Frame>) -> Result<(), IngestError> {
-        let part = part_number(file.position);
-        let empty = Group::new(&file.plan, i32::try_from(part).unwrap_or(i32::MAX), period);
-        let Some(group) = self.groups.insert(period, empty).filter(|group| group.rows() > 0) else {
+        let Some(group) = self.groups.get_mut(&period).filter(|group| group.rows() > 0) else {
             return Ok(());
         };
-        let frame = Frame::Rows(part, period, Arc::clone(&file.plan.schema), group.finish()?);
+        let (part, rows) = (part_number(file.position), group.rows());
+        let frame = Frame::Rows(part, period, Arc::clone(&file.plan.schema), rows, group.take()?);
         to.send(frame).map_err(|_| LakeError::Stage { stage: "write" }.into())
     }
 
     /// Adds a good row to the control totals.
-    fn count(&mut self, file: &Current, block: &Block, checked: &Checked, row: usize) -> Result<(), IngestError> {
+    fn count(
+        &mut self,
+        file: &Current,
+        block: &Block,
+        whole: Option<&str>,
+        checked: &Checked,
+        row: usize,
+    ) -> Result<(), IngestError> {
         let text = |at: Option<usize>| {
-            let cell = at.map_or(&b""[..], |at| block.cell(row, at));
-            if is_null(cell) {
-                ""
-            } else {
-                std::str::from_utf8(cell).unwrap_or("")
-            }
+            let cell = at.map_or((0, 0), |at| block.column(at).get(row));
+            let text = match whole {
+                Some(whole) => whole.get(cell.0 as usize..cell.1 as usize),
+                None => std::str::from_utf8(block.bytes(cell)).ok(),
+            };
+            text.filter(|text| !is_null(text.as_bytes())).unwrap_or("")
         };
         let (billed, effective) = checked.costs(row);
         let (list, contracted) = checked.references(row);

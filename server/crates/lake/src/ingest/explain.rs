@@ -23,7 +23,6 @@ pub(crate) fn bad_rows<'b>(
     expected: Option<BillingPeriod>,
     limit: usize,
 ) -> Vec<BadRow<'b>> {
-    let width = plan.binding.width;
     let cells = |range: &[Cell]| -> Vec<&'b [u8]> { range.iter().map(|cell| block.bytes(*cell)).collect() };
     let marked = bad
         .iter()
@@ -35,7 +34,7 @@ pub(crate) fn bad_rows<'b>(
     places.sort_unstable();
     let explained = places.into_iter().take(limit).map(|(line, row, at)| match row {
         Some(row) => {
-            let cells = cells(&block.cells[row * width..(row + 1) * width]);
+            let cells: Vec<&[u8]> = block.columns().map(|column| block.bytes(column.get(row))).collect();
             let errors = errors(plan, &cells, expected);
             BadRow {
                 line,

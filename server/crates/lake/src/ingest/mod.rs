@@ -3,6 +3,7 @@
 //! writer thread encodes Parquet. Memory is bounded by the size of a block, not
 //! of the file. What was written is read back before it counts.
 
+mod coded;
 mod columns;
 mod convert;
 mod explain;
@@ -12,6 +13,7 @@ mod parquet_in;
 mod quarantine;
 mod reader;
 mod records;
+mod texts;
 mod totals;
 mod verify;
 

@@ -4,7 +4,8 @@
 
 use super::feed::Feed;
 use super::reader::{Hangup, Message, damaged, open};
-use super::records::{Block, Cell};
+use super::records::Block;
+use super::texts::Texts;
 use super::{IngestError, Part};
 use crate::error::LakeError;
 use crate::scan;
@@ -18,6 +19,9 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::SyncSender;
+
+/// Rows decoded at a time: a row group as providers' tools write them.
+const BATCH_ROWS: usize = 131_072;
 
 /// The column names of a Parquet file.
 pub(crate) fn columns(path: &Path) -> Result<Vec<String>, LakeError> {
@@ -46,7 +50,7 @@ pub(crate) fn read(
     };
     let mut seen = 0u64;
     let mut counted = 0;
-    let sent = scan::batches(&part.path, &part.name, &names, |frame| {
+    let sent = scan::one_by_one(&part.path, &part.name, &names, BATCH_ROWS, (0, 1), |frame| {
         let mut send = |block: Block| {
             if let Some(line) = block.overlong(max_record) {
                 let finding = Finding::error("record_too_long", format!("the row is longer than {max_record} bytes"));
@@ -56,7 +60,7 @@ pub(crate) fn read(
             }
             feed.send(block).map_err(|Hangup| Stop::Hangup)
         };
-        blocks(frame, seen, &mut send)?;
+        blocks(&frame, seen, &mut send)?;
         seen += frame.height() as u64;
         // a Parquet file is not read in order: count the bytes by the rows
         let share = u64::try_from(u128::from(bytes) * u128::from(seen) / u128::from(rows.max(1))).unwrap_or(bytes);
@@ -101,7 +105,8 @@ fn refuse(part: &Part, error: &LakeError) -> IngestError {
 
 /// Sends the rows of a batch as blocks, one after the other; `before` rows came first.
 fn blocks(frame: &DataFrame, before: u64, send: &mut dyn FnMut(Block) -> Result<(), Stop>) -> Result<(), Stop> {
-    const ROWS: usize = 8_192;
+    // as many as fit the nearer caches of a processor, with their cells
+    const ROWS: usize = 2_048;
     let (rows, width) = (frame.height(), frame.width());
     let series: Vec<Series> = frame
         .columns()
@@ -110,154 +115,47 @@ fn blocks(frame: &DataFrame, before: u64, send: &mut dyn FnMut(Block) -> Result<
         .collect();
     let mut columns: Vec<Texts<'_>> = series.iter().map(Texts::of).collect();
     // a block is about as large as the one before
-    let (mut bytes, mut cells) = (0, 0);
+    let mut bytes = 0;
     for first in (0..rows).step_by(ROWS) {
         let mut block = Block {
             width,
             data: Vec::with_capacity(bytes),
-            cells: Vec::with_capacity(cells),
+            by_column: true,
+            shares: true,
             ..Block::default()
         };
-        for row in first..rows.min(first + ROWS) {
-            for column in &mut columns {
-                let start = block.data.len();
-                column.write(row, &mut block.data);
-                let cell: Cell = (
-                    u32::try_from(start).unwrap_or(u32::MAX),
-                    u32::try_from(block.data.len()).unwrap_or(u32::MAX),
-                );
-                block.cells.push(cell);
-            }
-            block.lines.push(before + row as u64 + 1);
+        let of_block = first..rows.min(first + ROWS);
+        block.cells.reserve_exact(width * of_block.len());
+        for column in &mut columns {
+            column.cells(of_block.clone(), &mut block.data, |cell| block.cells.push(cell));
         }
+        block.lines.extend(of_block.map(|row| before + row as u64 + 1));
         block.used = block.data.len();
-        (bytes, cells) = (block.data.len() * 9 / 8, block.cells.len());
+        // and rewriting adds to it
+        bytes = block.data.len() * 3 / 2;
         send(block)?;
     }
     Ok(())
 }
 
-/// The cells of a column as text: what exports have most of without a detour.
-enum Texts<'s> {
-    Text(&'s StringChunked),
-    Double(&'s Float64Chunked),
-    /// Instants, which repeat: the last one with its text.
-    Time(Int64Chunked, TimeUnit, (i64, String)),
-    /// A map as Parquet tools write it: where each row's pairs begin, keys, values.
-    Map(Vec<i64>, StringChunked, StringChunked),
-    Any(&'s Series),
-}
-
-impl<'s> Texts<'s> {
-    fn of(series: &'s Series) -> Texts<'s> {
-        match series.dtype() {
-            DataType::String => series.str().map(Texts::Text).ok(),
-            DataType::Float64 => series.f64().map(Texts::Double).ok(),
-            DataType::Datetime(unit, _) => {
-                let physical = series.to_physical_repr();
-                let known = (i64::MIN, String::new());
-                physical.i64().map(|of| Texts::Time(of.clone(), *unit, known)).ok()
-            }
-            DataType::List(_) => map_of(series),
-            _ => None,
-        }
-        .unwrap_or(Texts::Any(series))
-    }
-
-    fn write(&mut self, row: usize, into: &mut Vec<u8>) {
-        match self {
-            Texts::Text(of) => into.extend_from_slice(of.get(row).unwrap_or_default().as_bytes()),
-            Texts::Double(of) => {
-                if let Some(value) = of.get(row) {
-                    write_double(value, into);
-                }
-            }
-            Texts::Time(of, unit, (last, text)) => {
-                if let Some(value) = of.get(row) {
-                    if value != *last || text.is_empty() {
-                        (*last, *text) = (value, instant(value, *unit));
-                    }
-                    into.extend_from_slice(text.as_bytes());
-                }
-            }
-            Texts::Map(offsets, keys, values) => write_map(pairs(offsets, row), keys, values, into),
-            Texts::Any(of) => {
-                if let Ok(value) = of.get(row) {
-                    into.extend_from_slice(text_of(&value).as_bytes());
-                }
-            }
-        }
-    }
-}
-
-/// The pairs of a row.
-fn pairs(offsets: &[i64], row: usize) -> std::ops::Range<usize> {
-    let at = |row: usize| offsets.get(row).and_then(|at| usize::try_from(*at).ok()).unwrap_or(0);
-    at(row)..at(row + 1)
-}
-
-/// A list of structs of two texts, `key` and `value`; `None`: something else.
-fn map_of(series: &Series) -> Option<Texts<'_>> {
-    let list = series.list().ok()?;
-    let offsets = list.downcast_iter().next()?.offsets().as_slice().to_vec();
-    let inner = list.get_inner();
-    let fields = inner.struct_().ok()?.fields_as_series();
-    let [keys, values] = fields.as_slice() else { return None };
-    let named = |field: &Series, name: &str| field.name().eq_ignore_ascii_case(name);
-    if !(named(keys, "key") && named(values, "value")) {
-        return None;
-    }
-    Some(Texts::Map(
-        offsets,
-        keys.str().ok()?.rechunk().into_owned(),
-        values.str().ok()?.rechunk().into_owned(),
-    ))
-}
-
-/// The JSON object of a map; nothing when it is empty.
-fn write_map(pairs: std::ops::Range<usize>, keys: &StringChunked, values: &StringChunked, into: &mut Vec<u8>) {
-    let start = into.len();
-    for at in pairs {
-        let (Some(key), Some(value)) = (keys.get(at), values.get(at)) else {
-            continue;
-        };
-        into.push(if into.len() == start { b'{' } else { b',' });
-        for (text, after) in [(key, Some(b':')), (value, None)] {
-            // writing into a Vec never fails
-            let _ = serde_json::to_writer(&mut *into, text);
-            into.extend(after);
-        }
-    }
-    if into.len() > start {
-        into.push(b'}');
-    }
-}
-
-/// As [`double`], without text in between.
-fn write_double(value: f64, into: &mut Vec<u8>) {
-    use std::io::Write;
-    let start = into.len();
-    // writing into a Vec never fails
-    let _ = write!(into, "{value}");
-    let written = &into[start..];
-    let digits = written
-        .iter()
-        .position(|b| *b == b'.')
-        .map_or(0, |at| written.len() - at - 1);
-    if digits > MONEY_SCALE as usize {
-        let text = double(&String::from_utf8_lossy(written));
-        into.truncate(start);
-        into.extend_from_slice(text.as_bytes());
-    }
-}
-
 impl Block {
     /// The line of the first row longer than `max` bytes.
     fn overlong(&self, max: usize) -> Option<u64> {
-        let rows = self.cells.chunks(self.width.max(1));
-        let length = |row: &[Cell]| row.iter().map(|cell| (cell.1 - cell.0) as usize).sum::<usize>();
-        rows.zip(&self.lines)
-            .find(|(row, _)| length(row) > max)
+        // each cell of a row has text of its own
+        if self.used <= max {
+            return None;
+        }
+        let mut lengths = vec![0usize; self.rows()];
+        for column in self.columns() {
+            for (row, length) in lengths.iter_mut().enumerate() {
+                let (start, end) = column.get(row);
+                *length += (end - start) as usize;
+            }
+        }
+        lengths
+            .iter()
+            .zip(&self.lines)
+            .find(|(length, _)| **length > max)
             .map(|(_, line)| *line)
     }
 }
@@ -281,7 +179,7 @@ pub(crate) fn text_of(value: &AnyValue<'_>) -> String {
 
 /// Shortest text of a double, at most 24 fractional digits: what is beyond is
 /// an artefact of the double, never of the bill.
-fn double(text: &str) -> String {
+pub(super) fn double(text: &str) -> String {
     let digits = text.split_once('.').map_or(0, |(_, fraction)| fraction.len());
     if digits <= MONEY_SCALE as usize {
         return text.to_owned();
@@ -294,7 +192,7 @@ fn double(text: &str) -> String {
 /// which are refused as dates.
 const DAYS: std::ops::Range<i32> = 0..2_932_897;
 
-fn instant(value: i64, unit: TimeUnit) -> String {
+pub(super) fn instant(value: i64, unit: TimeUnit) -> String {
     let (micros, nanos) = match unit {
         TimeUnit::Nanoseconds => (value.div_euclid(1_000), value.rem_euclid(1_000)),
         TimeUnit::Microseconds => (value, 0),

@@ -26,7 +26,7 @@ pub(crate) enum Message {
 }
 
 /// Blocks under way between the threads, beside the two being worked on.
-pub(crate) const BLOCKS_UNDER_WAY: usize = 2;
+pub(crate) const BLOCKS_UNDER_WAY: usize = 8;
 
 /// The receiver is gone: it knows why, the reader just stops.
 pub(crate) struct Hangup;

@@ -5,9 +5,11 @@
 
 use memchr::{memchr, memchr_iter, memchr3};
 use std::io::{self, Read};
+use std::sync::Arc;
 
-/// Bytes of input in a block, unless one record is longer.
-const BLOCK_BYTES: usize = 8 << 20;
+/// Bytes of input in a block, unless one record is longer: as many as fit the
+/// nearer caches of a processor, with their cells.
+const BLOCK_BYTES: usize = 1 << 20;
 const BOM: &[u8] = b"\xEF\xBB\xBF";
 
 /// Range of a cell in its block.
@@ -34,26 +36,93 @@ pub(crate) struct Block {
     pub data: Vec<u8>,
     /// End of the text.
     pub used: usize,
-    /// Cells of the rows that have as many as the header, row after row.
+    /// Cells of the rows that have as many as the header.
     pub cells: Vec<Cell>,
+    /// Whether they lie column after column, and not row after row.
+    pub by_column: bool,
     /// Line where each such row starts.
     pub lines: Vec<u64>,
     /// Rows that cannot be read as the header says.
     pub ragged: Vec<Ragged>,
-    /// Cells of a row.
+    /// Cells of a row, without those that were kept.
     pub width: usize,
+    /// Columns behind these that were kept as they are.
+    pub kept: Option<Kept>,
+    /// Whether cells of the same text often lie in the same place.
+    pub shares: bool,
+}
+
+/// Columns of a block that a rewriter left alone.
+#[derive(Debug)]
+pub(crate) struct Kept {
+    /// Cells of the rows that were rewritten.
+    pub cells: Vec<Cell>,
+    /// Whether they lie column after column.
+    pub by_column: bool,
+    /// Columns of the rewritten rows, and how many they were.
+    pub width: usize,
+    pub rows: usize,
+    /// The columns that are kept, of these.
+    pub columns: Arc<[usize]>,
+    /// Which row each row was made of; `None` where it keeps nothing of it.
+    pub sources: Option<Vec<Option<u32>>>,
+}
+
+/// The cells of one column of a block.
+#[derive(Clone, Copy)]
+pub(crate) struct Column<'b> {
+    cells: &'b [Cell],
+    first: usize,
+    step: usize,
+    sources: Option<&'b [Option<u32>]>,
+}
+
+impl<'b> Column<'b> {
+    fn new(cells: &'b [Cell], by_column: bool, at: usize, width: usize, rows: usize) -> Column<'b> {
+        let (first, step) = if by_column { (at * rows, 1) } else { (at, width) };
+        Column {
+            cells,
+            first,
+            step,
+            sources: None,
+        }
+    }
+
+    /// The cell of a row.
+    #[inline]
+    pub fn get(&self, row: usize) -> Cell {
+        let row = match self.sources {
+            None => row,
+            Some(sources) => match sources[row] {
+                Some(source) => source as usize,
+                None => return (0, 0),
+            },
+        };
+        self.cells[self.first + row * self.step]
+    }
 }
 
 impl Block {
+    /// A column.
+    pub fn column(&self, at: usize) -> Column<'_> {
+        match (at.checked_sub(self.width), &self.kept) {
+            (Some(behind), Some(kept)) => Column {
+                sources: kept.sources.as_deref(),
+                ..Column::new(&kept.cells, kept.by_column, kept.columns[behind], kept.width, kept.rows)
+            },
+            _ => Column::new(&self.cells, self.by_column, at, self.width, self.rows()),
+        }
+    }
+
+    /// All columns.
+    pub fn columns(&self) -> impl Iterator<Item = Column<'_>> {
+        let kept = self.kept.as_ref().map_or(0, |kept| kept.columns.len());
+        (0..self.width + kept).map(|at| self.column(at))
+    }
+
     /// Rows that have as many cells as the header.
     pub fn rows(&self) -> usize {
         self.lines.len()
-    }
-
-    /// A cell's bytes.
-    #[inline]
-    pub fn cell(&self, row: usize, column: usize) -> &[u8] {
-        self.bytes(self.cells[row * self.width + column])
     }
 
     /// The bytes of a range.
@@ -75,6 +144,8 @@ impl Block {
         self.cells.clear();
         self.lines.clear();
         self.ragged.clear();
+        self.kept = None;
+        (self.by_column, self.shares) = (false, false);
     }
 }
 
@@ -593,9 +664,9 @@ mod tests {
         while let Some(next) = splitter.next_block(block).expect("splits") {
             for at in 0..next.rows() {
                 assert_eq!(next.lines[at], 2 + 2 * row as u64);
-                assert_eq!(next.cell(at, 0), row.to_string().as_bytes());
+                assert_eq!(next.bytes(next.column(0).get(at)), row.to_string().as_bytes());
                 assert_eq!(
-                    next.cell(at, 1),
+                    next.bytes(next.column(1).get(at)),
                     format!("{}\n\"{row}\"", "x".repeat(row % 700)).as_bytes()
                 );
                 row += 1;

@@ -5,8 +5,9 @@ use super::ControlTotal;
 use domain::instant::Instant;
 use domain::money::MoneyOverflow;
 use domain::{BillingPeriod, Currency, Finding, Money};
+use foldhash::fast::RandomState;
 use std::collections::HashMap;
-use std::hash::{DefaultHasher, Hash, Hasher};
+use std::hash::BuildHasher;
 
 /// What a row adds.
 pub(crate) struct RowFacts<'a> {
@@ -75,7 +76,7 @@ pub(crate) struct Totals {
     groups: Vec<ControlTotal>,
     places: Vec<Place>,
     keys: Vec<RawKey>,
-    by_hash: HashMap<u64, Vec<usize>>,
+    by_hash: HashMap<u64, Vec<usize>, RandomState>,
     by_group: HashMap<(BillingPeriod, Currency, String, String), usize>,
     // the first group of a billing account and period: its currency is the rule
     by_account: HashMap<(BillingPeriod, String), usize>,
@@ -114,9 +115,11 @@ impl Totals {
     }
 
     fn key(&mut self, facts: &RowFacts<'_>, place: Place) -> usize {
-        let mut hasher = DefaultHasher::new();
-        (facts.period, facts.currency, facts.account, facts.sub_account).hash(&mut hasher);
-        let same_hash = self.by_hash.entry(hasher.finish()).or_default();
+        let hash = self
+            .by_hash
+            .hasher()
+            .hash_one((facts.period, facts.currency, facts.account, facts.sub_account));
+        let same_hash = self.by_hash.entry(hash).or_default();
         if let Some(found) = same_hash.iter().find(|at| self.keys[**at].is(facts)) {
             return *found;
         }
@@ -146,6 +149,37 @@ impl Totals {
             group,
         });
         self.keys.len() - 1
+    }
+
+    /// Adds what was counted elsewhere, of other rows; places are not kept.
+    pub fn merge(&mut self, other: Totals) -> Result<(), MoneyOverflow> {
+        for more in other.groups {
+            let name = (
+                more.period,
+                more.currency.clone(),
+                more.billing_account_id.clone(),
+                more.sub_account_id.clone(),
+            );
+            let Some(group) = self.by_group.get(&name).and_then(|at| self.groups.get_mut(*at)) else {
+                self.by_group.insert(name, self.groups.len());
+                self.groups.push(more);
+                continue;
+            };
+            let sum = |total: Option<Money>, more: Option<Money>| match (total, more) {
+                (Some(total), Some(more)) => total.checked_add(more).map(Some),
+                _ => Ok(None),
+            };
+            group.rows += more.rows;
+            group.billed = group.billed.checked_add(more.billed)?;
+            group.effective = group.effective.checked_add(more.effective)?;
+            group.list = sum(group.list, more.list)?;
+            group.contracted = sum(group.contracted, more.contracted)?;
+            group.first_charge = group.first_charge.min(more.first_charge);
+            group.last_usage_end = group.last_usage_end.max(more.last_usage_end);
+            group.rows_with_invoice += more.rows_with_invoice;
+            group.billed_with_invoice = group.billed_with_invoice.checked_add(more.billed_with_invoice)?;
+        }
+        Ok(())
     }
 
     /// The finding when a new group brings a second currency into its billing
@@ -271,6 +305,34 @@ mod tests {
             text.contains("f.csv: line 7") && text.contains("USD in line 2"),
             "{text}"
         );
+    }
+
+    #[test]
+    fn shares_add_up_to_the_whole() {
+        let rows = [
+            ("2024-09", "USD", "x", 1),
+            ("2024-09", "usd", "x", 3),
+            ("2024-10", "USD", "y", 4),
+            ("2024-09", "USD", "z", 5),
+            ("2024-10", "USD", "y", -7),
+        ];
+        let sum = |wanted: &dyn Fn(usize) -> bool| {
+            let mut totals = Totals::default();
+            for (at, (period, currency, sub_account, billed)) in rows.iter().enumerate().filter(|(at, _)| wanted(*at)) {
+                let facts = RowFacts {
+                    list: (at != 3).then_some(2),
+                    usage_end: (at % 2 == 1).then_some(at as i64),
+                    ..facts(period, currency, sub_account, *billed)
+                };
+                totals.add(&facts, Place { part: 0, line: 2 }).expect("fits");
+            }
+            totals
+        };
+        for split in 0..=rows.len() {
+            let mut totals = sum(&|at| at < split);
+            totals.merge(sum(&|at| at >= split)).expect("fits");
+            assert_eq!(totals.into_sorted(), sum(&|_| true).into_sorted(), "{split}");
+        }
     }
 
     #[test]

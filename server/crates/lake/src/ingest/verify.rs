@@ -9,6 +9,10 @@ use crate::schema::BILLING_PERIOD;
 use domain::BillingPeriod;
 use domain::charge::ChargeCategory;
 use polars::prelude::*;
+use std::thread;
+
+/// Threads that read a file back.
+const WORKERS: usize = 2;
 
 const COLUMNS: [&str; 13] = [
     BILLING_PERIOD,
@@ -29,27 +33,11 @@ const COLUMNS: [&str; 13] = [
 /// Compares the control totals of the files, added up with checks, with those
 /// kept while they were written.
 pub(crate) fn read_back(lake: &Lake, files: &[LakeFile], expect: &[ControlTotal]) -> Result<(), LakeError> {
-    let mut totals = Totals::default();
-    for file in files {
-        let local = lake.local(&file.path)?;
-        let schema = scan::schema(local.path(), &file.path)?;
-        let columns: Vec<String> = COLUMNS
-            .iter()
-            .filter(|name| schema.contains(name))
-            .map(|name| (*name).to_owned())
-            .collect();
-        let mut rows = 0u64;
-        scan::batches(local.path(), &file.path, &columns, |frame| {
-            rows += frame.height() as u64;
-            add(frame, &file.path, &mut totals)
-        })?;
-        if rows != file.rows {
-            return Err(LakeError::Damaged {
-                path: file.path.clone(),
-                detail: format!("{rows} rows where {} were written", file.rows),
-            });
-        }
-    }
+    let totals = match totals_of(lake, files, WORKERS) {
+        // shares of the rows may run over where all of them in order do not
+        Err(LakeError::Overflow { .. }) => totals_of(lake, files, 1)?,
+        other => other?,
+    };
     let found = totals.into_sorted();
     if let Some((found, expect)) = found.iter().zip(expect).find(|(found, expect)| found != expect) {
         let path = files.first().map_or_else(String::new, |file| file.path.clone());
@@ -66,6 +54,51 @@ pub(crate) fn read_back(lake: &Lake, files: &[LakeFile], expect: &[ControlTotal]
         });
     }
     Ok(())
+}
+
+/// The totals of the files, each read by so many threads.
+fn totals_of(lake: &Lake, files: &[LakeFile], workers: usize) -> Result<Totals, LakeError> {
+    let mut shares: Vec<Totals> = (0..workers).map(|_| Totals::default()).collect();
+    for file in files {
+        let local = lake.local(&file.path)?;
+        let schema = scan::schema(local.path(), &file.path)?;
+        let columns: Vec<String> = COLUMNS
+            .iter()
+            .filter(|name| schema.contains(name))
+            .map(|name| (*name).to_owned())
+            .collect();
+        let read = |share: usize, totals: &mut Totals| {
+            let mut rows = 0;
+            let share = (share, workers);
+            scan::one_by_one(local.path(), &file.path, &columns, scan::BATCH_ROWS, share, |frame| {
+                rows += frame.height() as u64;
+                add(&frame, &file.path, totals)
+            })?;
+            Ok(rows)
+        };
+        let rows: Result<u64, LakeError> = thread::scope(|scope| {
+            let shares = shares.iter_mut().enumerate();
+            let running: Vec<_> = shares
+                .map(|(share, totals)| scope.spawn(move || read(share, totals)))
+                .collect();
+            let ended = running
+                .into_iter()
+                .map(|one| one.join().map_err(|_| LakeError::Stage { stage: "read back" })?);
+            ended.sum()
+        });
+        let rows = rows?;
+        if rows != file.rows {
+            return Err(LakeError::Damaged {
+                path: file.path.clone(),
+                detail: format!("{rows} rows where {} were written", file.rows),
+            });
+        }
+    }
+    let path = || files.first().map_or_else(String::new, |file| file.path.clone());
+    let mut shares = shares.into_iter();
+    let first = shares.next().unwrap_or_default();
+    let all = shares.try_fold(first, |mut all, share| all.merge(share).map(|()| all));
+    all.map_err(|_| LakeError::Overflow { what: path() })
 }
 
 fn cell(column: Option<&StringChunked>, row: usize) -> &str {

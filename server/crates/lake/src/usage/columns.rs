@@ -2,7 +2,7 @@
 
 use crate::error::LakeError;
 use crate::object::{Lake, StoredFile};
-use crate::scan;
+use crate::scan::{self, TextCells};
 use crate::schema::usage_path;
 use crate::write::ParquetFile;
 use domain::instant::Instant;
@@ -10,14 +10,16 @@ use domain::tags;
 use domain::usage::{ClusterDay, Hour, Measure};
 use polars::prelude::*;
 
-/// Rows of a row group.
-const GROUP_ROWS: usize = 1 << 18;
+/// Rows of a row group: few enough that what is read of one stays near the processor.
+const GROUP_ROWS: usize = if cfg!(test) { 16 } else { 1 << 16 };
 
 pub(super) fn put(lake: &Lake, day: &ClusterDay, kind: &str, frame: &DataFrame) -> Result<StoredFile, LakeError> {
     let mut file = ParquetFile::create(lake, frame.schema(), "")?;
+    let packer = file.packer()?;
     let mut at = 0;
-    while at < frame.height() || at == 0 {
-        file.write(&frame.slice(i64::try_from(at).unwrap_or(i64::MAX), GROUP_ROWS))?;
+    while at < frame.height() {
+        let group = frame.slice(i64::try_from(at).unwrap_or(i64::MAX), GROUP_ROWS);
+        file.write_pages(&packer.frame(&group)?)?;
         at += GROUP_ROWS;
     }
     let (_, closed) = file.finish()?;
@@ -89,16 +91,24 @@ pub(super) fn each_batch(
 }
 
 /// Text columns of a batch.
-pub(super) struct Texts<'f>(Vec<&'f StringChunked>);
+pub(super) struct Texts<'f>(Vec<TextCells<'f>>);
 
 impl<'f> Texts<'f> {
     pub(super) fn of(frame: &'f DataFrame, path: &str, names: &[&str]) -> Result<Texts<'f>, LakeError> {
-        let column = |name: &&str| scan::text(frame, name).ok_or_else(|| damaged(path, name));
+        let column = |name: &&str| {
+            let column = scan::text(frame, name).ok_or_else(|| damaged(path, name))?;
+            Ok(TextCells::of(Some(column)))
+        };
         names.iter().map(column).collect::<Result<_, _>>().map(Texts)
     }
 
     pub(super) fn at(&self, column: usize, row: usize) -> &str {
         self.0[column].get(row).unwrap_or("")
+    }
+
+    /// Whether a row is known to have the texts of the row before.
+    pub(super) fn repeats(&self, row: usize) -> bool {
+        row > 0 && self.0.iter().all(|cells| cells.repeats(row))
     }
 
     pub(super) fn is_absent(&self, column: usize, row: usize) -> bool {

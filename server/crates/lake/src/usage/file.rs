@@ -249,8 +249,12 @@ pub fn read_nodes(lake: &Lake, file: &UsageFile) -> Result<Vec<(Node, Vec<NodeHo
                 capacity: capacity(3)?,
                 allocatable: capacity(6)?,
             };
+            let repeats = texts.repeats(row);
             let same = |node: &Node| {
-                node.name == texts.at(0, row) && node.provider_id == texts.at(1, row) && node.pool == texts.at(2, row)
+                repeats
+                    || node.name == texts.at(0, row)
+                        && node.provider_id == texts.at(1, row)
+                        && node.pool == texts.at(2, row)
             };
             match nodes.last_mut() {
                 Some((node, hours)) if same(node) => hours.push(hour),

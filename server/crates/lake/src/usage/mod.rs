@@ -25,7 +25,7 @@ pub use stage::{StagedUsage, UsageError, UsageProgress, UsageRequest, ingest_usa
 pub use table::UsageKind;
 
 pub(crate) use file::{SlotHours, read_slot_hours, read_slots};
-pub(crate) use passes::{HourRows, each_hours, each_node, each_slot};
+pub(crate) use passes::{ALL_SLOTS, HourRows, each_hours, each_node, each_slot};
 
 use domain::instant::Day;
 use domain::usage::PoolSums;

@@ -4,10 +4,11 @@ use super::UsageFile;
 use super::columns::{Texts, damaged, each_batch};
 use super::file::HOUR_COLUMNS;
 use crate::error::LakeError;
+use crate::ints::IntFile;
 use crate::object::Lake;
-use crate::scan;
 use domain::tags;
 use domain::usage::Node;
+use std::ops::Range;
 
 const NODE_TEXTS: [&str; 6] = [
     "node",
@@ -34,7 +35,7 @@ pub(crate) fn each_node(lake: &Lake, file: &UsageFile, mut each: impl FnMut(&Nod
                     && node.pool == text(2)
                     && node.root_volume_id == text(4)
             };
-            if last.as_ref().is_some_and(same) {
+            if texts.repeats(row) || last.as_ref().is_some_and(same) {
                 continue;
             }
             let node = Node {
@@ -90,46 +91,92 @@ pub(crate) struct HourRows<'f> {
     pub measures: [&'f [i64]; 9],
 }
 
-/// Hands the slot-hours of a day to `each`, some row groups at a time.
+/// Hands the slot-hours of some slots of a day to `each`, row group by row
+/// group. Answers how many there were, and how many the file has.
 ///
 /// # Errors
 /// As [`each_node`].
 pub(crate) fn each_hours(
     lake: &Lake,
     file: &UsageFile,
+    slots: &Range<i32>,
     mut each: impl FnMut(&HourRows<'_>) -> Result<(), LakeError>,
-) -> Result<(), LakeError> {
+) -> Result<[usize; 2], LakeError> {
     let path = &file.hours_path;
     let local = lake.local(path)?;
-    scan::check_version(local.path(), path)?;
-    let mut zeros: Vec<i64> = Vec::new();
-    scan::groups(local.path(), path, &HOUR_COLUMNS, |frame| {
-        if zeros.len() < frame.height() {
-            zeros.resize(frame.height(), 0);
+    let mut file = IntFile::open(local.path(), path)?;
+    let mut buffers = Buffers::default();
+    let mut counts = [0; 2];
+    for group in 0..file.groups() {
+        let rows = file.rows(group);
+        counts[1] += rows;
+        let all = *slots == ALL_SLOTS;
+        let bounds = file.bounds::<i32>(group, HOUR_COLUMNS[0]).filter(|_| !all);
+        if bounds.is_some_and(|(first, last)| last < slots.start.into() || first >= slots.end.into()) {
+            continue;
         }
-        let small = |name: &str| {
-            let column = frame.column(name).ok().and_then(|column| column.i32().ok());
-            column
-                .and_then(|column| column.cont_slice().ok())
-                .ok_or_else(|| damaged(path, name))
+        buffers.read(&mut file, group, path)?;
+        let slot = &buffers.small[0];
+        let of = |end: i32| slot.partition_point(|slot| *slot < end);
+        let wanted = if all {
+            0..rows
+        } else {
+            of(slots.start)..of(slots.end).max(of(slots.start))
         };
-        let mut measures = [&zeros[..frame.height()]; 9];
-        for (values, name) in measures.iter_mut().zip(&HOUR_COLUMNS[3..]) {
-            // a column of zeros was left out
-            let Ok(column) = frame.column(name) else { continue };
-            *values = column
-                .i64()
-                .ok()
-                .and_then(|column| column.cont_slice().ok())
-                .filter(|values| values.iter().fold(0, |all, value| all | value) >= 0)
-                .ok_or_else(|| damaged(path, name))?;
+        counts[0] += wanted.len();
+        each(&buffers.rows(wanted))?;
+    }
+    Ok(counts)
+}
+
+/// Every slot there may be.
+pub(crate) const ALL_SLOTS: Range<i32> = i32::MIN..i32::MAX;
+
+/// A row group of slot-hours, kept from one to the next.
+#[derive(Default)]
+struct Buffers {
+    small: [Vec<i32>; 3],
+    measures: [Vec<i64>; 9],
+    /// Of measures: whether the row group has nothing but zeros, which are not read.
+    zero: [bool; 9],
+    zeros: Vec<i64>,
+}
+
+impl Buffers {
+    fn read(&mut self, file: &mut IntFile<'_>, group: usize, path: &str) -> Result<(), LakeError> {
+        for (values, name) in self.small.iter_mut().zip(&HOUR_COLUMNS) {
+            file.read(group, name, values)?;
         }
-        let rows = HourRows {
-            slot: small("slot")?,
-            hour: small("hour")?,
-            seconds: small("seconds")?,
+        let rows = file.rows(group);
+        if self.zeros.len() < rows {
+            self.zeros.resize(rows, 0);
+        }
+        let measures = self.measures.iter_mut().zip(&mut self.zero);
+        for ((values, zero), name) in measures.zip(&HOUR_COLUMNS[3..]) {
+            *zero = file.bounds::<i64>(group, name) == Some((0, 0));
+            if *zero {
+                continue;
+            }
+            file.read(group, name, values)?;
+            if values.iter().fold(0, |all, value| all | value) < 0 {
+                return Err(damaged(path, name));
+            }
+        }
+        Ok(())
+    }
+
+    fn rows(&self, rows: Range<usize>) -> HourRows<'_> {
+        let [slot, hour, seconds] = self.small.each_ref().map(|values| &values[rows.clone()]);
+        let mut measures = [&self.zeros[rows.clone()]; 9];
+        let there = measures.iter_mut().zip(&self.measures).zip(self.zero);
+        for ((measure, values), _) in there.filter(|(_, zero)| !zero) {
+            *measure = &values[rows.clone()];
+        }
+        HourRows {
+            slot,
+            hour,
+            seconds,
             measures,
-        };
-        each(&rows)
-    })
+        }
+    }
 }

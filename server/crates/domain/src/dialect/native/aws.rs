@@ -7,6 +7,7 @@ mod kind;
 mod tags;
 
 use super::draft::Column;
+use super::memo::Memo;
 use super::names::{Names, letters};
 use super::{Draft, Field, Out, Rewriter, Row, Rule, field};
 use crate::finding::Finding;
@@ -169,6 +170,11 @@ struct Cur {
     billing_start: Option<usize>,
     usage_start: Option<usize>,
     product: Option<usize>,
+    products: Memo<Product>,
+    /// By product code and usage type.
+    kinds: Memo<kind::Kind>,
+    /// The two in one text.
+    code: Vec<u8>,
     tags: TagColumns,
     costs: cost::Costs,
     commitments: Commitments,
@@ -186,6 +192,9 @@ impl Cur {
             billing_start: at("billbillingperiodstartdate"),
             usage_start: at("lineitemusagestartdate"),
             product: at("product"),
+            products: Memo::default(),
+            kinds: Memo::default(),
+            code: Vec::new(),
             tags: TagColumns::new(names),
             costs: cost::Costs::new(names),
             commitments: Commitments::default(),
@@ -195,17 +204,24 @@ impl Cur {
     /// What was bought or used: columns that follow from codes.
     fn describe<'r>(&mut self, row: &Row<'r>, line: LineItemType, draft: &mut Draft<'r>) {
         draft.set(PROVIDER, b"AWS");
-        let product = self.tags.map(row.get(self.product));
-        for (column, key) in [(SERVICE, "product_name"), (REGION, "region_code"), (REGION, "region")] {
-            if let Some(value) = product.get(key)
-                && (column == SERVICE || draft.get(column).is_none())
-            {
-                draft.own(column, value.clone());
+        if let Some(cell) = row.get(self.product) {
+            let product = self.products.of(cell, Product::of);
+            let regions = [(REGION, &product.region_code), (REGION, &product.region)];
+            for (column, value) in [(SERVICE, &product.name)].into_iter().chain(regions) {
+                if let Some(value) = value
+                    && (column == SERVICE || draft.get(column).is_none())
+                {
+                    draft.own(column, value);
+                }
             }
         }
         let code = row.get(self.product_code).unwrap_or_default();
         let usage_type = row.get(self.usage_type).unwrap_or_default();
-        let kind = kind::of(code, usage_type);
+        self.code.clear();
+        for part in [code, b"\0", usage_type] {
+            self.code.extend_from_slice(part);
+        }
+        let kind = *self.kinds.of(&self.code, |_| kind::of(code, usage_type));
         draft.set(SERVICE_CATEGORY, kind.category.as_bytes());
         draft.set(RESOURCE_TYPE, kind.resource_type.as_bytes());
         if line.is_usage()
@@ -220,18 +236,41 @@ impl Cur {
     }
 }
 
+/// What the map of a product tells.
+struct Product {
+    name: Option<String>,
+    region_code: Option<String>,
+    region: Option<String>,
+}
+
+impl Product {
+    /// What is no map tells nothing.
+    fn of(cell: &[u8]) -> Product {
+        let map = std::str::from_utf8(cell)
+            .ok()
+            .and_then(|text| crate::tags::parse(text).ok());
+        let mut map = map.unwrap_or_default();
+        Product {
+            name: map.remove("product_name"),
+            region_code: map.remove("region_code"),
+            region: map.remove("region"),
+        }
+    }
+}
+
 impl Rule for Cur {
-    fn apply<'r>(&mut self, row: &Row<'r>, mut draft: Draft<'r>, out: &mut Out<'_>) {
+    fn apply<'r>(&mut self, row: &Row<'r>, draft: &mut Draft<'r>, out: &mut Out<'_>) {
         let name = row.get(self.line_item_type).unwrap_or_default();
         let line = LineItemType::of(name);
-        self.describe(row, line, &mut draft);
+        self.describe(row, line, draft);
         // the billing period is closed when a refund reaches back before it
         let reaches_back = row.get(self.usage_start) < row.get(self.billing_start);
-        cost::set(&self.costs, row, line, reaches_back, &mut draft);
+        cost::set(&self.costs, row, line, reaches_back, draft);
         self.commitments.check(&self.costs, row, (line, name));
-        out.row(&draft);
+        out.row(draft);
         if let Some(unused) = cost::unused(&self.costs, row, line).filter(|unused| *unused != Money24::ZERO) {
-            out.implied(&cost::unused_row(draft, unused));
+            cost::unused_row(draft, unused);
+            out.implied(draft);
         }
     }
 

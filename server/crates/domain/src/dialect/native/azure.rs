@@ -3,8 +3,9 @@
 //! and usage data to FOCUS").
 
 use super::draft::Column;
+use super::memo::Memo;
 use super::names::{Names, letters};
-use super::time::{Memo, month_of, next_day};
+use super::time::{month_of, next_day};
 use super::{Draft, Field, Out, Rewriter, Row, Rule, field};
 use crate::finding::Finding;
 
@@ -226,8 +227,12 @@ struct Azure {
     category: Option<usize>,
     benefit: (Option<usize>, Option<usize>),
     benefit_name: (Option<usize>, Option<usize>),
-    /// Ends of days, which are the same for many rows in a row.
-    day_ends: [Memo; 2],
+    /// Ends of the days of charges and of billing periods.
+    day_ends: [Memo<String>; 2],
+    /// Provider and kind of resources, in lower case.
+    kinds: Memo<String>,
+    /// By meter category.
+    categories: Memo<&'static str>,
 }
 
 impl Azure {
@@ -262,6 +267,8 @@ impl Azure {
             benefit: (at("benefitid"), at("reservationid")),
             benefit_name: (at("benefitname"), at("reservationname")),
             day_ends: Default::default(),
+            kinds: Memo::default(),
+            categories: Memo::default(),
         }
     }
 
@@ -342,12 +349,12 @@ impl Azure {
     }
 
     /// A scale set's rows name the set; which machine it was is in AdditionalInfo.
-    fn resource<'r>(&self, row: &Row<'r>, draft: &mut Draft<'r>) {
+    fn resource<'r>(&mut self, row: &Row<'r>, draft: &mut Draft<'r>) {
         let Some(id) = row.get(self.resource) else { return };
         draft.set(RESOURCE, id);
-        let has = |wanted: &[u8]| id.split(|b| *b == b'/').any(|part| part.eq_ignore_ascii_case(wanted));
-        if has(b"virtualMachineScaleSets")
-            && !has(b"virtualMachines")
+        let parts = Parts::of(id);
+        if parts.in_scale_set
+            && !parts.is_machine
             && let Some(machine) = self.machine(row)
         {
             let text = String::from_utf8_lossy(id);
@@ -358,8 +365,9 @@ impl Azure {
         }
         if let Some(given) = row.get(self.resource_type) {
             draft.set(RESOURCE_TYPE, given);
-        } else if let Some(kind) = resource_type(id) {
-            draft.own(RESOURCE_TYPE, kind);
+        } else if let Some(kind) = parts.kind {
+            let lower = |kind: &[u8]| String::from_utf8_lossy(kind).to_ascii_lowercase();
+            draft.own(RESOURCE_TYPE, self.kinds.of(kind, lower));
         }
     }
 
@@ -373,7 +381,7 @@ impl Azure {
 }
 
 impl Rule for Azure {
-    fn apply<'r>(&mut self, row: &Row<'r>, mut draft: Draft<'r>, out: &mut Out<'_>) {
+    fn apply<'r>(&mut self, row: &Row<'r>, draft: &mut Draft<'r>, out: &mut Out<'_>) {
         let kind = ChargeType::of(row.get(self.charge_type).unwrap_or_default());
         let committed = is_committed(row.get(self.pricing_model).unwrap_or_default());
         let bought = committed && matches!(kind, ChargeType::Purchase | ChargeType::Refund);
@@ -385,19 +393,21 @@ impl Rule for Azure {
         if let Some(account) = row.get(self.account) {
             draft.set(ACCOUNT, account);
         }
-        self.costs(row, kind, committed, &mut draft);
-        self.commitment(row, kind, committed, &mut draft);
-        self.dates(row, &mut draft);
-        self.resource(row, &mut draft);
+        self.costs(row, kind, committed, draft);
+        self.commitment(row, kind, committed, draft);
+        self.dates(row, draft);
+        self.resource(row, draft);
         draft.set(FREQUENCY, frequency(row.get(self.frequency).unwrap_or_default()));
         let unit = row.get(self.unit).unwrap_or_default();
         // "100 Hours" prices blocks; the quantity counts hours
         draft.set(UNIT, if is_hours(unit) { b"Hours" } else { unit });
         draft.set(
             SERVICE_CATEGORY,
-            category(row.get(self.category).unwrap_or_default()).as_bytes(),
+            self.categories
+                .of(row.get(self.category).unwrap_or_default(), category)
+                .as_bytes(),
         );
-        out.row(&draft);
+        out.row(draft);
     }
 
     fn findings(&self) -> Vec<Finding> {
@@ -423,16 +433,39 @@ fn is_hours(unit: &[u8]) -> bool {
     ends(b"hour") || ends(b"hours")
 }
 
-/// `microsoft.compute/virtualmachines`: what follows the last `providers` of a resource id.
-fn resource_type(id: &[u8]) -> Option<String> {
-    let parts: Vec<&[u8]> = id.split(|b| *b == b'/').collect();
-    let at = parts.iter().rposition(|part| part.eq_ignore_ascii_case(b"providers"))?;
-    let (provider, kind) = (parts.get(at + 1)?, parts.get(at + 2)?);
-    // a relative path begins with its first part, and not with a slash
-    (at > 0).then(|| {
-        let text = |part: &[u8]| String::from_utf8_lossy(part).to_ascii_lowercase();
-        format!("{}/{}", text(provider), text(kind))
-    })
+/// What the parts of a resource id say.
+struct Parts<'i> {
+    in_scale_set: bool,
+    is_machine: bool,
+    /// `Microsoft.Compute/virtualMachines`: what follows the last `providers`.
+    kind: Option<&'i [u8]>,
+}
+
+impl<'i> Parts<'i> {
+    fn of(id: &'i [u8]) -> Parts<'i> {
+        let mut parts = Parts {
+            in_scale_set: false,
+            is_machine: false,
+            kind: None,
+        };
+        let mut start = 0;
+        // a relative path begins with its first part, and not with a slash
+        let mut after_providers = None;
+        for part in id.split(|b| *b == b'/') {
+            let end = start + part.len();
+            parts.in_scale_set |= part.eq_ignore_ascii_case(b"virtualMachineScaleSets");
+            parts.is_machine |= part.eq_ignore_ascii_case(b"virtualMachines");
+            if part.eq_ignore_ascii_case(b"providers") {
+                after_providers = (start > 0).then_some((end + 1, 0));
+                parts.kind = None;
+            } else if let Some((from, seen)) = after_providers {
+                after_providers = (seen == 0).then_some((from, 1));
+                parts.kind = (seen == 1).then(|| &id[from..end]);
+            }
+            start = end + 1;
+        }
+        parts
+    }
 }
 
 fn frequency(cell: &[u8]) -> &'static [u8] {

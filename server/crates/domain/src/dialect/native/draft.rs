@@ -1,23 +1,40 @@
 //! A FOCUS row in the making, and rewritten rows in one piece of memory.
 
 use crate::dialect::{FOCUS_COLUMNS, is_null};
-use std::borrow::Cow;
 
 /// A FOCUS row in the making: a cell per column of [`FOCUS_COLUMNS`].
 #[derive(Clone)]
 pub(crate) struct Draft<'r> {
-    cells: Vec<Option<Cow<'r, [u8]>>>,
+    cells: [Piece<'r>; FOCUS_COLUMNS.len()],
+    /// What was computed.
+    own: Vec<u8>,
+}
+
+#[derive(Clone, Copy)]
+enum Piece<'r> {
+    Null,
+    /// Of the bill, or fixed.
+    Text(&'r [u8]),
+    /// Computed: its range.
+    Own(usize, usize),
 }
 
 impl<'r> Draft<'r> {
     pub fn new() -> Draft<'r> {
         Draft {
-            cells: vec![None; FOCUS_COLUMNS.len()],
+            cells: [Piece::Null; FOCUS_COLUMNS.len()],
+            own: Vec::new(),
         }
     }
 
+    /// Begins the next row.
+    pub fn reset(&mut self) {
+        self.cells = [Piece::Null; FOCUS_COLUMNS.len()];
+        self.own.clear();
+    }
+
     pub fn set_at(&mut self, column: usize, cell: &'r [u8]) {
-        self.cells[column] = (!is_null(cell)).then_some(Cow::Borrowed(cell));
+        self.cells[column] = if is_null(cell) { Piece::Null } else { Piece::Text(cell) };
     }
 
     /// Sets a cell of the bill, or a fixed text; an empty one is null.
@@ -26,23 +43,32 @@ impl<'r> Draft<'r> {
     }
 
     /// Sets a computed cell.
-    pub fn own(&mut self, column: Column, text: String) {
-        self.cells[column.0] = (!text.is_empty()).then(|| Cow::Owned(text.into_bytes()));
+    pub fn own(&mut self, column: Column, text: impl AsRef<str>) {
+        self.own_at(column.0, text);
     }
 
     /// Sets a computed cell by the position of its column.
-    pub fn own_at(&mut self, column: usize, text: String) {
-        self.own(Column(column), text);
+    pub fn own_at(&mut self, column: usize, text: impl AsRef<str>) {
+        let start = self.own.len();
+        self.own.extend_from_slice(text.as_ref().as_bytes());
+        self.cells[column] = match self.own.len() {
+            end if end > start => Piece::Own(start, end),
+            _ => Piece::Null,
+        };
     }
 
     /// Makes a cell null.
     pub fn clear(&mut self, column: Column) {
-        self.cells[column.0] = None;
+        self.cells[column.0] = Piece::Null;
     }
 
     /// A cell, if it is not null.
     pub fn get(&self, column: Column) -> Option<&[u8]> {
-        self.cells[column.0].as_deref()
+        match self.cells[column.0] {
+            Piece::Null => None,
+            Piece::Text(cell) => Some(cell),
+            Piece::Own(start, end) => self.own.get(start..end),
+        }
     }
 }
 
@@ -88,7 +114,7 @@ const fn same(a: &[u8], b: &[u8]) -> bool {
 #[derive(Debug, Default)]
 pub struct Rows {
     /// Where the text they are made from lies in memory, and its length.
-    base: (usize, usize),
+    base: Option<(usize, usize)>,
     /// Text that is not in it; its ranges begin where the base ends.
     pub data: Vec<u8>,
     /// Ranges of the cells.
@@ -97,41 +123,85 @@ pub struct Rows {
     pub count: usize,
     /// Of these, rows that the bill implies but does not have.
     pub implied: u64,
+    /// Position of the row that each row was made of.
+    pub sources: Vec<u32>,
+    /// Positions of the implied rows, in order.
+    implied_at: Vec<usize>,
+    /// Ranges of texts that were added, by a few of their bytes: what is the
+    /// same for many rows is added once.
+    added: Vec<(u32, u32)>,
 }
+
+/// Texts whose place is remembered.
+const ADDED: usize = 512;
 
 impl Rows {
     /// Rows made from cells of a text: what stays as it is is not copied.
     #[must_use]
     pub fn over(text: &[u8]) -> Rows {
         Rows {
-            base: (text.as_ptr() as usize, text.len()),
+            base: Some((text.as_ptr() as usize, text.len())),
             ..Rows::default()
         }
     }
 
-    pub(crate) fn push<'c>(&mut self, draft: &Draft<'_>, columns: &[usize], kept: impl Iterator<Item = &'c [u8]>) {
+    /// Whether a row keeps nothing of the row it was made of.
+    #[must_use]
+    pub fn is_implied(&self, row: usize) -> bool {
+        self.implied_at.binary_search(&row).is_ok()
+    }
+
+    /// Whether kept cells are copied: there is no text to find them in.
+    pub(super) fn copies_kept(&self) -> bool {
+        self.base.is_none()
+    }
+
+    /// The next row is an implied one.
+    pub(super) fn imply(&mut self) {
+        self.implied += 1;
+        self.implied_at.push(self.count);
+    }
+
+    pub(super) fn push(&mut self, draft: &Draft<'_>, columns: &[usize], source: usize) {
         for column in columns {
-            self.cell(draft.cells[*column].as_deref().unwrap_or_default());
+            self.cell(draft.get(Column(*column)).unwrap_or_default());
         }
-        for cell in kept {
-            self.cell(cell);
-        }
+        self.sources.push(u32::try_from(source).unwrap_or(u32::MAX));
         self.count += 1;
     }
 
-    fn cell(&mut self, bytes: &[u8]) {
-        let (base, length) = self.base;
+    pub(super) fn cell(&mut self, bytes: &[u8]) {
+        if bytes.is_empty() {
+            self.cells.push((0, 0));
+            return;
+        }
+        // blocks are far below 4 GiB: a block of input has at most 1 GiB, and little is added to it
+        let place = |at: usize| u32::try_from(at).unwrap_or(u32::MAX);
+        let (base, length) = self.base.unwrap_or_default();
         let within = (bytes.as_ptr() as usize)
             .checked_sub(base)
             .filter(|at| at + bytes.len() <= length);
-        let start = within.unwrap_or_else(|| {
-            let start = length + self.data.len();
-            self.data.extend_from_slice(bytes);
-            start
-        });
-        // blocks are far below 4 GiB: a block of input has at most 1 GiB, and little is added to it
-        let place = |at: usize| u32::try_from(at).unwrap_or(u32::MAX);
-        self.cells.push((place(start), place(start + bytes.len())));
+        let range = match within {
+            Some(start) => (place(start), place(start + bytes.len())),
+            None => {
+                self.added.resize(ADDED, (0, 0));
+                let slot = slot_of(bytes);
+                let (start, end) = self.added[slot];
+                let known = (start as usize)
+                    .checked_sub(length)
+                    .and_then(|start| self.data.get(start..(end as usize).checked_sub(length)?));
+                if known == Some(bytes) {
+                    (start, end)
+                } else {
+                    let start = length + self.data.len();
+                    self.data.extend_from_slice(bytes);
+                    let range = (place(start), place(start + bytes.len()));
+                    self.added[slot] = range;
+                    range
+                }
+            }
+        };
+        self.cells.push(range);
     }
 
     /// The cells of a row that was not made over a text, for tests and readers.
@@ -143,4 +213,16 @@ impl Rows {
             .map(|(start, end)| &self.data[*start as usize..*end as usize])
             .collect()
     }
+}
+
+/// Where a text is remembered: by its length, its beginning and its end.
+fn slot_of(bytes: &[u8]) -> usize {
+    let word = |part: &[u8]| part.iter().fold(0u64, |word, byte| word << 8 | u64::from(*byte));
+    let (first, last) = (bytes.first_chunk::<8>(), bytes.last_chunk::<8>());
+    let (first, last) = match (first, last) {
+        (Some(first), Some(last)) => (u64::from_le_bytes(*first), u64::from_le_bytes(*last)),
+        _ => (word(bytes), 0),
+    };
+    let mixed = (first ^ last.rotate_left(29) ^ bytes.len() as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    (mixed >> 55) as usize % ADDED
 }

@@ -325,9 +325,9 @@ impl Gcp {
 }
 
 impl Rule for Gcp {
-    fn apply<'r>(&mut self, row: &Row<'r>, mut draft: Draft<'r>, out: &mut Out<'_>) {
+    fn apply<'r>(&mut self, row: &Row<'r>, draft: &mut Draft<'r>, out: &mut Out<'_>) {
         let billed = self.billed(row);
-        draft.own(Column::named("BilledCost"), billed.clone());
+        draft.own(Column::named("BilledCost"), &billed);
         draft.own(Column::named("EffectiveCost"), billed);
         if let Some(month) = self.month.get(row) {
             match month_number(month.as_bytes()) {
@@ -340,7 +340,7 @@ impl Rule for Gcp {
             }
         }
         draft.set(Column::named("ProviderName"), b"Google Cloud");
-        self.describe(row, &mut draft);
+        self.describe(row, draft);
         let sku = self.sku.get(row).unwrap_or_default();
         let cost_type = row.get(self.cost_type).unwrap_or(b"regular");
         let is = |name: &str| cost_type.eq_ignore_ascii_case(name.as_bytes());
@@ -375,7 +375,7 @@ impl Rule for Gcp {
         if self.adjusted.get(row).is_some() {
             draft.set(Column::named("ChargeClass"), b"Correction");
         }
-        out.row(&draft);
+        out.row(draft);
     }
 
     fn findings(&self) -> Vec<Finding> {

@@ -313,14 +313,14 @@ struct Mapped {
 }
 
 impl Rule for Mapped {
-    fn apply<'r>(&mut self, row: &Row<'r>, mut draft: Draft<'r>, out: &mut Out<'_>) {
+    fn apply<'r>(&mut self, row: &Row<'r>, draft: &mut Draft<'r>, out: &mut Out<'_>) {
         for ((_, source), (at, from)) in self.mapping.columns.iter().zip(&self.columns) {
             let cell = from.iter().find_map(|at| row.get(Some(*at)));
             if let Some(value) = self.value(source, &FOCUS_COLUMNS[*at], cell) {
                 draft.own_at(*at, value);
             }
         }
-        self.follow(&mut draft);
+        self.follow(draft);
         let tags: Tags = self
             .tags
             .iter()
@@ -330,7 +330,7 @@ impl Rule for Mapped {
             // text to text always becomes JSON
             draft.own(Column::named("Tags"), serde_json::to_string(&tags).unwrap_or_default());
         }
-        out.row(&draft);
+        out.row(draft);
     }
 
     fn findings(&self) -> Vec<Finding> {

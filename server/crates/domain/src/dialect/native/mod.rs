@@ -14,6 +14,7 @@ pub mod azure;
 mod draft;
 pub mod gcp;
 mod mapping;
+mod memo;
 mod names;
 pub mod oci;
 mod time;
@@ -57,21 +58,52 @@ pub(crate) const fn field(focus: &'static str, natives: &'static [&'static str])
 /// Sets the computed cells of a row and says which rows come of it.
 pub(crate) trait Rule: Send {
     /// Rewrites one row; `draft` holds what was copied.
-    fn apply<'r>(&mut self, row: &Row<'r>, draft: Draft<'r>, out: &mut Out<'_>);
+    fn apply<'r>(&mut self, row: &Row<'r>, draft: &mut Draft<'r>, out: &mut Out<'_>);
     /// What was remarkable about all rows.
     fn findings(&self) -> Vec<Finding>;
 }
 
+/// Cells of native rows, as ranges of one text.
+#[derive(Debug, Clone, Copy)]
+pub struct Cells<'c> {
+    /// Their ranges.
+    pub ranges: &'c [(u32, u32)],
+    /// Whether they lie column after column, and not row after row.
+    pub by_column: bool,
+    /// Columns.
+    pub width: usize,
+    /// Rows.
+    pub rows: usize,
+}
+
 /// A native row: its cells, found by position.
 pub(crate) struct Row<'r> {
-    cells: &'r [&'r [u8]],
+    text: &'r [u8],
+    cells: Cells<'r>,
+    row: usize,
 }
 
 impl<'r> Row<'r> {
     /// A cell, if the column is there and the cell is not null.
     pub fn get(&self, at: Option<usize>) -> Option<&'r [u8]> {
-        let cell = *self.cells.get(at?)?;
+        let cell = self.cell(at?);
         (!super::is_null(cell)).then_some(cell)
+    }
+
+    fn cell(&self, at: usize) -> &'r [u8] {
+        let Cells {
+            ranges,
+            by_column,
+            width,
+            rows,
+        } = self.cells;
+        let place = if by_column {
+            at * rows + self.row
+        } else {
+            self.row * width + at
+        };
+        let range = ranges.get(place).map(|(start, end)| *start as usize..*end as usize);
+        range.and_then(|range| self.text.get(range)).unwrap_or_default()
     }
 }
 
@@ -80,20 +112,25 @@ pub(crate) struct Out<'o> {
     rows: &'o mut Rows,
     columns: &'o [usize],
     kept: &'o [usize],
-    cells: &'o [&'o [u8]],
+    row: &'o Row<'o>,
 }
 
 impl Out<'_> {
     /// A row of the bill.
     pub fn row(&mut self, draft: &Draft<'_>) {
-        self.rows
-            .push(draft, self.columns, self.kept.iter().map(|at| self.cells[*at]));
+        self.rows.push(draft, self.columns, self.row.row);
+        if self.rows.copies_kept() {
+            self.kept.iter().for_each(|at| self.rows.cell(self.row.cell(*at)));
+        }
     }
 
     /// A row that the bill implies: native columns stay with the row it came from.
     pub fn implied(&mut self, draft: &Draft<'_>) {
-        self.rows.push(draft, self.columns, self.kept.iter().map(|_| &b""[..]));
-        self.rows.implied += 1;
+        self.rows.imply();
+        self.rows.push(draft, self.columns, self.row.row);
+        if self.rows.copies_kept() {
+            self.kept.iter().for_each(|_| self.rows.cell(b""));
+        }
     }
 }
 
@@ -192,22 +229,54 @@ impl Rewriter {
         &self.headers
     }
 
-    /// Rewrites one row of as many cells as the file's header.
-    pub fn row(&mut self, cells: &[&[u8]], rows: &mut Rows) {
-        let row = Row { cells };
+    /// The columns that are kept as they are, as positions in the file: they
+    /// come behind the others in the header.
+    #[must_use]
+    pub fn kept(&self) -> &[usize] {
+        &self.kept
+    }
+
+    /// Rewrites rows over a text that their cells are ranges of. Only the
+    /// columns in front of the kept ones are written: of the others each row
+    /// says whose it keeps ([`Rows::sources`]).
+    pub fn block(&mut self, text: &[u8], cells: Cells<'_>, rows: &mut Rows) {
+        rows.cells.reserve(cells.rows * self.columns.len());
         let mut draft = Draft::new();
-        for (column, candidates) in &self.copies {
-            if let Some(cell) = candidates.iter().find_map(|at| row.get(Some(*at))) {
-                draft.set_at(*column, cell);
+        for row in 0..cells.rows {
+            draft.reset();
+            let row = Row { text, cells, row };
+            for (column, candidates) in &self.copies {
+                if let Some(cell) = candidates.iter().find_map(|at| row.get(Some(*at))) {
+                    draft.set_at(*column, cell);
+                }
             }
+            let mut out = Out {
+                rows,
+                columns: &self.columns,
+                kept: &self.kept,
+                row: &row,
+            };
+            self.rule.apply(&row, &mut draft, &mut out);
         }
-        let mut out = Out {
-            rows,
-            columns: &self.columns,
-            kept: &self.kept,
-            cells,
+    }
+
+    /// Rewrites one row of as many cells as the file's header, which are copied.
+    pub fn row(&mut self, cells: &[&[u8]], rows: &mut Rows) {
+        let mut text = Vec::new();
+        let mut ranges = Vec::new();
+        let place = |at: usize| u32::try_from(at).unwrap_or(u32::MAX);
+        for cell in cells {
+            let start = place(text.len());
+            text.extend_from_slice(cell);
+            ranges.push((start, place(text.len())));
+        }
+        let cells = Cells {
+            ranges: &ranges,
+            by_column: false,
+            width: cells.len(),
+            rows: 1,
         };
-        self.rule.apply(&row, draft, &mut out);
+        self.block(&text, cells, rows);
     }
 
     /// What was remarkable about all rows.

@@ -99,7 +99,7 @@ struct Oci {
 }
 
 impl Rule for Oci {
-    fn apply<'r>(&mut self, row: &Row<'r>, mut draft: Draft<'r>, out: &mut Out<'_>) {
+    fn apply<'r>(&mut self, row: &Row<'r>, draft: &mut Draft<'r>, out: &mut Out<'_>) {
         const PERIOD_START: Column = Column::named("BillingPeriodStart");
         const PERIOD_END: Column = Column::named("BillingPeriodEnd");
         if let Some((start, end)) = month_of(row.get(self.start).unwrap_or_default()) {
@@ -126,7 +126,7 @@ impl Rule for Oci {
             // text to text always becomes JSON
             draft.own(Column::named("Tags"), serde_json::to_string(&tags).unwrap_or_default());
         }
-        out.row(&draft);
+        out.row(draft);
     }
 
     fn findings(&self) -> Vec<Finding> {

@@ -2,7 +2,6 @@
 
 use crate::instant::{DAY_US, Instant, parse};
 use crate::period::BillingPeriod;
-use std::collections::HashMap;
 
 /// The end of a day that is written inclusively, as its exclusive end; text
 /// that is no date stays, so that the row is refused with it.
@@ -13,28 +12,6 @@ pub(super) fn next_day(cell: &[u8]) -> String {
             Instant(start_of_day + DAY_US).to_string()
         }
         Err(_) => String::from_utf8_lossy(cell).into_owned(),
-    }
-}
-
-/// What was made of texts before: a bill has few dates and many rows.
-#[derive(Debug, Default)]
-pub(super) struct Memo(HashMap<Vec<u8>, String>);
-
-/// More different texts than this are no dates of a bill.
-const MEMO_TEXTS: usize = 4_096;
-
-impl Memo {
-    /// What `make` makes of a cell.
-    pub fn of(&mut self, cell: &[u8], make: fn(&[u8]) -> String) -> String {
-        if let Some(made) = self.0.get(cell) {
-            return made.clone();
-        }
-        if self.0.len() >= MEMO_TEXTS {
-            self.0.clear();
-        }
-        let made = make(cell);
-        self.0.insert(cell.to_vec(), made.clone());
-        made
     }
 }
 

@@ -276,8 +276,8 @@ fn net_of(unused: Money24, parts: [(Option<Money24>, Option<Money24>); 2]) -> Mo
         .unwrap_or(unused)
 }
 
-/// The row of an unused commitment, made from its fee.
-pub(super) fn unused_row(mut draft: Draft<'_>, unused: Money24) -> Draft<'_> {
+/// Makes the row of an unused commitment of its fee.
+pub(super) fn unused_row(draft: &mut Draft<'_>, unused: Money24) {
     draft.set(CATEGORY, b"Usage");
     draft.set(BILLED, b"0");
     draft.own(EFFECTIVE, unused.text());
@@ -288,7 +288,6 @@ pub(super) fn unused_row(mut draft: Draft<'_>, unused: Money24) -> Draft<'_> {
     draft.clear(QUANTITY);
     draft.clear(UNIT);
     draft.clear(LIST);
-    draft
 }
 
 /// Per savings plan: covered usage at on-demand prices and its negation, which

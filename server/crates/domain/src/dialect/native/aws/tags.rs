@@ -3,12 +3,8 @@
 //! CUR 2.0 and Athena write `-`, `.`, `/` and `:` of a key as `_` and lower its
 //! case, so keys that classes and joins look for are put back as AWS spells them.
 
-use super::super::{Row, names::Names};
+use super::super::{Row, memo::Memo, names::Names};
 use crate::tags::{self, Tags};
-use std::collections::HashMap;
-
-/// Distinct maps kept parsed.
-const KEPT: usize = 32_768;
 
 /// Keys that AWS makes itself, in its own spelling.
 const OWN_KEYS: &[(&str, &str)] = &[
@@ -43,12 +39,11 @@ const CLUSTER_PREFIX: &str = "kubernetes_io_cluster_";
 pub(super) struct TagColumns {
     columns: Vec<(usize, String)>,
     map: Option<usize>,
-    parsed: HashMap<Vec<u8>, Tags>,
     /// Finished tags by map, of reports whose tags are a map alone.
-    finished: HashMap<Vec<u8>, String>,
+    finished: Memo<String>,
+    /// Of the row, where they are more than a map.
+    made: String,
 }
-
-static NO_TAGS: Tags = Tags::new();
 
 impl TagColumns {
     pub fn new(names: &Names) -> TagColumns {
@@ -58,8 +53,8 @@ impl TagColumns {
                 .filter_map(|(at, header)| Some((at, key_of_column(header)?)))
                 .collect(),
             map: names.find("resourcetags"),
-            parsed: HashMap::new(),
-            finished: HashMap::new(),
+            finished: Memo::default(),
+            made: String::new(),
         }
     }
 
@@ -68,62 +63,40 @@ impl TagColumns {
         self.columns.iter().map(|(at, _)| *at).chain(self.map).collect()
     }
 
-    /// A map column, parsed; what is no map is empty.
-    pub fn map(&mut self, cell: Option<&[u8]>) -> &Tags {
-        let Some(cell) = cell else {
-            return &NO_TAGS;
-        };
-        if !self.parsed.contains_key(cell) {
-            let map = std::str::from_utf8(cell).ok().and_then(|text| tags::parse(text).ok());
-            if self.parsed.len() >= KEPT {
-                self.parsed.clear();
-            }
-            self.parsed.insert(cell.to_vec(), map.unwrap_or_default());
-        }
-        self.parsed.get(cell).unwrap_or(&NO_TAGS)
-    }
-
     /// The tags of a row as JSON; a map that cannot be read is passed on as it
     /// is, so that the row is refused with its text.
-    pub fn of(&mut self, row: &Row<'_>) -> String {
+    pub fn of(&mut self, row: &Row<'_>) -> &str {
         let cell = row.get(self.map);
-        let only = cell.filter(|_| self.columns.is_empty());
-        if let Some(finished) = only.and_then(|cell| self.finished.get(cell)) {
-            return finished.clone();
+        if let Some(cell) = cell.filter(|_| self.columns.is_empty()) {
+            return self.finished.of(cell, |cell| made(&[], row, Some(cell)));
         }
-        let finished = self.made(row, cell);
-        if let Some(cell) = only {
-            if self.finished.len() >= KEPT {
-                self.finished.clear();
-            }
-            self.finished.insert(cell.to_vec(), finished.clone());
-        }
-        finished
+        self.made = made(&self.columns, row, cell);
+        &self.made
     }
+}
 
-    fn made(&mut self, row: &Row<'_>, cell: Option<&[u8]>) -> String {
-        let mut found = Tags::new();
-        for (at, key) in &self.columns {
-            if let Some(value) = row.get(Some(*at)) {
-                found.insert(key.clone(), String::from_utf8_lossy(value).into_owned());
-            }
+fn made(columns: &[(usize, String)], row: &Row<'_>, cell: Option<&[u8]>) -> String {
+    let mut found = Tags::new();
+    for (at, key) in columns {
+        if let Some(value) = row.get(Some(*at)) {
+            found.insert(key.clone(), String::from_utf8_lossy(value).into_owned());
         }
-        if let Some(cell) = cell {
-            let Some(map) = std::str::from_utf8(cell).ok().and_then(|text| tags::parse(text).ok()) else {
-                return String::from_utf8_lossy(cell).into_owned();
-            };
-            for (key, value) in map {
-                if !value.is_empty() {
-                    found.insert(key_of_map(&key), value);
-                }
-            }
-        }
-        if found.is_empty() {
-            return String::new();
-        }
-        // text to text always becomes JSON
-        serde_json::to_string(&found).unwrap_or_default()
     }
+    if let Some(cell) = cell {
+        let Some(map) = std::str::from_utf8(cell).ok().and_then(|text| tags::parse(text).ok()) else {
+            return String::from_utf8_lossy(cell).into_owned();
+        };
+        for (key, value) in map {
+            if !value.is_empty() {
+                found.insert(key_of_map(&key), value);
+            }
+        }
+    }
+    if found.is_empty() {
+        return String::new();
+    }
+    // text to text always becomes JSON
+    serde_json::to_string(&found).unwrap_or_default()
 }
 
 /// `resourceTags/user:tenant` and `resource_tags_user_tenant` are `tenant`.
