@@ -250,7 +250,7 @@ async fn a_token_ends_with_its_account_role_or_time() {
     app.change_grants(&account.account_id, &[], &[grant.clone()])
         .await
         .expect("taken back");
-    assert_eq!(works().await, 401, "what the account lost the token lost");
+    assert_eq!(works().await, 403, "what the account lost the token lost");
     app.change_grants(&account.account_id, &[grant], &[])
         .await
         .expect("granted again");

@@ -139,6 +139,9 @@ impl Site {
         request.is_final = is_final;
         let taken = app.ingest_billing(&request, Arc::new(|_| {})).await;
         taken.unwrap_or_else(|error| panic!("{}", error.chain()));
+        if usage.is_empty() {
+            return Site::of(app, dir).await;
+        }
         let request = IngestUsage {
             paths: usage
                 .iter()
@@ -172,6 +175,11 @@ impl Site {
         App::open(&config(self.dir.path()), scope)
             .await
             .expect("the same folder")
+    }
+
+    /// The token that is sent.
+    pub fn token(&self) -> &str {
+        &self.token
     }
 
     pub fn dir(&self) -> &Path {

@@ -189,6 +189,15 @@ impl App {
         .await
     }
 
+    /// Months with a bill, oldest first.
+    ///
+    /// # Errors
+    /// Without permission to see costs; when the database cannot be read.
+    pub async fn billing_periods(&self) -> Result<Vec<BillingPeriod>, AppError> {
+        self.scope().require_some(domain::access::Permission::ReadCosts)?;
+        Ok(self.view().await?.periods.clone())
+    }
+
     /// The given period, else the newest with a bill.
     pub(crate) async fn period_or_newest(&self, period: Option<BillingPeriod>) -> Result<BillingPeriod, AppError> {
         let periods = self.view().await?.periods.clone();

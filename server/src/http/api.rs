@@ -171,8 +171,8 @@ pub(super) struct Periods {
 }
 
 pub(super) async fn periods(ask: Ask) -> Answer<Periods> {
-    let periods = ask.app.store().periods().await.map_err(AppError::from);
-    let periods: Vec<String> = ask.answer(periods)?.iter().map(ToString::to_string).collect();
+    let periods = ask.answer(ask.app.billing_periods().await)?;
+    let periods: Vec<String> = periods.iter().map(ToString::to_string).collect();
     Ok(Json(Periods {
         newest: periods.last().cloned(),
         periods,

@@ -213,6 +213,9 @@ impl App {
         let all = ground
             .cube
             .total(&ground.cube.select(&ground.currency, &[]), ground.basis)?;
+        // the bill is of everybody: a reader of some owners is shown the whole of theirs
+        let whole = self.reads_estate().is_ok();
+        let bill = if whole { bill } else { all };
         let filtered = all.checked_sub(total)?;
         let label = group_options(&ground.cube)
             .into_iter()
@@ -235,10 +238,10 @@ impl App {
             parts.push(("filtered out".to_owned(), filtered.to_string()));
         }
         Ok(ReconciliationLine {
-            label: if ground.context.state == wire::PeriodState::Estimated {
-                "Bill to date"
-            } else {
-                "Bill"
+            label: match (whole, ground.context.state) {
+                (false, _) => "Within your reach",
+                (true, wire::PeriodState::Estimated) => "Bill to date",
+                (true, _) => "Bill",
             }
             .to_owned(),
             bill: bill.to_string(),
