@@ -115,6 +115,7 @@ async fn seen(world: u64, others: u64) -> Vec<(String, u16, String)> {
         let mut text = answer.text().replace(answer.header("x-request-id"), "REQUEST");
         for delivery in &deliveries {
             text = text.replace(delivery.as_str(), "DELIVERY");
+            text = text.replace(&delivery[..10], "DELIVERY");
         }
         // a page's nonce is its own
         while let Some((before, rest)) = text.split_once("nonce=\"") {
@@ -134,7 +135,11 @@ async fn nothing_a_reader_sees_depends_on_anybody_else() {
         assert_eq!(one.len(), other.len(), "world {world}");
         for ((path, status, text), (other_path, other_status, other_text)) in one.iter().zip(&other) {
             assert_eq!((path, status), (other_path, other_status), "world {world}");
-            assert_eq!(text, other_text, "world {world}: {path}");
+            if text != other_text {
+                let same = text.bytes().zip(other_text.bytes()).take_while(|(a, b)| a == b).count();
+                let around = |text: &str| text.chars().skip(same.saturating_sub(60)).take(160).collect::<String>();
+                panic!("world {world}: {path}:\n{}\n{}", around(text), around(other_text));
+            }
         }
         let whole: String = one.iter().map(|(_, _, text)| text.as_str()).collect();
         assert!(whole.contains("acme"), "the reader's own is there");
