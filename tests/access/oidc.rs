@@ -52,7 +52,9 @@ impl Scene {
             ..Flags::default()
         };
         let config = Config::load(flags, &|_| None).expect("a good configuration");
-        let app = App::open(&config).await.expect("opens");
+        let app = App::open(&config, domain::access::Scope::shell("test"))
+            .await
+            .expect("opens");
         Scene { app, _dir: dir }
     }
 
