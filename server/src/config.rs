@@ -282,7 +282,12 @@ impl Config {
             value: listen_address(&listen.value)?,
             origin: listen.origin,
         };
-        let web = WebConfig::load(file.web, listen.value, env)?;
+        let web = WebConfig::load(
+            file.web,
+            listen.value,
+            env,
+            file.sign_in.as_ref().map(sign_in::SignInFile::public_url),
+        )?;
         Ok(Config {
             web,
             data_dir,

@@ -1,4 +1,4 @@
-//! `tonnage user add | list | grant | revoke | link | password | disable | enable | sessions`.
+//! `tonnage user`: who may sign in, what they may, and who is signed in.
 
 use super::Outcome;
 use super::output::{self, Table};
@@ -7,6 +7,7 @@ use crate::app::access::NewPerson;
 use crate::error::AppError;
 use clap::{Args, Subcommand};
 use domain::access::{Grant, Reach, Role};
+use domain::instant::Instant;
 use serde_json::json;
 use std::io::Read as _;
 use store::Account;
@@ -25,6 +26,10 @@ pub(super) enum User {
     Link(One),
     /// Set a password, read from standard input; ends the account's sessions
     Password(One),
+    /// Who is signed in: since when, from where, how
+    Sessions,
+    /// End every session of an account
+    SignOut(One),
     /// Let an account in no more; ends its sessions
     Disable(One),
     /// Let an account in again
@@ -97,6 +102,12 @@ pub(super) async fn run(app: &App, args: User, json: bool) -> Result<Outcome, Ap
             let account = app.account_named(&args.user).await?;
             app.set_password(&account.account_id, &password_of_stdin()?).await?;
             told(&account, "has a new password; its sessions are ended", json)?;
+        }
+        User::Sessions => sessions(app, json).await?,
+        User::SignOut(args) => {
+            let account = app.account_named(&args.user).await?;
+            let ended = app.end_sessions_of(&account).await?;
+            told(&account, &format!("is signed out of {ended} sessions"), json)?;
         }
         User::Disable(args) => {
             let account = app.account_named(&args.user).await?;
@@ -186,6 +197,42 @@ async fn change(app: &App, args: &Change, add: bool, json: bool) -> Result<(), A
         return output::json(&listed(&account));
     }
     output::line(&format!("{}: {}", account.login, grants(&account)))
+}
+
+async fn sessions(app: &App, json: bool) -> Result<(), AppError> {
+    let accounts = app.accounts().await?;
+    let at = |at_us: i64| Instant(at_us).to_string();
+    let login = |id: &str| {
+        let account = accounts.iter().find(|account| account.account_id == id);
+        account.map(|account| account.login.clone()).unwrap_or_default()
+    };
+    let sessions = app.sessions().await?;
+    if json {
+        let all: Vec<serde_json::Value> = sessions
+            .iter()
+            .map(|session| {
+                json!({
+                    "id": session.session_id, "login": login(&session.account_id), "method": session.method,
+                    "since": at(session.created_us), "last_seen": at(session.last_seen_us),
+                    "address": session.address, "browser": session.user_agent,
+                })
+            })
+            .collect();
+        return output::json(&json!({ "sessions": all }));
+    }
+    let heads = ["login", "by", "since", "last seen", "from", "browser"];
+    let mut table = Table::new(&heads.map(|head| (head, false)));
+    for session in sessions {
+        table.row([
+            login(&session.account_id),
+            session.method,
+            at(session.created_us),
+            at(session.last_seen_us),
+            session.address,
+            session.user_agent.chars().take(60).collect(),
+        ]);
+    }
+    table.print()
 }
 
 fn grants(account: &Account) -> String {

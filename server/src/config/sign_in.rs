@@ -77,6 +77,11 @@ struct GrantFile {
 type Env<'a> = &'a dyn Fn(&str) -> Option<String>;
 
 impl SignInFile {
+    /// Where browsers reach this server, as written.
+    pub(super) fn public_url(&self) -> &str {
+        &self.public_url
+    }
+
     /// Checks everything; nothing is sent. `env` looks up environment variables.
     ///
     /// # Errors

@@ -51,8 +51,11 @@ impl WebConfig {
         file: WebFile,
         listen: SocketAddr,
         env: &dyn Fn(&str) -> Option<String>,
+        of_sign_in: Option<&str>,
     ) -> Result<WebConfig, AppError> {
-        let public_url = super::pick_any(None, env("TONNAGE_PUBLIC_URL"), file.public_url)
+        // written once is enough: providers send browsers back to the same place
+        let written = file.public_url.or_else(|| of_sign_in.map(str::to_owned));
+        let public_url = super::pick_any(None, env("TONNAGE_PUBLIC_URL"), written)
             .map(|setting| {
                 let value = public(&setting.value)?;
                 let origin = setting.origin;
@@ -216,7 +219,7 @@ mod tests {
 
     fn load(yaml: &str, listen: &str) -> Result<WebConfig, AppError> {
         let file: WebFile = serde_saphyr::from_str(yaml).expect(yaml);
-        WebConfig::load(file, listen.parse().expect(listen), &|_| None)
+        WebConfig::load(file, listen.parse().expect(listen), &|_| None, None)
     }
 
     #[test]

@@ -161,6 +161,28 @@ impl App {
         })
     }
 
+    /// Sessions that have not ended, the last used first.
+    ///
+    /// # Errors
+    /// Without permission to see access.
+    pub async fn sessions(&self) -> Result<Vec<store::Session>, AppError> {
+        Ok(self.store.sessions(self.clock.now().0).await?)
+    }
+
+    /// Ends every session of an account; how many there were.
+    ///
+    /// # Errors
+    /// Without permission to manage access.
+    pub async fn end_sessions_of(&self, account: &Account) -> Result<usize, AppError> {
+        let mut ended = 0;
+        for session in self.sessions().await? {
+            if session.account_id == account.account_id && self.store.end_session(&session.session_id).await? {
+                ended += 1;
+            }
+        }
+        Ok(ended)
+    }
+
     /// Ends a session of one's own.
     ///
     /// # Errors
