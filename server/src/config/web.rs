@@ -54,7 +54,8 @@ impl WebConfig {
         of_sign_in: Option<&str>,
     ) -> Result<WebConfig, AppError> {
         // written once is enough: providers send browsers back to the same place
-        let written = file.public_url.or_else(|| of_sign_in.map(str::to_owned));
+        let bare = of_sign_in.filter(|text| public(text).is_ok());
+        let written = file.public_url.or_else(|| bare.map(str::to_owned));
         let public_url = super::pick_any(None, env("TONNAGE_PUBLIC_URL"), written)
             .map(|setting| {
                 let value = public(&setting.value)?;
