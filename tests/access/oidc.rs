@@ -52,9 +52,7 @@ impl Scene {
             ..Flags::default()
         };
         let config = Config::load(flags, &|_| None).expect("a good configuration");
-        let app = App::open(&config, domain::access::Scope::shell("test"))
-            .await
-            .expect("opens");
+        let app = App::open(&config, Scope::shell("test")).await.expect("opens");
         Scene { app, _dir: dir }
     }
 

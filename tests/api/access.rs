@@ -247,7 +247,7 @@ async fn a_token_ends_with_its_account_role_or_time() {
     let account = app.account_named("jo").await.expect("there");
     let works = async || site.get_as("/api/v1/costs", Some(&token)).await.status;
     assert_eq!(works().await, 200);
-    app.change_grants(&account.account_id, &[], &[grant.clone()])
+    app.change_grants(&account.account_id, &[], std::slice::from_ref(&grant))
         .await
         .expect("taken back");
     assert_eq!(works().await, 403, "what the account lost the token lost");

@@ -170,7 +170,7 @@ fn tables_that_are_not_whole_are_refused() {
             "a credit is missing",
             change(|t| {
                 t[1].1
-                    .retain(|row| row["_dlt_parent_id"] != "row-1" || row["_dlt_list_idx"] != 0)
+                    .retain(|row| row["_dlt_parent_id"] != "row-1" || row["_dlt_list_idx"] != 0);
             }),
             "missing_child",
             "export.csv",

@@ -24,7 +24,10 @@ const KEPT_FILES: usize = 4_096;
 /// The fees of charge files, by path and by what was looked for: a file is
 /// written once, so what was read of it stays true.
 #[derive(Default)]
-pub(super) struct FeeCache(Mutex<HashMap<(String, String), Arc<[Fee]>>>);
+pub(super) struct FeeCache(Mutex<HashMap<Looked, Arc<[Fee]>>>);
+
+/// Path of a file, and what was looked for in it.
+type Looked = (String, String);
 
 impl FeeCache {
     fn get(&self, key: &(String, String)) -> Option<Arc<[Fee]>> {

@@ -79,7 +79,7 @@ pub(super) async fn admit(
     let path = request.uri().path().to_owned();
     let posts = request.method() == Method::POST && path != "/theme";
     let signs_in = need == Need::Nothing && (posts || kind_of(matched) == Some(Kind::Step));
-    if let Err(wait_s) = signs_in.then(|| web.limits.sign_in(&whence.address)).unwrap_or(Ok(())) {
+    if signs_in && let Err(wait_s) = web.limits.sign_in(&whence.address) {
         return slow_down(wait_s, matched, &path, &id);
     }
     let caller = match caller(&web, request.headers().clone(), &whence).await {
@@ -95,7 +95,7 @@ pub(super) async fn admit(
         None => format!("address {}", whence.address),
     };
     let limited = !matches!(kind_of(matched), Some(Kind::File | Kind::Probe));
-    if let Err(wait_s) = limited.then(|| web.limits.caller(&key)).unwrap_or(Ok(())) {
+    if limited && let Err(wait_s) = web.limits.caller(&key) {
         return slow_down(wait_s, matched, &path, &id);
     }
     let by_cookie = caller.as_ref().is_some_and(|caller| caller.session.is_some());
@@ -208,7 +208,7 @@ fn says_where_from(headers: &HeaderMap) -> bool {
 fn slow_down(wait_s: u64, matched: Option<&str>, path: &str, id: &RequestId) -> Response {
     let detail = format!("too many requests; ask again in {wait_s} s");
     let refused = ApiError::refused(StatusCode::TOO_MANY_REQUESTS, "too_many_requests", detail, id);
-    let mut answer = shaped(refused, matched, path);
+    let mut answer = shaped(&refused, matched, path);
     answer
         .headers_mut()
         .insert(header::RETRY_AFTER, HeaderValue::from(wait_s));
@@ -237,14 +237,14 @@ fn who_are_you(request: &Request, matched: Option<&str>, id: &RequestId) -> Resp
     let detail =
         "sign in, or send a token that is known, not revoked and not over: `Authorization: Bearer tonnage_api_...`";
     let refused = ApiError::refused(StatusCode::UNAUTHORIZED, "unauthenticated", detail, id);
-    let mut answer = shaped(refused, matched, path);
+    let mut answer = shaped(&refused, matched, path);
     let scheme = HeaderValue::from_static("Bearer");
     answer.headers_mut().insert(header::WWW_AUTHENTICATE, scheme);
     answer
 }
 
 /// The error in the form of its address.
-fn shaped(error: ApiError, matched: Option<&str>, path: &str) -> Response {
+fn shaped(error: &ApiError, matched: Option<&str>, path: &str) -> Response {
     match kind_of(matched) {
         Some(Kind::OpenCost) => error.in_envelope(),
         _ => error.for_path(path),
@@ -272,7 +272,7 @@ async fn forbidden(
     };
     let detail = format!("you may not {what}; {names} can grant it");
     let refused = ApiError::refused(StatusCode::FORBIDDEN, "forbidden", detail, id);
-    shaped(refused, matched, request.uri().path())
+    shaped(&refused, matched, request.uri().path())
 }
 
 #[cfg(test)]

@@ -203,10 +203,12 @@ async fn groups_that_vanish_take_their_roles_along(database: &Database) {
         .await
         .expect("made");
     store
-        .change_grants(&first.account_id, &[viewer.clone()], &[], 6)
+        .change_grants(&first.account_id, std::slice::from_ref(&viewer), &[], 6)
         .await
         .expect("granted here too");
-    let refused = store.change_grants(&first.account_id, &[], &[planner.clone()], 6).await;
+    let refused = store
+        .change_grants(&first.account_id, &[], std::slice::from_ref(&planner), 6)
+        .await;
     assert!(matches!(refused, Err(StoreError::Invalid { .. })), "{refused:?}");
     let later = store.vouch(&vouched(Vec::new()), 7).await.expect("known");
     assert_eq!(later.account_id, first.account_id);

@@ -465,7 +465,7 @@ mod tests {
             role: *role,
             reach: reach.clone(),
         });
-        Scope::of(Scope::nobody().actor.clone(), grants.collect())
+        Scope::of(Scope::nobody().actor, grants.collect())
     }
 
     fn tenant(name: &str) -> Reach {

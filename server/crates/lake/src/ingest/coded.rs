@@ -344,7 +344,13 @@ mod tests {
     fn texts_are_read_back_whether_they_repeat_or_not() {
         let few = |row: usize| ["", "NULL", "a", "null", "a much longer text, see", "Zürich"][row * row % 6].to_owned();
         let each = |row: usize| format!("text {row} that is there once");
-        let some = |row: usize| if row % 3 == 0 { String::new() } else { each(row) };
+        let some = |row: usize| {
+            if row.is_multiple_of(3) {
+                String::new()
+            } else {
+                each(row)
+            }
+        };
         // after a group of different texts come plain ones, whatever they are
         let groups: Vec<Vec<String>> = vec![
             (0..500).map(few).collect(),

@@ -148,7 +148,8 @@ impl Resources {
     /// Says of container hours that are not told yet which services led to
     /// their pods within the hour, and what annotations the pods have.
     pub fn name_services(&self, slots: &mut [HourFacts]) {
-        let mut services: HashMap<&str, Vec<(&str, &History<Entry<Balancer>>)>> = HashMap::new();
+        type Named<'t> = (&'t str, &'t History<Entry<Balancer>>);
+        let mut services: HashMap<&str, Vec<Named<'_>>> = HashMap::new();
         for history in self.balancers.services.values() {
             if let Some(service) = history.newest() {
                 let of = services.entry(&service.namespace).or_default();

@@ -402,7 +402,7 @@ impl Mapped {
                 } else {
                     Column::named("ChargeCategory")
                 };
-                draft.own(column, value.to_owned());
+                draft.own(column, value);
             }
         }
     }
