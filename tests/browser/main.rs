@@ -6,4 +6,5 @@ mod budgets;
 mod chrome;
 mod islands;
 mod journey;
+mod people;
 mod stage;

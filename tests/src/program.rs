@@ -211,6 +211,36 @@ impl Server {
         cookie.unwrap_or_else(|| panic!("no session in {answer}")).to_owned()
     }
 
+    /// Makes an account that may read everything and has this password; one that
+    /// is there already stays.
+    ///
+    /// # Panics
+    /// When the command line does not start.
+    pub fn add_person(&self, login: &str, password: &str) {
+        use std::io::Write;
+        let args = [
+            "user",
+            "add",
+            login,
+            "--name",
+            login,
+            "--role",
+            "viewer",
+            "--password-stdin",
+        ];
+        let mut child = command(&self.data_dir, &args)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("the binary starts");
+        let mut input = child.stdin.take().expect("standard input is piped");
+        // an account that is there is refused before anything is read
+        let _ = input.write_all(password.as_bytes());
+        drop(input);
+        let _ = child.wait().expect("it ends");
+    }
+
     /// Makes the account; one that is there already stays.
     fn add_reader(&self) {
         let mut args = vec!["user", "add", READER, "--name", "Suite"];

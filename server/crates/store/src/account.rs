@@ -190,7 +190,7 @@ impl AccountRow {
     }
 }
 
-async fn row_of(tx: &mut Tx, account_id: &str) -> Result<AccountRow, StoreError> {
+pub(crate) async fn row_of(tx: &mut Tx, account_id: &str) -> Result<AccountRow, StoreError> {
     let row: Option<AccountRow> = fetch_optional!(tx, ONE, account_id)?;
     row.ok_or_else(|| StoreError::NotFound {
         what: format!("account {account_id:?}"),

@@ -185,7 +185,8 @@ impl Store {
             &session.address,
             &session.user_agent
         )?;
-        let change = Change::new("session.began", &session.account_id)
+        let account = crate::account::row_of(&mut tx, &session.account_id).await?;
+        let change = Change::new("session.began", &account.login)
             .after(json!({ "session": session.session_id, "method": session.method }));
         self.commit(tx, change).await
     }

@@ -60,6 +60,6 @@ impl App {
         }
         let account = self.account_named(PEOPLE[0].0).await?;
         let code = self.link_code(&account.account_id).await?;
-        Ok(Some(format!("/sign-in?code={code}")))
+        Ok(Some(format!("/sign-in?code={code}&next=%2F")))
     }
 }
