@@ -72,6 +72,7 @@ fn operation(route: &Route) -> Value {
             "401": problem("No token, or one that is unknown, revoked or over"),
             "403": problem("The token may not; the detail says what is missing and who can grant it"),
             "404": problem("There is no data yet, or no such thing"),
+            "429": problem("Too many requests of this caller; Retry-After says when to come again"),
             "500": problem("The machinery failed, or figures that must be equal are not; the log has the request id"),
             "503": problem("Busy or too slow; the same request may work later"),
         },
