@@ -494,6 +494,7 @@ mod tests {
             ("database_url", "postgres://me:***@host/db", "environment"),
             ("listen", "127.0.0.1:8080", "default"),
             ("site_dir", "target/site", "default"),
+            ("web.requests_per_s", "200", "default"),
             ("agent_server", "https://me:***@cost.example", "flag"),
             ("agent_token", "***", "environment"),
             ("clock", "2026-11-22T12:00:00Z", "environment"),
@@ -502,7 +503,7 @@ mod tests {
     }
 
     #[test]
-    fn flags_beat_environment_and_only_loopback_is_served() {
+    fn flags_beat_environment_and_nothing_is_served_in_the_clear() {
         let env = |key: &str| (key == "TONNAGE_LISTEN").then(|| "127.0.0.1:9000".to_owned());
         let config = Config::load(Flags::default(), &env).expect("valid");
         assert_eq!(
@@ -515,8 +516,8 @@ mod tests {
         };
         assert_eq!(Config::load(flags, &env).expect("valid").listen.origin, Origin::Flag);
         for (address, part) in [
-            ("0.0.0.0:8080", "no sign-in yet"),
-            ("10.0.0.1:80", "no sign-in yet"),
+            ("0.0.0.0:8080", "public_url"),
+            ("10.0.0.1:80", "public_url"),
             ("nowhere", "no address"),
         ] {
             let flags = Flags {

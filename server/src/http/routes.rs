@@ -889,8 +889,8 @@ mod tests {
     use super::*;
     use std::collections::BTreeSet;
 
-    #[test]
-    fn the_table_has_every_page_and_nothing_twice() {
+    #[tokio::test]
+    async fn the_table_has_every_page_and_nothing_twice() {
         let listed = leptos_axum::generate_route_list(frontend::app::App);
         let pages: BTreeSet<String> = listed.iter().map(|page| page.path().to_owned()).collect();
         let table: BTreeSet<String> = ROUTES

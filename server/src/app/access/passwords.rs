@@ -15,6 +15,9 @@ pub(crate) const MIN_CHARS: usize = 12;
 /// The longest, in bytes: a sentence fits, a file does not.
 const MAX_BYTES: usize = 1024;
 
+/// A shorter login is in half of all words.
+const LOGIN_CHARS: usize = 4;
+
 fn argon2() -> Result<Argon2<'static>, AppError> {
     let params = Params::new(MEMORY_KIB, PASSES, LANES, None)
         .map_err(|error| AppError::broken("cannot set argon2id up", error.to_string()))?;
@@ -32,7 +35,7 @@ pub(crate) fn check_new(login: &str, password: &str) -> Result<(), AppError> {
         "the new password is too short"
     } else if password.len() > MAX_BYTES {
         "the new password is too long"
-    } else if !login.is_empty() && lower.contains(&login.to_lowercase()) {
+    } else if login.chars().count() >= LOGIN_CHARS && lower.contains(&login.to_lowercase()) {
         "the new password has the login in it"
     } else if distinct(&lower) < 5 {
         "the new password repeats the same few characters"
