@@ -95,7 +95,7 @@ pub(super) fn in_file<T>(answer: Result<T, AppError>, path: Option<&Path>) -> Re
     Err(AppError::Refused(findings.iter().map(named).collect()))
 }
 
-/// Until sign-in exists: the operating system's user.
+/// Whoever runs the command, as the operating system names them.
 pub(super) fn author() -> Option<String> {
     std::env::var("USER")
         .or_else(|_| std::env::var("LOGNAME"))
