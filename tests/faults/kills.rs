@@ -31,7 +31,7 @@ async fn a_kill_at_any_moment_loses_and_doubles_nothing() {
         .unwrap_or(1);
     let scene = Scene::new();
     let (expected, took) = undisturbed(&scene).await;
-    let [ingest, usage, allocate] = took;
+    let [mut ingest, mut usage, mut allocate] = took;
     let mut random = Random(seed);
     let mut hits = 0;
     // six kills hit each folder: two in each step, one on what the other left
@@ -44,9 +44,9 @@ async fn a_kill_at_any_moment_loses_and_doubles_nothing() {
         }
         let mut moments = Vec::new();
         let steps = [
-            (&scene.ingest()[..], ingest),
-            (&scene.ingest_usage()[..], usage),
-            (&["allocate"], allocate),
+            (&scene.ingest()[..], &mut ingest),
+            (&scene.ingest_usage()[..], &mut usage),
+            (&["allocate"], &mut allocate),
         ];
         for (args, takes) in steps {
             for half in 0..2 {
@@ -55,6 +55,10 @@ async fn a_kill_at_any_moment_loses_and_doubles_nothing() {
                 let after = takes.mul_f64(slice / f64::from(2 * folders));
                 let hit = killed(&data, args, after).await;
                 hits += u32::from(hit);
+                if !hit {
+                    // it took less than when it was timed: the machine was busier then
+                    *takes = takes.mul_f64(0.85);
+                }
                 moments.push(format!("{} {after:?} {hit}", args.join(" ")));
             }
             let _ = run(&data, args).exits(0);
