@@ -151,21 +151,21 @@ impl Backend for Answers {
     }
 
     async fn access(&self, note: Option<String>) -> Result<AccessPage, PageError> {
-        self.app
+        self.admitted()?
             .access_page(self.signed_in()?, note.as_deref())
             .await
             .map_err(|error| page_error(&error, &self.request_id))
     }
 
     async fn account(&self, note: Option<String>) -> Result<AccountPage, PageError> {
-        self.app
+        self.admitted()?
             .account_page(self.signed_in()?, note.as_deref())
             .await
             .map_err(|error| page_error(&error, &self.request_id))
     }
 
     async fn audit(&self, search: AuditSearch) -> Result<AuditPage, PageError> {
-        self.app
+        self.admitted()?
             .audit_page(&search)
             .await
             .map_err(|error| page_error(&error, &self.request_id))

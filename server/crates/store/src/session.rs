@@ -103,6 +103,8 @@ statements! {
         "SELECT session_id, sha256, account_id, method, id_token, created_us, last_seen_us, expires_us, address, user_agent
          FROM session WHERE expires_us > $1 ORDER BY last_seen_us DESC, session_id";
     SEEN: "note the use of a session" => "UPDATE session SET last_seen_us = $2 WHERE session_id = $1";
+    WHOSE: "see whose session it is" =>
+        "SELECT login FROM session JOIN account ON account.account_id = session.account_id WHERE session_id = $1";
     END: "end a session" => "DELETE FROM session WHERE session_id = $1";
     FORGET_SESSIONS: "forget sessions that ended" => "DELETE FROM session WHERE expires_us <= $1 OR last_seen_us <= $2";
     ADD_TOKEN: "add an API token" =>
@@ -227,9 +229,14 @@ impl Store {
     /// Without permission to manage access; when the database cannot be written.
     pub async fn end_session(&self, session_id: &str) -> Result<bool, StoreError> {
         let mut tx = self.write(Permission::ManageAccess).await?;
+        let whose: Option<(String,)> = fetch_optional!(&mut tx, WHOSE, session_id)?;
+        let Some((login,)) = whose else {
+            return Ok(false);
+        };
         let ended = execute!(&mut tx, END, session_id)?;
         if ended == 1 {
-            self.commit(tx, Change::new("session.ended", session_id)).await?;
+            let change = Change::new("session.ended", login).before(json!({ "session": session_id }));
+            self.commit(tx, change).await?;
         }
         Ok(ended == 1)
     }
@@ -326,7 +333,11 @@ impl Store {
             created_us,
             expires_us
         )?;
-        let change = Change::new("code.made", purpose.key()).after(json!({ "account": account_id }));
+        let whose = match account_id {
+            "" => String::new(),
+            account_id => crate::account::row_of(&mut tx, account_id).await?.login,
+        };
+        let change = Change::new("code.made", purpose.key()).after(json!({ "account": whose }));
         self.commit(tx, change).await
     }
 
@@ -361,7 +372,11 @@ impl Store {
         let Some((account_id,)) = row else {
             return Ok(None);
         };
-        let change = Change::new("code.used", purpose.key()).after(json!({ "account": account_id }));
+        let whose = match account_id.as_str() {
+            "" => String::new(),
+            account_id => crate::account::row_of(&mut tx, account_id).await?.login,
+        };
+        let change = Change::new("code.used", purpose.key()).after(json!({ "account": whose }));
         self.commit(tx, change).await?;
         Ok(Some(account_id))
     }
