@@ -5,6 +5,7 @@ use crate::site::{Site, token_of};
 use domain::access::{Grant, Permission, Reach, Role};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use tonnage::app::access::Whence;
 use tonnage::http::routes::{Kind, Need, ROUTES, Route};
 
 /// Who asks: name of the column, and what was granted.
@@ -52,6 +53,23 @@ fn expected(need: Need, grants: &[Grant]) -> bool {
         Need::All(permission) => over_all(permission),
         Need::SeeAccess => over_all(Permission::ReadAudit) || over_all(Permission::ManageAccess),
     }
+}
+
+/// Forms that manage access or one's own account: a token could else give
+/// itself what it lacks.
+pub fn needs_session(route: &Route) -> bool {
+    let path = route.path;
+    let own = ["/account", "/access"].iter().any(|place| path.starts_with(place));
+    route.kind == Kind::Form && (own || path == "/sign-out" || path == "/switch")
+}
+
+/// A new session of somebody.
+async fn session_of(site: &Site, login: &str) -> String {
+    let app = site.app().await;
+    let account = app.account_named(login).await.expect("there");
+    let code = app.link_code(&account.account_id).await.expect("a link");
+    let began = app.follow_link(&code, &Whence::default()).await;
+    began.expect("signed in").secret
 }
 
 fn sample(path: &str) -> String {
@@ -105,9 +123,14 @@ async fn every_address_lets_in_whom_its_need_names_and_nobody_else() {
             route.method,
             route.path
         );
-        for (name, grants) in readers() {
-            let (status, location) = ask(&site, route, Some(&tokens[&name])).await;
-            // forms of a session have none to act on behind a token, which is no refusal of access
+        for (at, (name, grants)) in readers().into_iter().enumerate() {
+            let (mut status, mut location) = ask(&site, route, Some(&tokens[&name])).await;
+            if needs_session(route) {
+                assert_eq!(status, 403, "{name} by a token: {}", route.path);
+                let session = session_of(&site, &format!("reader{at}")).await;
+                let answer = site.post_with_session(&sample(route.path), "", &session).await;
+                (status, location) = (answer.status, answer.header("location").to_owned());
+            }
             assert_eq!(
                 let_in(route, status, &location),
                 expected(route.need, &grants),
@@ -264,6 +287,35 @@ async fn a_token_ends_with_its_account_role_or_time() {
     let id = of_jo.expect("the token").token_id.clone();
     app.revoke_api_token(&id).await.expect("revoked");
     assert_eq!(works().await, 401);
+}
+
+#[tokio::test]
+async fn a_token_gives_itself_nothing() {
+    let site = Site::with_bill().await;
+    let app = site.app().await;
+    let whole = |role: Role| Grant {
+        role,
+        reach: Reach::All,
+    };
+    token_of(&app, "multi", vec![whole(Role::Viewer), whole(Role::Admin)]).await;
+    let account = app.account_named("multi").await.expect("there");
+    let narrow = app
+        .create_api_token(&account, "narrow", &[Role::Viewer], 3)
+        .await
+        .expect("a token");
+    let before = app.api_tokens().await.expect("tokens").len();
+    for (path, body) in [
+        ("/account/tokens", "name=esc&days=3&role=admin"),
+        ("/access/tokens", "name=esc&days=3&role=admin"),
+        ("/account/password", "new=hijacked-password-1&again=hijacked-password-1"),
+        ("/access/grants", "account_id=x&role=admin&reach=all"),
+        ("/switch", "account_id=x"),
+    ] {
+        let answer = site.post_as(path, body, Some(&narrow.token)).await;
+        assert_eq!(answer.status, 403, "{path}");
+    }
+    assert_eq!(app.api_tokens().await.expect("tokens").len(), before);
+    assert!(!app.account_named("multi").await.expect("there").has_password);
 }
 
 #[tokio::test]

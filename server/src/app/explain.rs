@@ -209,7 +209,12 @@ impl App {
         };
         let reaches = self.scope().require_some(Permission::ReadCosts)?;
         // whoever may not see everything waits as long for an id of others as for one nobody has
-        let key = self.store.explain_key(id).await?.ok_or_else(unknown)?;
+        let Some(key) = self.store.explain_key(id).await? else {
+            if reaches != Reaches::All {
+                super::allocate::load(self, self.period_or_newest(None).await?).await?;
+            }
+            return Err(unknown());
+        };
         let seed: ExplainSeed = serde_json::from_str(&key.keys_json)
             .map_err(|error| AppError::broken("cannot read what the explain id stands for", error))?;
         let query = PageQuery {

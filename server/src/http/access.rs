@@ -46,7 +46,8 @@ impl Sent {
     }
 }
 
-/// A request of somebody signed in.
+/// A form of somebody signed in with a browser. Tokens are refused: whoever has
+/// one could else give it what it lacks.
 pub(super) struct Form {
     app: App,
     caller: Caller,
@@ -129,6 +130,11 @@ impl axum::extract::FromRequest<Web> for Form {
             let detail = "sign in first";
             return Err(ApiError::refused(StatusCode::UNAUTHORIZED, "unauthenticated", detail, &id).plain());
         };
+        if caller.session.is_none() {
+            // or a token could make itself a stronger one, or a password
+            let detail = "a token cannot manage access or its account; sign in with a browser";
+            return Err(ApiError::refused(StatusCode::FORBIDDEN, "needs_session", detail, &id).plain());
+        }
         let sent = match Bytes::from_request(request, web).await {
             Ok(body) => Sent::of(&body),
             Err(rejection) => {

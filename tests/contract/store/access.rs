@@ -264,6 +264,14 @@ async fn a_code_works_once(database: &Database) {
         None,
         "replaced"
     );
+    store.add_account(&admin("b"), 1).await.expect("an admin");
+    store
+        .add_code("h5", CodePurpose::Link, "b", 10, 20)
+        .await
+        .expect("kept");
+    store.set_password("b", "$argon2id$z").await.expect("set");
+    let ended = store.take_code("h5", CodePurpose::Link, 15).await.expect("written");
+    assert_eq!(ended, None, "a new password ends links");
     let (one, other) = tokio::join!(
         store.take_code("h4", CodePurpose::Link, 15),
         store.take_code("h4", CodePurpose::Link, 15)

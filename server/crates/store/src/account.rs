@@ -139,6 +139,7 @@ statements! {
         "SELECT COUNT(DISTINCT account.account_id) FROM account
          JOIN role_grant ON role_grant.account_id = account.account_id
          WHERE disabled_us IS NULL AND role_key = 'admin' AND reach = 'all'";
+    FORGET_LINKS: "forget the links of an account" => "DELETE FROM one_time_code WHERE account_id = $1";
     END_SESSIONS: "end the sessions of an account" => "DELETE FROM session WHERE account_id = $1";
     IS_ADMIN: "see whether an account is an admin" =>
         "SELECT COUNT(*) FROM account
@@ -486,7 +487,7 @@ impl Store {
         Ok(row.with(after))
     }
 
-    /// Sets a password and ends every session of the account.
+    /// Sets a password, and ends every session and link of the account.
     ///
     /// # Errors
     /// Without permission to manage access; [`StoreError::NotFound`]; when the
@@ -496,6 +497,8 @@ impl Store {
         let row = row_of(&mut tx, account_id).await?;
         execute!(&mut tx, PASSWORD, account_id, hash)?;
         let ended = execute!(&mut tx, END_SESSIONS, account_id)?;
+        // a link that was handed out before is no way around the new password
+        execute!(&mut tx, FORGET_LINKS, account_id)?;
         let change = Change::new("account.password_set", &row.login).after(json!({ "sessions_ended": ended }));
         self.commit(tx, change).await
     }

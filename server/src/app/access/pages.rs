@@ -128,11 +128,8 @@ fn audit_line(entry: AuditEntry) -> AuditLine {
 
 /// The note of a page, if the address names one.
 fn answer(app: &App, caller: &Caller, note: Option<&str>) -> Option<FormAnswer> {
-    let session_id = caller
-        .session
-        .as_ref()
-        .map_or("", |session| session.session_id.as_str());
-    match app.take_note(session_id, note?)? {
+    let session = caller.session.as_ref()?;
+    match app.take_note(&session.session_id, note?)? {
         Note::Form(answer) => Some(answer),
         Note::SignIn { .. } => None,
     }
