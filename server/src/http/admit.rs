@@ -174,14 +174,18 @@ const fn cookie_name(secure: bool) -> &'static str {
     if secure { SECURE_COOKIE } else { COOKIE }
 }
 
-fn session_secret(headers: &HeaderMap, secure: bool) -> Option<String> {
-    let cookies = headers.get_all(header::COOKIE).iter();
-    let pairs = cookies
-        .filter_map(|value| value.to_str().ok())
+/// The values of a cookie; a browser may send several of one name.
+pub(super) fn cookies<'h>(headers: &'h HeaderMap, wanted: &'h str) -> impl Iterator<Item = &'h str> {
+    let sent = headers.get_all(header::COOKIE).iter();
+    sent.filter_map(|value| value.to_str().ok())
         .flat_map(|value| value.split(';'))
-        .filter_map(|pair| pair.trim().split_once('='));
-    let mut found = pairs.filter(|(name, _)| *name == cookie_name(secure));
-    found.next().map(|(_, value)| value.to_owned())
+        .filter_map(|pair| pair.trim().split_once('='))
+        .filter(move |(name, _)| *name == wanted)
+        .map(|(_, value)| value)
+}
+
+fn session_secret(headers: &HeaderMap, secure: bool) -> Option<String> {
+    cookies(headers, cookie_name(secure)).next().map(str::to_owned)
 }
 
 /// The cookie of a session that began; it goes when the browser is closed, and

@@ -4,6 +4,7 @@
 
 use super::Web;
 use super::access::{not_signed_in, signed_in};
+use super::admit::cookies;
 use super::error::ApiError;
 use super::observe::RequestId;
 use crate::app::access::Whence;
@@ -108,13 +109,8 @@ fn parameter(query: Option<&str>, name: &str) -> Option<String> {
 
 /// Whether this browser has the cookie of the state.
 fn begun_here(headers: &HeaderMap, state: &str) -> bool {
-    let cookies = headers.get_all(header::COOKIE).iter();
-    let mut pairs = cookies
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(';'))
-        .filter_map(|pair| pair.trim().split_once('='));
     let expected = crate::app::hash_of([state.as_bytes()]);
-    pairs.any(|(name, value)| name == COOKIE && bool::from(value.as_bytes().ct_eq(expected.as_bytes())))
+    cookies(headers, COOKIE).any(|value| bool::from(value.as_bytes().ct_eq(expected.as_bytes())))
 }
 
 /// Back to the sign-in page, which says why.

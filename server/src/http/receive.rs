@@ -2,7 +2,7 @@
 //! not for a cookie, so no other site's page can use it.
 
 use super::Web;
-use super::admit::Address;
+use super::admit::{Address, bearer};
 use super::error::ApiError;
 use super::observe::RequestId;
 use crate::app::push::MAX_BODY_BYTES;
@@ -101,12 +101,6 @@ fn busy(id: &RequestId) -> Response {
     let seconds = HeaderValue::from_static(RETRY_AFTER_S);
     answer.headers_mut().insert(header::RETRY_AFTER, seconds);
     answer
-}
-
-/// The token of `Authorization: Bearer ...`.
-fn bearer(headers: &HeaderMap) -> Option<&str> {
-    let (scheme, token) = headers.get(header::AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
-    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
 }
 
 type Refusal = (StatusCode, &'static str, &'static str);

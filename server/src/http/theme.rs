@@ -1,5 +1,6 @@
 //! The colour theme: a plain form and a cookie, so it works without scripts.
 
+use super::admit::cookies;
 use super::error::ApiError;
 use super::observe::RequestId;
 pub(super) use crate::app::access::is_local;
@@ -25,14 +26,7 @@ pub(super) struct Choice {
 
 /// The theme the reader chose before.
 pub(super) fn chosen(headers: &HeaderMap) -> Theme {
-    let cookies = headers
-        .get_all(header::COOKIE)
-        .iter()
-        .filter_map(|value| value.to_str().ok());
-    let pairs = cookies
-        .flat_map(|value| value.split(';'))
-        .filter_map(|pair| pair.trim().split_once('='));
-    let value = pairs.filter(|(name, _)| *name == COOKIE).map(|(_, value)| value).next();
+    let value = cookies(headers, COOKIE).next();
     Theme::from_key(value.unwrap_or_default())
 }
 
